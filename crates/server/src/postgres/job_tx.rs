@@ -1,0 +1,68 @@
+//! The handle of the jobs: a transaction of a role with policies for just what its job needs.
+
+use std::time::Duration;
+
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+
+use super::pool::Pool;
+use super::transaction::{CommitError, QueryError, Transaction};
+
+/// How long one batch of a job may take.
+const TIME: Duration = Duration::from_secs(30);
+
+/// One job's way to the database.
+#[derive(Clone)]
+pub struct Job {
+    pool: Pool,
+}
+
+/// A transaction of a job.
+pub struct JobTx {
+    inner: Transaction,
+}
+
+impl Job {
+    /// A job that works as the pool's role.
+    #[must_use]
+    pub const fn new(pool: Pool) -> Self {
+        Self { pool }
+    }
+
+    /// Begins a transaction.
+    ///
+    /// # Errors
+    /// [`QueryError`] when no connection is to be had.
+    pub async fn begin(&self) -> Result<JobTx, QueryError> {
+        let mut inner = Transaction::lease(&self.pool, TIME).await?;
+        inner.open("begin", &[]).await?;
+        Ok(JobTx { inner })
+    }
+}
+
+impl JobTx {
+    /// Runs one statement; its text is a constant, its values are parameters.
+    ///
+    /// # Errors
+    /// [`QueryError`]; the transaction can then only be dropped or rolled back.
+    pub async fn query(
+        &mut self,
+        sql: &'static str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<Row>, QueryError> {
+        self.inner.query(sql, params).await
+    }
+
+    /// Commits.
+    ///
+    /// # Errors
+    /// [`CommitError::Unknown`] when the connection broke with the COMMIT on the wire.
+    pub async fn commit(self) -> Result<(), CommitError> {
+        self.inner.commit().await
+    }
+
+    /// Gives the transaction up and keeps the connection.
+    pub async fn rollback(self) {
+        self.inner.rollback().await;
+    }
+}

@@ -1,0 +1,27 @@
+//! PostgreSQL, the platform's store: the private cluster, the pool, and the three handles that
+//! alone make queries ([`TenantTx`], [`AuthLookup`], [`JobTx`]).
+
+mod auth_lookup;
+mod binaries;
+mod cluster;
+mod endpoint;
+mod job_tx;
+mod migrations;
+mod pool;
+mod roles;
+mod self_check;
+mod session;
+mod tenant_tx;
+mod transaction;
+
+pub use auth_lookup::{AuthLookup, StoredKey};
+pub use binaries::{Binaries, BinariesError};
+pub use cluster::{Cluster, ClusterError, ClusterSpec, IdentLine, SystemUser};
+pub use endpoint::{Endpoint, EndpointError};
+pub use job_tx::{Job, JobTx};
+pub use migrations::{MigrationError, Owner};
+pub use pool::Pool;
+pub use roles::Role;
+pub use self_check::{SelfCheckError, self_check};
+pub use tenant_tx::{Access, Gateway, TenantTx};
+pub use transaction::{CommitError, QueryError};

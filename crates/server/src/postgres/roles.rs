@@ -1,0 +1,65 @@
+//! The roles: one login role for each way in, none of them superuser, owner or BYPASSRLS.
+
+/// A login role of the platform.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Handles tenants' requests; sees rows through a verified claim only.
+    Gateway,
+    /// Looks up one API key at a time, through one function.
+    Authenticator,
+    /// Gives staged events their place in the audit logs.
+    Sequencer,
+    /// Signs checkpoints.
+    Checkpointer,
+    /// Delivers webhooks.
+    Deliverer,
+    /// Reads the platform's sealed keys at start.
+    Keymaster,
+}
+
+impl Role {
+    /// Every login role.
+    pub const ALL: [Self; 6] = [
+        Self::Gateway,
+        Self::Authenticator,
+        Self::Sequencer,
+        Self::Checkpointer,
+        Self::Deliverer,
+        Self::Keymaster,
+    ];
+
+    /// The role's name in the database.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gateway => "strongroom_gateway",
+            Self::Authenticator => "strongroom_auth",
+            Self::Sequencer => "strongroom_sequencer",
+            Self::Checkpointer => "strongroom_checkpointer",
+            Self::Deliverer => "strongroom_deliverer",
+            Self::Keymaster => "strongroom_keymaster",
+        }
+    }
+
+    /// The functions that run as their owner and that this role may call, the verifier apart.
+    #[must_use]
+    pub const fn definer_functions(self) -> &'static [&'static str] {
+        match self {
+            Self::Authenticator => &["app.find_api_key"],
+            _ => &[],
+        }
+    }
+}
+
+/// Owns the tables; cannot log in.
+pub(super) const TABLE_OWNER: &str = "strongroom_owner";
+
+/// Owns the authenticator's look-up functions; cannot log in.
+pub(super) const LOOKUP_OWNER: &str = "strongroom_auth_owner";
+
+/// Tables that hold no tenant's data, each with its reason; every other is under forced
+/// row-level security.
+pub(super) const EXEMPT_TABLES: &[(&str, &str)] = &[(
+    "app.schema_migrations",
+    "names of migrations that were run; no login role may read it",
+)];

@@ -1,0 +1,131 @@
+//! The self-check at start: what the isolation rests on is asked of the database itself.
+
+use strongroom_rls::{Names, role_checks, schema_checks};
+
+use super::endpoint::Endpoint;
+use super::roles::{EXEMPT_TABLES, Role};
+use super::session::{Session, SessionError};
+
+/// How far the database's clock may be from ours, in seconds.
+const MAX_SKEW_SECONDS: f64 = 5.0;
+
+/// Settings that every connection must have, and what each would open when missing.
+const SETTINGS: &[(&str, &str)] = &[
+    (
+        "select 'row_security', 'is off' where current_setting('row_security') <> 'on'",
+        "row-security-on",
+    ),
+    (
+        "select s.name, 'is not set: a lost client would keep its locks' from pg_catalog.pg_settings s \
+         where s.name in ('statement_timeout', 'idle_in_transaction_session_timeout', \
+         'client_connection_check_interval') and s.setting = '0'",
+        "time-outs-are-set",
+    ),
+    (
+        "select s.name, 'logs parameters, claims among them' from pg_catalog.pg_settings s \
+         where s.name in ('log_parameter_max_length', 'log_parameter_max_length_on_error') \
+         and s.setting <> '0'",
+        "parameters-are-not-logged",
+    ),
+    (
+        "select 'server_version', 'is below 15' \
+         where current_setting('server_version_num')::int < 150000",
+        "version",
+    ),
+    (
+        "select s.name, 'is off: acknowledged events could be lost' from pg_catalog.pg_settings s \
+         where s.name in ('fsync', 'full_page_writes') and s.setting <> 'on'",
+        "commits-are-durable",
+    ),
+];
+
+/// The isolation does not hold, or could not be asked about; the server must not start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SelfCheckError {
+    /// Every violation that was found, `check: object problem`, a line each.
+    #[error("the database's isolation does not hold:\n{}", .0.join("\n"))]
+    Violations(Vec<String>),
+    /// The database did not answer.
+    #[error("the self-check could not run: {0}")]
+    Unavailable(String),
+}
+
+impl From<tokio_postgres::Error> for SelfCheckError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        Self::Unavailable(
+            error
+                .as_db_error()
+                .map_or_else(|| error.to_string(), ToString::to_string),
+        )
+    }
+}
+
+impl From<SessionError> for SelfCheckError {
+    fn from(error: SessionError) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}
+
+/// Asks, as each login role, everything that the isolation rests on. Answers how many checks held.
+///
+/// `now` is our clock, in Unix seconds.
+///
+/// # Errors
+/// [`SelfCheckError::Violations`] names every hole at once.
+pub async fn self_check(endpoint: &Endpoint, now: u64) -> Result<usize, SelfCheckError> {
+    let names = Names::default();
+    let exempt: Vec<_> = EXEMPT_TABLES.iter().map(|(table, _)| *table).collect();
+    let mut violations = Vec::new();
+    let mut held = 0;
+    for role in Role::ALL {
+        let session = Session::connect(endpoint, role.name()).await?;
+        let mut checks: Vec<_> = role_checks(&names, role.definer_functions())
+            .into_iter()
+            .map(|check| (check.name, check.sql))
+            .collect();
+        checks.extend(
+            SETTINGS
+                .iter()
+                .map(|(sql, name)| (*name, (*sql).to_owned())),
+        );
+        if role == Role::Gateway {
+            checks.extend(
+                schema_checks(&names, &exempt)
+                    .into_iter()
+                    .map(|c| (c.name, c.sql)),
+            );
+        }
+        for (name, sql) in checks {
+            let rows = session.client().query(&sql, &[]).await?;
+            if rows.is_empty() {
+                held += 1;
+            }
+            for row in rows {
+                let (object, problem): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+                violations.push(format!("{}: {name}: {object} {problem}", role.name()));
+            }
+        }
+        if role == Role::Gateway {
+            let row = session
+                .client()
+                .query_one("select extract(epoch from clock_timestamp())::float8", &[])
+                .await?;
+            let theirs: f64 = row.try_get(0)?;
+            let skew = theirs - now as f64;
+            if skew.abs() > MAX_SKEW_SECONDS {
+                violations.push(format!(
+                    "clock-skew: the database's clock is {skew:.0} s off"
+                ));
+            } else {
+                held += 1;
+            }
+        }
+        session.end(false).await;
+    }
+    if violations.is_empty() {
+        Ok(held)
+    } else {
+        Err(SelfCheckError::Violations(violations))
+    }
+}

@@ -1,0 +1,164 @@
+//! One connection to one backend.
+
+use std::collections::HashMap;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_postgres::{CancelToken, Client, NoTls, Statement};
+
+use super::endpoint::{Endpoint, EndpointError, Stream};
+
+/// How long a rollback may take before the connection is cut without it.
+const ROLLBACK_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A connection, its backend's process id and the statements prepared on it.
+pub(super) struct Session {
+    client: Client,
+    pid: i32,
+    cancel: CancelToken,
+    statements: Mutex<HashMap<&'static str, Statement>>,
+    driver: tokio::task::JoinHandle<()>,
+    endpoint: Endpoint,
+}
+
+/// Why a session could not be made.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SessionError {
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
+    #[error("the database refused the connection: {0}")]
+    Database(#[from] tokio_postgres::Error),
+}
+
+impl Session {
+    pub(super) async fn connect(endpoint: &Endpoint, role: &str) -> Result<Self, SessionError> {
+        let config = endpoint.login(role)?;
+        let stream = Lingering {
+            inner: endpoint.stream().await.map_err(EndpointError::from)?,
+        };
+        let (client, connection) = config.connect_raw(stream, NoTls).await?;
+        let driver = tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "database connection ended");
+            }
+        });
+        let pid = client
+            .query_one("select pg_catalog.pg_backend_pid()", &[])
+            .await?
+            .try_get(0)?;
+        let cancel = client.cancel_token();
+        Ok(Self {
+            client,
+            pid,
+            cancel,
+            statements: Mutex::default(),
+            driver,
+            endpoint: endpoint.clone(),
+        })
+    }
+
+    pub(super) const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    pub(super) const fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.client.is_closed()
+    }
+
+    /// The prepared form of a statement; prepared once a connection.
+    pub(super) async fn statement(
+        &self,
+        sql: &'static str,
+    ) -> Result<Statement, tokio_postgres::Error> {
+        let known = self
+            .statements
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(sql)
+            .cloned();
+        if let Some(statement) = known {
+            return Ok(statement);
+        }
+        let statement = self.client.prepare(sql).await?;
+        self.statements
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(sql, statement.clone());
+        Ok(statement)
+    }
+
+    /// Ends the backend, and returns when it is gone and its locks with it.
+    ///
+    /// A statement that still runs is cancelled first: a backend whose client went away would
+    /// finish it, locks and all.
+    pub(super) async fn end(self, in_statement: bool) {
+        if in_statement && let Ok(stream) = self.endpoint.stream().await {
+            let _ = tokio::time::timeout(
+                ROLLBACK_PATIENCE,
+                self.cancel.cancel_query_raw(stream, NoTls),
+            )
+            .await;
+        }
+        // Answered only after the cancelled statement ended.
+        let rollback = self.client.batch_execute("rollback");
+        let _ = tokio::time::timeout(ROLLBACK_PATIENCE, rollback).await;
+        let Self { client, driver, .. } = self;
+        drop(client);
+        let _ = driver.await;
+    }
+}
+
+/// A stream whose shutdown waits for the other side to close too.
+///
+/// PostgreSQL leaves the socket open until its process exits, so that a client that waits for the
+/// end of the stream knows that the backend is gone.
+struct Lingering {
+    inner: Box<dyn Stream>,
+}
+
+impl AsyncRead for Lingering {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Lingering {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // A second shutdown of the writing half is harmless; its error means the peer is gone.
+        if ready!(Pin::new(&mut self.inner).poll_shutdown(cx)).is_err() {
+            return Poll::Ready(Ok(()));
+        }
+        let mut scratch = [0_u8; 1024];
+        loop {
+            let mut buf = ReadBuf::new(&mut scratch);
+            match ready!(Pin::new(&mut self.inner).poll_read(cx, &mut buf)) {
+                Ok(()) if !buf.filled().is_empty() => {}
+                _ => return Poll::Ready(Ok(())),
+            }
+        }
+    }
+}

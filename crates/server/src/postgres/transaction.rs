@@ -1,0 +1,220 @@
+//! The transaction under all three handles: what makes its end certain.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_postgres::Row;
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
+
+use super::pool::{Lease, Pool};
+
+/// A statement's parameters.
+pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// Why a statement failed. What the database said goes to the log, not to a caller.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QueryError {
+    /// No connection came free in time.
+    #[error("every database connection is in use")]
+    Busy,
+    /// The database cannot be reached.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// The transaction's time was up.
+    #[error("the database did not answer within the transaction's time")]
+    Deadline,
+    /// The statement would break a constraint: the row is there already, or refers to none.
+    #[error("a constraint refused the row: {0}")]
+    Constraint(String),
+    /// The database does not see the tenant that the claim was made for.
+    #[error("the database did not accept the tenant claim")]
+    ClaimRefused,
+    /// The claim could not be minted.
+    #[error(transparent)]
+    Claim(#[from] strongroom_rls::ClaimError),
+    /// Any other refusal.
+    #[error("the database refused a statement: {0}")]
+    Refused(String),
+    /// A row did not have the shape that the statement promises.
+    #[error("a row had an unexpected shape: {0}")]
+    Row(String),
+    /// An earlier statement failed or was given up: the transaction can only be dropped.
+    #[error("the transaction already failed")]
+    Failed,
+}
+
+/// Why a commit did not answer success.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommitError {
+    /// Nothing was written.
+    #[error("the transaction was not committed: {0}")]
+    RolledBack(QueryError),
+    /// The connection broke with the COMMIT on the wire: it may have been written, or not.
+    #[error("the outcome of the commit is not known")]
+    Unknown,
+}
+
+impl From<tokio_postgres::Error> for QueryError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        let Some(db) = error.as_db_error() else {
+            return Self::Unavailable(error.to_string());
+        };
+        let code = db.code();
+        // Only the code and the constraint's name: a message or detail may quote the row.
+        let text = format!("{} {}", code.code(), db.constraint().unwrap_or_default());
+        if *code == SqlState::QUERY_CANCELED {
+            Self::Deadline
+        } else if code.code().starts_with("23") {
+            Self::Constraint(text)
+        } else {
+            Self::Refused(text)
+        }
+    }
+}
+
+/// An open transaction on a leased connection.
+///
+/// Unless every statement was answered and COMMIT or ROLLBACK was acknowledged, the connection
+/// does not go back to the pool, whatever await point the work was dropped at.
+pub(super) struct Transaction {
+    lease: Option<Lease>,
+    deadline: Instant,
+    state: State,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// Every statement so far was answered.
+    Idle,
+    /// A statement is on the wire.
+    InStatement,
+    /// A statement failed or timed out.
+    Failed,
+}
+
+impl Transaction {
+    /// Leases a connection; nothing is on the wire yet.
+    pub(super) async fn lease(pool: &Pool, time: Duration) -> Result<Self, QueryError> {
+        let lease = pool.lease().await?;
+        Ok(Self {
+            lease: Some(lease),
+            deadline: Instant::now() + time,
+            state: State::Idle,
+        })
+    }
+
+    pub(super) fn pid(&self) -> Result<i32, QueryError> {
+        Ok(self.leased()?.session()?.pid())
+    }
+
+    /// Sends the opening statement and the first queries in one go, and waits for all of them.
+    pub(super) async fn open(
+        &mut self,
+        begin: &'static str,
+        first: &[(&'static str, Params<'_>)],
+    ) -> Result<Vec<Row>, QueryError> {
+        self.guarded(async |lease| {
+            let session = lease.session()?;
+            let client = session.client();
+            let mut prepared = Vec::with_capacity(first.len());
+            for (sql, params) in first {
+                prepared.push((session.statement(sql).await?, *params));
+            }
+            let queries = prepared
+                .iter()
+                .map(|(sql, params)| client.query_one(sql, params));
+            // Polled in order, so that they go out in order and share one round trip.
+            let (begun, rows) = futures_util::join!(
+                client.batch_execute(begin),
+                futures_util::future::join_all(queries)
+            );
+            begun?;
+            rows.into_iter()
+                .map(|row| row.map_err(QueryError::from))
+                .collect()
+        })
+        .await
+    }
+
+    /// Runs one prepared statement and waits for all its rows.
+    pub(super) async fn query(
+        &mut self,
+        sql: &'static str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, QueryError> {
+        self.guarded(async |lease| {
+            let session = lease.session()?;
+            let statement = session.statement(sql).await?;
+            Ok(session.client().query(&statement, params).await?)
+        })
+        .await
+    }
+
+    /// Commits, and gives the connection back once the database said so.
+    pub(super) async fn commit(mut self) -> Result<(), CommitError> {
+        if self.state != State::Idle {
+            return Err(CommitError::RolledBack(QueryError::Failed));
+        }
+        self.finish("commit").await.map_err(|error| match error {
+            // The server answered: it did not commit.
+            QueryError::Refused(_) | QueryError::Constraint(_) => CommitError::RolledBack(error),
+            _ => CommitError::Unknown,
+        })
+    }
+
+    /// Rolls back, and gives the connection back once the database said so.
+    pub(super) async fn rollback(mut self) {
+        if self.state != State::InStatement {
+            self.state = State::Idle;
+            let _ = self.finish("rollback").await;
+        }
+    }
+
+    async fn finish(&mut self, sql: &'static str) -> Result<(), QueryError> {
+        self.guarded(async |lease| Ok(lease.session()?.client().batch_execute(sql).await?))
+            .await?;
+        if let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
+        Ok(())
+    }
+
+    /// Runs one exchange. While it is on the wire the state says so: if this future is dropped
+    /// there, `Drop` finds it and cancels the statement.
+    async fn guarded<T>(
+        &mut self,
+        exchange: impl AsyncFnOnce(&Lease) -> Result<T, QueryError>,
+    ) -> Result<T, QueryError> {
+        if self.state != State::Idle {
+            return Err(QueryError::Failed);
+        }
+        let Some(lease) = &self.lease else {
+            return Err(QueryError::Failed);
+        };
+        self.state = State::InStatement;
+        let Ok(answer) = tokio::time::timeout_at(self.deadline, exchange(lease)).await else {
+            return Err(QueryError::Deadline);
+        };
+        self.state = if answer.is_ok() {
+            State::Idle
+        } else {
+            State::Failed
+        };
+        answer
+    }
+
+    fn leased(&self) -> Result<&Lease, QueryError> {
+        self.lease.as_ref().ok_or(QueryError::Failed)
+    }
+}
+
+impl Drop for Transaction {
+    fn drop(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.end(self.state == State::InStatement);
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! A private cluster for the tests of this process, with the platform's schema.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use strongroom_rls::{Backend, Claim, ClaimKey, ClaimRequest};
+use strongroom_server::clock::{Clock, SystemClock};
+use strongroom_server::postgres::{
+    Access, Binaries, Cluster, ClusterSpec, Endpoint, Gateway, IdentLine, Owner, Pool, Role,
+    SystemUser, TenantTx,
+};
+use strongroom_tenancy::{ActorId, ActorKind, RequestId, TenantId};
+use tokio_postgres::{Client, NoTls};
+use uuid::Uuid;
+
+pub struct Database {
+    cluster: Cluster,
+    claim_key: [u8; 32],
+}
+
+/// The one cluster of this process. It ends with the process; its folder goes at the next start.
+pub fn database() -> &'static Database {
+    static DATABASE: OnceLock<Database> = OnceLock::new();
+    DATABASE.get_or_init(|| {
+        let started = std::thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap();
+            runtime.block_on(Database::start(folder()))
+        });
+        started.join().unwrap()
+    })
+}
+
+/// A folder that the cluster's user can reach, named after this process so that a later run
+/// knows when nobody uses it any more.
+pub fn folder() -> PathBuf {
+    let base = std::env::temp_dir();
+    for entry in std::fs::read_dir(&base).unwrap().flatten() {
+        let name = entry.file_name().into_string().unwrap_or_default();
+        if let Some(rest) = name.strip_prefix("strongroom-test-") {
+            let pid = rest.split('-').next().unwrap_or_default();
+            if !std::path::Path::new("/proc").join(pid).exists() {
+                let _ = std::fs::remove_dir_all(entry.path());
+            }
+        }
+    }
+    base.join(format!(
+        "strongroom-test-{}-{}",
+        std::process::id(),
+        Uuid::from_bytes(random())
+    ))
+}
+
+pub fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).unwrap();
+    bytes
+}
+
+pub fn spec(root: PathBuf) -> ClusterSpec {
+    let me = rustix::process::getuid();
+    let run_as = me.is_root().then(|| system_user("postgres"));
+    let os_user = user_name(me.as_raw());
+    let mut roles = vec!["postgres"];
+    roles.extend(Role::ALL.iter().map(|role| role.name()));
+    let ident = roles.into_iter().map(|role| IdentLine {
+        os_user: os_user.clone(),
+        role: role.to_owned(),
+    });
+    ClusterSpec {
+        binaries: Binaries::find().unwrap(),
+        root,
+        run_as,
+        socket_gid: None,
+        ident: ident.collect(),
+        settings: Vec::new(),
+    }
+}
+
+fn system_user(name: &str) -> SystemUser {
+    SystemUser::find(name)
+        .unwrap()
+        .unwrap_or_else(|| panic!("no user {name}"))
+}
+
+fn user_name(uid: u32) -> String {
+    let passwd = std::fs::read_to_string("/etc/passwd").unwrap();
+    let line = passwd
+        .lines()
+        .find(|line| line.split(':').nth(2) == Some(&uid.to_string()))
+        .unwrap();
+    line.split(':').next().unwrap().to_owned()
+}
+
+impl Database {
+    pub async fn start(root: PathBuf) -> Self {
+        let cluster = spec(root).start().unwrap();
+        let postgres = Owner::connect(&cluster.endpoint("postgres"), "postgres")
+            .await
+            .unwrap();
+        postgres.create_database().await.unwrap();
+        let owner = Owner::connect(&cluster.endpoint("strongroom"), "postgres")
+            .await
+            .unwrap();
+        assert_eq!(owner.migrate().await.unwrap(), 1);
+        assert_eq!(
+            owner.migrate().await.unwrap(),
+            0,
+            "a second run has nothing to do"
+        );
+        let claim_key = random();
+        owner.add_claim_key(&key(&claim_key)).await.unwrap();
+        Self { cluster, claim_key }
+    }
+
+    pub fn endpoint(&self) -> Endpoint {
+        self.cluster.endpoint("strongroom")
+    }
+
+    pub fn pool(&self, role: Role, slots: usize) -> Pool {
+        Pool::new(self.endpoint(), role, slots).unwrap()
+    }
+
+    pub fn gateway(&self, slots: usize) -> Gateway {
+        let pool = self.pool(Role::Gateway, slots);
+        Gateway::new(pool, key(&self.claim_key), Arc::new(SystemClock))
+    }
+
+    /// A connection of the tests' own, to run any SQL as any role.
+    pub async fn sql(&self, role: &str) -> Client {
+        let (client, connection) = tokio_postgres::Config::new()
+            .host_path(self.cluster.socket_dir())
+            .user(role)
+            .dbname("strongroom")
+            .connect(NoTls)
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// A connection as the gateway's role, as an attacker with SQL would have it, and its pid.
+    pub async fn attacker(&self) -> (Client, i32) {
+        let client = self.sql(Role::Gateway.name()).await;
+        let pid = client
+            .query_one("select pg_backend_pid()", &[])
+            .await
+            .unwrap()
+            .get(0);
+        (client, pid)
+    }
+
+    /// A genuine claim, as the gateway would mint it.
+    pub fn claim(&self, tenant: TenantId, pid: i32) -> Claim {
+        self.claim_at(tenant, pid, SystemClock.unix_seconds())
+    }
+
+    pub fn claim_at(&self, tenant: TenantId, pid: i32, now: u64) -> Claim {
+        let request = ClaimRequest {
+            tenant,
+            actor: actor(),
+            backend: Backend::Pid(pid),
+            now,
+            lifetime: 60,
+        };
+        key(&self.claim_key).mint(&request).unwrap()
+    }
+
+    pub fn claim_key_bytes(&self) -> &[u8; 32] {
+        &self.claim_key
+    }
+
+    /// A tenant with one API key row.
+    pub async fn tenant(&self, name: &str) -> TenantId {
+        let tenant = TenantId::from_uuid(Uuid::from_bytes(random())).unwrap();
+        let mut tx = begin(&self.gateway(1), tenant, Access::Write).await;
+        tx.query(
+            "insert into app.tenants (tenant_id, name) values ($1, $2)",
+            &[tenant.as_uuid(), &name],
+        )
+        .await
+        .unwrap();
+        tx.query(
+            "insert into app.provider_credentials (tenant_id, name, sealed, stored_at) \
+             values ($1, 'default', $2, 0)",
+            &[tenant.as_uuid(), &name.as_bytes()],
+        )
+        .await
+        .unwrap();
+        tx.commit().await.unwrap();
+        tenant
+    }
+}
+
+fn key(bytes: &[u8; 32]) -> ClaimKey {
+    ClaimKey::from_bytes("k1".parse().unwrap(), bytes)
+}
+
+pub fn actor() -> ActorId {
+    ActorId::new(ActorKind::Service, Uuid::from_u128(7)).unwrap()
+}
+
+pub fn request_id() -> RequestId {
+    RequestId::from_parts(SystemClock.unix_millis(), &random())
+}
+
+pub async fn begin(gateway: &Gateway, tenant: TenantId, access: Access) -> TenantTx {
+    gateway
+        .begin(tenant, actor(), &request_id(), access)
+        .await
+        .unwrap()
+}
