@@ -1,0 +1,149 @@
+//! Fixed-width base62, most significant digit first; the alphabet is `0-9`, `A-Z`, `a-z`.
+//!
+//! Digits are mapped by arithmetic and not by table: the secret part of a key goes through here,
+//! and a table's cache lines would tell of it.
+
+use zeroize::{Zeroize as _, Zeroizing};
+
+const BASE: u64 = 62;
+
+/// The digits of 32 bytes: 62^43 is the first power of 62 above 2^256.
+pub(crate) const SECRET_DIGITS: usize = 43;
+
+/// Writes a number in `N` digits, dropping what does not fit.
+pub(crate) fn encode_number<const N: usize>(mut value: u128) -> [u8; N] {
+    let mut text = [0; N];
+    for place in text.iter_mut().rev() {
+        *place = digit_to_char(value % u128::from(BASE));
+        value /= u128::from(BASE);
+    }
+    text
+}
+
+/// Writes 32 bytes, a big-endian number, in 43 digits.
+pub(crate) fn encode_secret(secret: &[u8; 32]) -> Zeroizing<[u8; SECRET_DIGITS]> {
+    let mut limbs = Zeroizing::new([0_u64; 8]);
+    for (limb, bytes) in limbs.iter_mut().zip(secret.chunks_exact(4)) {
+        *limb = bytes
+            .iter()
+            .fold(0, |value, byte| value << 8 | u64::from(*byte));
+    }
+    let mut text = Zeroizing::new([0; SECRET_DIGITS]);
+    for place in text.iter_mut().rev() {
+        let mut remainder = 0;
+        for limb in limbs.iter_mut() {
+            let value = remainder << 32 | *limb;
+            *limb = value / BASE;
+            remainder = value % BASE;
+        }
+        *place = digit_to_char(u128::from(remainder));
+    }
+    text
+}
+
+/// Whether 43 digits stand for a number below 2^256, as every secret does.
+pub(crate) fn is_secret(text: &[u8]) -> bool {
+    let mut limbs = [0_u64; 8];
+    let mut bad = i32::from(text.len() != SECRET_DIGITS);
+    let mut overflow = 0;
+    for &char in text.iter().take(SECRET_DIGITS) {
+        let digit = char_to_digit(char);
+        bad |= digit >> 8;
+        let mut carry = u64::from(digit.unsigned_abs());
+        for limb in limbs.iter_mut().rev() {
+            let value = *limb * BASE + carry;
+            *limb = value & 0xffff_ffff;
+            carry = value >> 32;
+        }
+        overflow |= carry;
+    }
+    limbs.zeroize();
+    bad == 0 && overflow == 0
+}
+
+/// Whether every character is of the alphabet.
+pub(crate) fn is_base62(text: &[u8]) -> bool {
+    text.iter().all(u8::is_ascii_alphanumeric)
+}
+
+/// A digit below 62 as its character, without a branch: `'A'` is 7 past what follows `'9'`, and
+/// `'a'` another 6 past what follows `'Z'`.
+fn digit_to_char(digit: u128) -> u8 {
+    let digit = (digit & 0x3f) as i32;
+    let letter = (9 - digit) >> 8 & 7;
+    let lower = (35 - digit) >> 8 & 6;
+    (0x30 + digit + letter + lower) as u8
+}
+
+/// A character's digit, or -1, without a branch.
+fn char_to_digit(char: u8) -> i32 {
+    let char = i32::from(char);
+    // All ones between the bounds, zero outside.
+    let within =
+        |low: u8, high: u8| ((i32::from(low) - 1 - char) & (char - i32::from(high) - 1)) >> 8;
+    let mut digit = -1;
+    digit += within(b'0', b'9') & (char - i32::from(b'0') + 1);
+    digit += within(b'A', b'Z') & (char - i32::from(b'A') + 10 + 1);
+    digit += within(b'a', b'z') & (char - i32::from(b'a') + 36 + 1);
+    digit
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ALPHABET: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+    /// 2^256 - 1 and 2^256.
+    const LARGEST: &[u8] = b"yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp1";
+    const ONE_MORE: &[u8] = b"yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp2";
+
+    #[test]
+    fn the_mapping_is_the_alphabet() {
+        for (digit, char) in (0..).zip(ALPHABET) {
+            assert_eq!(digit_to_char(digit), *char);
+        }
+        for char in u8::MIN..=u8::MAX {
+            let position = ALPHABET.iter().position(|known| *known == char);
+            let expected = position.map_or(-1, |digit| i32::try_from(digit).unwrap());
+            assert_eq!(char_to_digit(char), expected);
+        }
+    }
+
+    #[test]
+    fn a_secret_is_below_two_to_the_256() {
+        assert_eq!(encode_secret(&[0xff; 32]).as_slice(), LARGEST);
+        assert_eq!(encode_secret(&[0; 32]).as_slice(), [b'0'; SECRET_DIGITS]);
+        assert!(is_secret(LARGEST));
+        assert!(!is_secret(ONE_MORE));
+        assert!(!is_secret(&[b'z'; SECRET_DIGITS]));
+        assert!(!is_secret(&LARGEST[1..]));
+        assert!(!is_secret(&[LARGEST, b"0"].concat()));
+    }
+
+    proptest! {
+        #[test]
+        fn secrets_keep_their_order_and_parse(a: [u8; 32], b: [u8; 32]) {
+            let (text_a, text_b) = (encode_secret(&a), encode_secret(&b));
+            prop_assert!(is_secret(text_a.as_slice()));
+            // The alphabet is in ASCII order, so texts of one width compare as numbers do.
+            prop_assert_eq!(a.cmp(&b), text_a.cmp(&text_b));
+        }
+
+        #[test]
+        fn numbers_are_written_as_wide_secrets_are(value: u32) {
+            let mut bytes = [0; 32];
+            bytes[28..].copy_from_slice(&value.to_be_bytes());
+            let narrow: [u8; 6] = encode_number(value.into());
+            prop_assert_eq!(&encode_secret(&bytes)[37..], narrow.as_slice());
+        }
+
+        #[test]
+        fn one_bad_character_is_refused(secret: [u8; 32], at in 0..SECRET_DIGITS, bad: u8) {
+            let mut text = *encode_secret(&secret);
+            text[at] = bad;
+            prop_assert!(bad.is_ascii_alphanumeric() || !is_secret(&text));
+        }
+    }
+}
