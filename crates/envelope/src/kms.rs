@@ -1,0 +1,128 @@
+//! The KMS: where wrapping keys live, and the one place that outsiders plug in.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use strongroom_tenancy::TenantId;
+
+use crate::dek::Dek;
+use crate::derive;
+use crate::key_ref::KeyRef;
+
+/// What a KMS call returns: a boxed future, so that the traits can be used as `dyn`.
+pub type KmsFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, KmsError>> + Send + 'a>>;
+
+/// Wraps and unwraps data-encryption keys under keys that never leave it.
+///
+/// An implementation binds each wrap to its tenant, key and version, such as by handing
+/// [`WrappedDek::associated_data`] to an authenticated cipher: a wrap that was made for one tenant
+/// must not unwrap for another, whatever the wrap itself claims. Calls may run concurrently.
+pub trait Kms: Send + Sync {
+    /// Wraps a key under the active version of the tenant's key.
+    fn wrap<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        key: &'a KeyRef,
+        dek: &'a Dek,
+    ) -> KmsFuture<'a, WrappedDek>;
+
+    /// Unwraps a key under the version that the wrap names. `wrapped` is untrusted input.
+    fn unwrap<'a>(&'a self, tenant: &'a TenantId, wrapped: &'a WrappedDek) -> KmsFuture<'a, Dek>;
+}
+
+/// Creates and rotates wrapping keys; apart from [`Kms`], so that what seals cannot do this.
+///
+/// A change is durable when its call returns `Ok`.
+pub trait KeyAdmin: Send + Sync {
+    /// Creates a tenant's key, at version 1.
+    fn create<'a>(&'a self, tenant: &'a TenantId, key: &'a KeyRef) -> KmsFuture<'a, ()>;
+
+    /// Adds a version, which wraps from now on, and returns its number. Older ones only unwrap.
+    fn rotate<'a>(&'a self, tenant: &'a TenantId, key: &'a KeyRef) -> KmsFuture<'a, u32>;
+}
+
+/// A wrapped data-encryption key, as a record carries it. Not secret, and not to be trusted.
+#[derive(Clone, PartialEq, Eq)]
+pub struct WrappedDek {
+    /// What kind of KMS made it: 1 is the local keyring.
+    pub provider: u8,
+    /// The key that it is wrapped under.
+    pub key_ref: KeyRef,
+    /// That key's version.
+    pub key_version: u32,
+    /// The wrapped key, in the provider's own form; 1 to 1,024 bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// Why a KMS did not do as it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum KmsError {
+    /// The caller may not use the key.
+    #[error("kms: denied")]
+    Denied,
+    /// There is no such key, or not that version of it, for this tenant.
+    #[error("kms: no such key")]
+    NotFound,
+    /// A key of that name exists already.
+    #[error("kms: the key exists already")]
+    AlreadyExists,
+    /// The key is disabled.
+    #[error("kms: the key is disabled")]
+    Disabled,
+    /// The wrap does not hold under this tenant, key and version.
+    #[error("kms: the wrap does not hold in this context")]
+    ContextMismatch,
+    /// Too many calls; try again later.
+    #[error("kms: throttled")]
+    Throttled,
+    /// The KMS cannot be reached or cannot write; try again later.
+    #[error("kms: unavailable")]
+    Unavailable,
+}
+
+impl KmsError {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub const fn is_retryable(&self) -> bool {
+        matches!(self, Self::Throttled | Self::Unavailable)
+    }
+}
+
+impl WrappedDek {
+    /// The associated data that binds a wrap to whom it is for (`docs/spec/envelope.md`, "Wraps").
+    #[must_use]
+    pub fn associated_data(
+        provider: u8,
+        tenant: &TenantId,
+        key_ref: &KeyRef,
+        key_version: u32,
+    ) -> Vec<u8> {
+        let mut data = Vec::with_capacity(176);
+        let version = key_version.to_be_bytes();
+        let fields: [&[u8]; 5] = [
+            derive::WRAP.as_bytes(),
+            &[provider],
+            tenant.as_bytes(),
+            key_ref.as_str().as_bytes(),
+            &version,
+        ];
+        for field in fields {
+            data.extend_from_slice(&derive::length(field));
+            data.extend_from_slice(field);
+        }
+        data
+    }
+}
+
+impl fmt::Debug for WrappedDek {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WrappedDek")
+            .field("provider", &self.provider)
+            .field("key_ref", &self.key_ref)
+            .field("key_version", &self.key_version)
+            .field("bytes", &self.bytes.len())
+            .finish()
+    }
+}
