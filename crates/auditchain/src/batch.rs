@@ -1,0 +1,136 @@
+//! The batch note: one signature over the new checkpoints of many logs.
+
+use std::collections::BTreeSet;
+
+use crate::frontier::Frontier;
+use crate::lines::{Lines, decimal};
+use crate::{
+    Checkpoint, CheckpointError, Hash, InclusionProof, Note, NoteError, Receipt, ReceiptError,
+    Signer,
+};
+
+/// The first line of a batch note.
+pub const BATCH_LABEL: &str = "strongroom.dev/audit-batch/v1";
+
+/// The most lines of a batch, so that a receipt's path has at most 16 hashes.
+pub const MAX_BATCH_LINES: usize = 1 << 16;
+
+/// What a batch says of one log; its text is the text of the log's checkpoint.
+pub type BatchLine = Checkpoint;
+
+/// A signed batch: the note, and where each line stands under its root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedBatch {
+    lines: Vec<BatchLine>,
+    paths: Vec<InclusionProof>,
+    note: Note,
+}
+
+/// Why a batch is not signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BatchError {
+    /// There is nothing to sign.
+    #[error("batch: no lines")]
+    Empty,
+    /// More than [`MAX_BATCH_LINES`].
+    #[error("batch: more than 65536 lines")]
+    TooManyLines,
+    /// Two lines of one log.
+    #[error("batch: two lines of one origin")]
+    RepeatedOrigin,
+    /// A line that no checkpoint could say.
+    #[error(transparent)]
+    Line(#[from] CheckpointError),
+    /// Signing failed.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+}
+
+/// Signs several logs' new sizes and roots at once (audit-receipt, "Batch note").
+///
+/// # Errors
+/// [`BatchError`]; nothing is signed then.
+///
+/// # Security
+/// A line binds its log as a checkpoint does: see [`Checkpoint::sign`].
+pub fn sign_batch(lines: &[BatchLine], signer: &dyn Signer) -> Result<SignedBatch, BatchError> {
+    if lines.is_empty() {
+        return Err(BatchError::Empty);
+    }
+    if lines.len() > MAX_BATCH_LINES {
+        return Err(BatchError::TooManyLines);
+    }
+    let mut origins = BTreeSet::new();
+    let mut leaves = Vec::with_capacity(lines.len());
+    for line in lines {
+        // Two lines of one log in one note could be two histories under one signature.
+        if !origins.insert(&line.origin) {
+            return Err(BatchError::RepeatedOrigin);
+        }
+        leaves.push(Hash::of_leaf(line.to_text()?.as_bytes()));
+    }
+    let (tree, paths) = Frontier::new().append_batch(&leaves);
+    let text = format!("{BATCH_LABEL}\n{}\n{}\n", tree.size(), tree.root());
+    Ok(SignedBatch {
+        lines: lines.to_vec(),
+        paths,
+        note: Note::sign(&text, signer)?,
+    })
+}
+
+impl SignedBatch {
+    /// The signed note.
+    #[must_use]
+    pub fn note(&self) -> String {
+        self.note.to_string()
+    }
+
+    /// The lines, in the order in which they were given.
+    #[must_use]
+    pub fn lines(&self) -> &[BatchLine] {
+        &self.lines
+    }
+
+    /// Where each line stands in the tree over all of them.
+    #[must_use]
+    pub fn paths(&self) -> &[InclusionProof] {
+        &self.paths
+    }
+
+    /// The receipt of one entry, given its leaf hash and its proof in the tree of this line.
+    ///
+    /// # Errors
+    /// [`ReceiptError`] if there is no such line, or the proof does not lead to its root.
+    pub fn receipt(
+        &self,
+        line: usize,
+        leaf: Hash,
+        inclusion: &InclusionProof,
+    ) -> Result<Receipt, ReceiptError> {
+        let (Some(checkpoint), Some(path)) = (self.lines.get(line), self.paths.get(line)) else {
+            return Err(ReceiptError::LineIndex);
+        };
+        Receipt::new(checkpoint, leaf, inclusion, path, self.note.clone())
+    }
+}
+
+/// What a batch note's text says.
+pub(crate) struct BatchText {
+    pub(crate) size: u64,
+    pub(crate) root: Hash,
+}
+
+impl BatchText {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let mut lines = Lines::new(text);
+        if lines.line()? != BATCH_LABEL {
+            return None;
+        }
+        let size = decimal(lines.line()?)?;
+        let root = lines.line()?.parse().ok()?;
+        let most = u64::try_from(MAX_BATCH_LINES).ok()?;
+        let whole = lines.rest().is_empty() && (1..=most).contains(&size);
+        whole.then_some(Self { size, root })
+    }
+}

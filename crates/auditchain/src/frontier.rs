@@ -1,0 +1,258 @@
+//! The frontier: all that a log must remember of its tree to grow it.
+
+use std::fmt;
+
+use crate::merkle::MAX_TREE_SIZE;
+use crate::{Hash, InclusionProof};
+
+/// The roots of a tree's perfect subtrees, largest first: one for each one-bit of its size.
+///
+/// At most 63 hashes whatever the tree's size, and enough to append, to compute the root and to
+/// prove the inclusion of what is appended.
+///
+/// ```
+/// use strongroom_auditchain::{Frontier, Hash};
+///
+/// let mut frontier = Frontier::new();
+/// frontier.push(Hash::of_leaf(b"first"));
+/// // What a database keeps between two appends: the size and the bytes.
+/// let stored = (frontier.size(), frontier.to_bytes());
+/// let again = Frontier::from_bytes(stored.0, &stored.1)?;
+/// let (grown, proofs) = again.append_batch(&[Hash::of_leaf(b"second")]);
+/// proofs[0].verify(&Hash::of_leaf(b"second"), &grown.root())?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct Frontier {
+    size: u64,
+    parts: Vec<Hash>,
+}
+
+/// Why a size and hashes are not a frontier.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FrontierError {
+    /// The size is above [`MAX_TREE_SIZE`].
+    #[error("frontier: the tree size is above 2^63 - 1")]
+    SizeTooLarge,
+    /// The number of hashes is not the number of one-bits in the size.
+    #[error("frontier: a tree of this size has another number of perfect subtrees")]
+    WrongCount,
+}
+
+impl Frontier {
+    /// The frontier of the empty tree.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            size: 0,
+            parts: Vec::new(),
+        }
+    }
+
+    /// Takes a tree's size and the roots of its perfect subtrees, largest first.
+    ///
+    /// # Errors
+    /// [`FrontierError`] when the two do not belong together. Whether the hashes are the right
+    /// ones only a checkpoint can tell.
+    pub fn from_parts(size: u64, parts: &[Hash]) -> Result<Self, FrontierError> {
+        if size > MAX_TREE_SIZE {
+            return Err(FrontierError::SizeTooLarge);
+        }
+        if u64::try_from(parts.len()) != Ok(u64::from(size.count_ones())) {
+            return Err(FrontierError::WrongCount);
+        }
+        Ok(Self {
+            size,
+            parts: parts.to_vec(),
+        })
+    }
+
+    /// Reads what [`Self::to_bytes`] wrote for a tree of this size.
+    ///
+    /// # Errors
+    /// [`FrontierError`] when the bytes are not one hash for each one-bit of the size.
+    pub fn from_bytes(size: u64, bytes: &[u8]) -> Result<Self, FrontierError> {
+        let (hashes, rest) = bytes.as_chunks::<{ Hash::LEN }>();
+        if !rest.is_empty() || hashes.len() > 64 {
+            return Err(FrontierError::WrongCount);
+        }
+        let parts: Vec<Hash> = hashes.iter().copied().map(Hash::from_bytes).collect();
+        Self::from_parts(size, &parts)
+    }
+
+    /// The hashes, concatenated, largest subtree first: at most 2,016 bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let hashes = self.parts.iter();
+        hashes.flat_map(|hash| *hash.as_bytes()).collect()
+    }
+
+    /// The tree's size in leaves.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The roots of the perfect subtrees, largest first.
+    #[must_use]
+    pub fn parts(&self) -> &[Hash] {
+        &self.parts
+    }
+
+    /// Appends one leaf hash.
+    pub fn push(&mut self, leaf: Hash) {
+        let mut carry = leaf;
+        let mut full = self.size;
+        while full & 1 == 1 {
+            let Some(left) = self.parts.pop() else { break };
+            carry = Hash::of_node(&left, &carry);
+            full >>= 1;
+        }
+        self.parts.push(carry);
+        // A frontier starts at 2^63 - 1 at most, and nobody pushes 2^63 times.
+        self.size += 1;
+    }
+
+    /// The tree's root hash.
+    #[must_use]
+    pub fn root(&self) -> Hash {
+        let mut parts = self.parts.iter().rev();
+        let Some(last) = parts.next() else {
+            return Hash::EMPTY;
+        };
+        parts.fold(*last, |right, left| Hash::of_node(left, &right))
+    }
+
+    /// Appends several leaf hashes, and proves the inclusion of each in the grown tree.
+    ///
+    /// Needs nothing of the older entries: whatever lies left of a new leaf is in the frontier.
+    #[must_use]
+    pub fn append_batch(&self, leaves: &[Hash]) -> (Self, Vec<InclusionProof>) {
+        if leaves.is_empty() {
+            return (self.clone(), Vec::new());
+        }
+        let levels = self.levels_above(leaves);
+        let size = leaves.iter().fold(self.size, |size, _| size + 1);
+        let proofs = (self.size..size)
+            .map(|index| InclusionProof {
+                index,
+                size,
+                hashes: path(&levels, index),
+            })
+            .collect();
+        let mut complete = size;
+        let mut parts = Vec::new();
+        for level in &levels {
+            // The last complete node of a level is a perfect subtree of its own if it has no
+            // sibling to its right: if the level's count of complete nodes is odd.
+            if complete & 1 == 1 {
+                parts.extend(level.get(complete - 1));
+            }
+            complete >>= 1;
+        }
+        parts.reverse();
+        (Self { size, parts }, proofs)
+    }
+
+    /// The nodes that the new leaves bring about, level by level up to the root, each level
+    /// preceded by the frontier's node where a new one needs it as its left sibling.
+    fn levels_above(&self, leaves: &[Hash]) -> Vec<Level> {
+        let mut old = self.size;
+        let mut parts = self.parts.iter().rev();
+        let mut fresh = leaves.to_vec();
+        let mut levels = Vec::new();
+        loop {
+            let mut level = Level {
+                start: old,
+                nodes: fresh,
+            };
+            if old & 1 == 1
+                && let Some(part) = parts.next()
+            {
+                level.start -= 1;
+                level.nodes.insert(0, *part);
+            }
+            // A last node without a sibling stands for itself one level up.
+            fresh = level
+                .nodes
+                .chunks(2)
+                .filter_map(|pair| match pair {
+                    [left, right] => Some(Hash::of_node(left, right)),
+                    [alone] => Some(*alone),
+                    _ => None,
+                })
+                .collect();
+            let top = level.start == 0 && level.nodes.len() == 1;
+            levels.push(level);
+            if top {
+                return levels;
+            }
+            old >>= 1;
+        }
+    }
+}
+
+impl fmt::Debug for Frontier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Frontier(size {}, root {})", self.size, self.root())
+    }
+}
+
+/// The nodes of one level from `start` to the tree's right edge.
+struct Level {
+    start: u64,
+    nodes: Vec<Hash>,
+}
+
+impl Level {
+    fn get(&self, index: u64) -> Option<&Hash> {
+        let offset = usize::try_from(index.checked_sub(self.start)?).ok()?;
+        self.nodes.get(offset)
+    }
+}
+
+/// The siblings on the way from a leaf to the root, where there are any.
+fn path(levels: &[Level], index: u64) -> Vec<Hash> {
+    let mut position = index;
+    let mut hashes = Vec::new();
+    for level in levels {
+        hashes.extend(level.get(position ^ 1));
+        position >>= 1;
+    }
+    hashes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rejections() {
+        let hash = Hash::EMPTY;
+        let wrong = Err(FrontierError::WrongCount);
+        assert_eq!(Frontier::from_parts(0, &[hash]), wrong);
+        assert_eq!(Frontier::from_parts(3, &[hash]), wrong);
+        assert_eq!(Frontier::from_parts(4, &[hash; 2]), wrong);
+        assert_eq!(Frontier::from_bytes(1, &[0; 31]), wrong);
+        assert_eq!(Frontier::from_bytes(1, &[0; 33]), wrong);
+        assert_eq!(Frontier::from_bytes(1, &[0; 32 * 100]), wrong);
+        let large = Err(FrontierError::SizeTooLarge);
+        assert_eq!(Frontier::from_parts(1 << 63, &[hash]), large);
+        assert_eq!(Frontier::from_parts(u64::MAX, &[hash; 64]), large);
+    }
+
+    #[test]
+    fn the_largest_frontier_still_grows() {
+        let frontier = Frontier::from_parts(MAX_TREE_SIZE, &[Hash::EMPTY; 63]).unwrap();
+        let (grown, proofs) = frontier.append_batch(&[Hash::EMPTY; 3]);
+        assert_eq!(grown.size(), (1 << 63) + 2);
+        assert_eq!(proofs.len(), 3);
+        let mut pushed = frontier.clone();
+        for _ in 0..3 {
+            pushed.push(Hash::EMPTY);
+        }
+        assert_eq!(grown, pushed);
+        assert_eq!(frontier.append_batch(&[]), (frontier.clone(), Vec::new()));
+    }
+}

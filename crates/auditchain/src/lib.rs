@@ -1,0 +1,58 @@
+//! A tamper-evident audit log: the bytes of its entries, its tree, what is signed about it, and
+//! the pass that verifies it offline.
+//!
+//! The tree is RFC 6962's, the signed statements are C2SP signed notes and checkpoints, so that
+//! standard tools verify them; the entry and the receipt are this family's own formats
+//! (`docs/spec/audit-leaf.md`, `docs/spec/audit-receipt.md`). Nothing here stores anything: whoever
+//! keeps the log keeps the leaf bytes, a [`Frontier`] and the checkpoints.
+//!
+//! ```
+//! use strongroom_auditchain::{Checkpoint, Ed25519Signer, Frontier, Hash, Origin};
+//!
+//! // A log of three entries, and its signed checkpoint.
+//! let origin: Origin = "audit.example.com/t/acme".parse()?;
+//! let signer = Ed25519Signer::from_seed(origin.as_str(), &[7; 32])?;
+//! let leaves: Vec<Hash> = ["a", "b", "c"].iter().map(|e| Hash::of_leaf(e.as_bytes())).collect();
+//! let (frontier, proofs) = Frontier::new().append_batch(&leaves);
+//! let head = Checkpoint { origin, size: frontier.size(), root: frontier.root() };
+//! let note = head.sign(&signer)?;
+//!
+//! // Anyone with the verifier key, the note and one proof can check one entry.
+//! let signed = Checkpoint::verify(&note, signer.verifier_key(), &head.origin)?;
+//! proofs[1].verify(&Hash::of_leaf(b"b"), &signed.root)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![forbid(unsafe_code)]
+
+mod batch;
+mod checkpoint;
+mod commitment;
+mod event;
+mod frontier;
+mod label;
+mod leaf;
+mod lines;
+mod merkle;
+mod note;
+mod payload;
+mod proof;
+mod proof_file;
+mod receipt;
+mod signer;
+mod verify;
+
+pub use batch::{BATCH_LABEL, BatchError, BatchLine, MAX_BATCH_LINES, SignedBatch, sign_batch};
+pub use checkpoint::{Checkpoint, CheckpointError};
+pub use commitment::{COMMITMENT_LABEL, Commitment};
+pub use event::{Event, MAX_COMMITMENTS, Outcome};
+pub use frontier::{Frontier, FrontierError};
+pub use label::{EventKind, Field, LabelError, Origin, Slug};
+pub use leaf::{Leaf, LeafError, MAX_LEAF_BYTES};
+pub use merkle::{Hash, HashError, MAX_TREE_SIZE, root};
+pub use note::{MAX_NOTE_BYTES, MAX_SIGNATURES, Note, NoteError, VerifiedNote, VerifierKey};
+pub use payload::{CommitmentMismatch, MAX_PAYLOAD_BYTES, Payload, PayloadError, SaltedField};
+pub use proof::{ConsistencyProof, InclusionProof, ProofError, prove_consistency, prove_inclusion};
+pub use proof_file::{PROOF_LABEL, ProofFile, ProofFileError};
+pub use receipt::{MAX_RECEIPT_BYTES, RECEIPT_LABEL, Receipt, ReceiptError, VerifiedReceipt};
+pub use signer::{Ed25519Signer, SignError, Signer};
+pub use verify::{Finding, LogVerifier, MAX_FINDINGS, NotIntact, Report, StoredEntry, verify_log};

@@ -1,0 +1,220 @@
+//! The shared vectors, one loop a file: every valid case holds, every other fails by its name.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::fmt::Debug;
+
+use serde_json::Value;
+use strongroom_auditchain::{
+    Checkpoint, Commitment, ConsistencyProof, Frontier, Hash, InclusionProof, Leaf, Note, Payload,
+    ProofFile, Receipt, VerifierKey, prove_consistency, prove_inclusion, root,
+};
+use uuid::Uuid;
+
+fn text<'a>(case: &'a Value, key: &str) -> &'a str {
+    case[key]
+        .as_str()
+        .unwrap_or_else(|| panic!("{key} in {case}"))
+}
+
+fn hash(case: &Value, key: &str) -> Hash {
+    text(case, key).parse().unwrap()
+}
+
+fn number(case: &Value, key: &str) -> u64 {
+    text(case, key).parse().unwrap()
+}
+
+fn hashes(case: &Value) -> Vec<Hash> {
+    let hashes = case["hashes"].as_array().unwrap().iter();
+    hashes
+        .map(|h| h.as_str().unwrap().parse().unwrap())
+        .collect()
+}
+
+fn bytes(case: &Value, key: &str) -> Vec<u8> {
+    hex::decode(text(case, key)).unwrap()
+}
+
+/// The result must be what the case says: success, or the error variant that it names.
+fn expect<T: Debug, E: Debug>(case: &Value, result: &Result<T, E>) {
+    let name = text(case, "name");
+    match (case["error"].as_str(), result) {
+        (None, Ok(_)) => {}
+        (Some(expected), Err(error)) => {
+            let error = format!("{error:?}");
+            let variant = error.split('(').next().unwrap();
+            assert_eq!(variant, expected, "{name}");
+        }
+        (expected, result) => panic!("{name}: expected {expected:?}, found {result:?}"),
+    }
+}
+
+fn cases<'a>(file: &'a Value, key: &str) -> &'a [Value] {
+    let cases = file[key].as_array().unwrap();
+    assert!(!cases.is_empty());
+    cases
+}
+
+fn load(json: &str) -> Value {
+    serde_json::from_str(json).unwrap()
+}
+
+#[test]
+fn merkle() {
+    let file = load(include_str!("vectors/merkle.json"));
+    let leaves: Vec<Hash> = cases(&file, "leaves")
+        .iter()
+        .map(|leaf| Hash::of_leaf(&hex::decode(leaf.as_str().unwrap()).unwrap()))
+        .collect();
+    for case in cases(&file, "roots") {
+        let size = usize::try_from(case["size"].as_u64().unwrap()).unwrap();
+        let expected = Hash::try_from(bytes(case, "root").as_slice()).unwrap();
+        assert_eq!(root(&leaves[..size]), expected, "{}", text(case, "name"));
+        let (grown, _) = Frontier::new().append_batch(&leaves[..size]);
+        assert_eq!(grown.root(), expected, "{}", text(case, "name"));
+    }
+    for case in cases(&file, "inclusion") {
+        let proof = InclusionProof {
+            index: number(case, "index"),
+            size: number(case, "size"),
+            hashes: hashes(case),
+        };
+        let result = proof.verify(&hash(case, "leaf"), &hash(case, "root"));
+        let valid = case["valid"].as_bool().unwrap();
+        assert_eq!(result.is_ok(), valid, "{}: {result:?}", text(case, "name"));
+        if valid {
+            assert_eq!(prove_inclusion(&leaves, proof.index, proof.size), Ok(proof));
+        }
+    }
+    for case in cases(&file, "consistency") {
+        let proof = ConsistencyProof {
+            old: number(case, "old"),
+            new: number(case, "new"),
+            hashes: hashes(case),
+        };
+        let result = proof.verify(&hash(case, "old_root"), &hash(case, "new_root"));
+        let valid = case["valid"].as_bool().unwrap();
+        assert_eq!(result.is_ok(), valid, "{}: {result:?}", text(case, "name"));
+        if valid {
+            assert_eq!(prove_consistency(&leaves, proof.old, proof.new), Ok(proof));
+        }
+    }
+}
+
+#[test]
+fn note() {
+    let file = load(include_str!("vectors/note.json"));
+    for case in cases(&file, "notes") {
+        let keys: Vec<VerifierKey> = case["keys"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|key| key.as_str().unwrap().parse().unwrap())
+            .collect();
+        let note = text(case, "note").parse::<Note>();
+        if let Ok(note) = &note {
+            assert_eq!(note.to_string(), text(case, "note"));
+        }
+        let result =
+            note.and_then(|note| note.verify(&keys).map(|signed| signed.text().to_owned()));
+        expect(case, &result);
+    }
+    for case in cases(&file, "keys") {
+        let result = text(case, "key").parse::<VerifierKey>();
+        if let Ok(key) = &result {
+            assert_eq!(key.to_string(), text(case, "key"));
+        }
+        expect(case, &result);
+    }
+}
+
+#[test]
+fn checkpoint() {
+    let file = load(include_str!("vectors/checkpoint.json"));
+    for case in file.as_array().unwrap() {
+        let key = text(case, "key").parse().unwrap();
+        let origin = text(case, "expected_origin").parse().unwrap();
+        let result = Checkpoint::verify(text(case, "note"), &key, &origin);
+        if let Ok(checkpoint) = &result {
+            assert!(text(case, "note").starts_with(&checkpoint.to_text().unwrap()));
+        }
+        expect(case, &result);
+    }
+}
+
+#[test]
+fn leaf() {
+    let file = load(include_str!("vectors/leaf.json"));
+    for case in cases(&file, "leaves") {
+        let leaf = bytes(case, "leaf");
+        let result = Leaf::decode(&leaf);
+        if let Ok(event) = &result {
+            let again = Leaf::encode(event).unwrap();
+            assert_eq!(again.as_bytes(), leaf, "{}", text(case, "name"));
+            assert_eq!(again.hash(), hash(case, "hash"));
+        }
+        expect(case, &result);
+    }
+    for case in cases(&file, "commitments") {
+        let salt: [u8; 32] = bytes(case, "salt").try_into().unwrap();
+        let event_id = Uuid::from_slice(&bytes(case, "event_id")).unwrap();
+        let field = text(case, "field").parse().unwrap();
+        let commitment = Commitment::commit(&salt, &event_id, &field, &bytes(case, "value"));
+        assert_eq!(
+            commitment.digest.to_vec(),
+            bytes(case, "digest"),
+            "{}",
+            text(case, "name")
+        );
+    }
+    for case in cases(&file, "payloads") {
+        let payload = bytes(case, "payload");
+        let result = Payload::decode(&payload);
+        if let Ok(decoded) = &result {
+            assert_eq!(*decoded.encode(), payload, "{}", text(case, "name"));
+        }
+        expect(case, &result);
+    }
+    // The worked example's leaf commits to the worked example's payload.
+    let event = Leaf::decode(&bytes(&cases(&file, "leaves")[0], "leaf")).unwrap();
+    let payload = Payload::decode(&bytes(&cases(&file, "payloads")[0], "payload")).unwrap();
+    assert_eq!(payload.verify(&event), Ok(()));
+}
+
+#[test]
+fn receipt() {
+    let file = load(include_str!("vectors/receipt.json"));
+    for case in file.as_array().unwrap() {
+        let key = text(case, "key").parse().unwrap();
+        let receipt = text(case, "receipt").parse::<Receipt>();
+        if let Ok(receipt) = &receipt {
+            assert_eq!(receipt.to_text(), text(case, "receipt"));
+            assert_eq!(
+                Receipt::from_header(&receipt.to_header()),
+                Ok(receipt.clone())
+            );
+        }
+        expect(case, &receipt.and_then(|receipt| receipt.verify(&key)));
+    }
+}
+
+#[test]
+fn proof_file() {
+    let file = load(include_str!("vectors/proof_file.json"));
+    for case in file.as_array().unwrap() {
+        let key = text(case, "key").parse().unwrap();
+        let origin = text(case, "expected_origin").parse().unwrap();
+        let proof = text(case, "proof").parse::<ProofFile>();
+        if let Ok(proof) = &proof {
+            assert_eq!(proof.to_string(), text(case, "proof"));
+        }
+        let result = proof.and_then(|proof| proof.verify(&hash(case, "leaf"), &key, &origin));
+        expect(case, &result);
+    }
+}

@@ -1,0 +1,169 @@
+//! Fuzz bodies of `strongroom-auditchain`.
+
+use strongroom_auditchain::{
+    Checkpoint, ConsistencyProof, Ed25519Signer, Frontier, Hash, InclusionProof, Leaf, Note,
+    Origin, Payload, ProofFile, Receipt, StoredEntry, VerifierKey, prove_inclusion, root,
+    verify_log,
+};
+
+fn text(data: &[u8]) -> &str {
+    std::str::from_utf8(data).unwrap_or_default()
+}
+
+/// A signed note is written as it was read, and nobody's key verifies it by chance.
+pub fn note(data: &[u8]) {
+    if let Ok(note) = text(data).parse::<Note>() {
+        assert_eq!(note.to_string(), text(data));
+        assert!(note.verify(&[]).is_err());
+    }
+}
+
+/// A verifier key has one spelling.
+pub fn verifier_key(data: &[u8]) {
+    if let Ok(key) = text(data).parse::<VerifierKey>() {
+        assert_eq!(key.to_string(), text(data));
+    }
+}
+
+/// A checkpoint's text has one spelling.
+pub fn checkpoint(data: &[u8]) {
+    if let Ok(checkpoint) = text(data).parse::<Checkpoint>() {
+        assert_eq!(checkpoint.to_text().as_deref(), Ok(text(data)));
+    }
+}
+
+/// An event has one encoding.
+pub fn leaf(data: &[u8]) {
+    if let Ok(event) = Leaf::decode(data) {
+        assert_eq!(
+            Leaf::encode(&event).map(Leaf::into_bytes).as_deref(),
+            Ok(data)
+        );
+    }
+}
+
+/// A payload has one encoding, and its `Debug` shows no value.
+pub fn payload(data: &[u8]) {
+    if let Ok(payload) = Payload::decode(data) {
+        assert_eq!(&**payload.encode(), data);
+        assert!(format!("{payload:?}").starts_with("Payload { event_id: "));
+    }
+}
+
+/// A receipt has one spelling, as a text and as a header; a stranger's key does not verify it.
+pub fn receipt(data: &[u8]) {
+    if let Ok(receipt) = text(data).parse::<Receipt>() {
+        assert_eq!(receipt.to_text(), text(data));
+        assert_eq!(
+            Receipt::from_header(&receipt.to_header()).as_ref(),
+            Ok(&receipt)
+        );
+        if let Ok(stranger) = Ed25519Signer::from_seed("stranger", &[0xff; 32]) {
+            assert!(receipt.verify(stranger.verifier_key()).is_err());
+        }
+    }
+    let _ = Receipt::from_header(text(data));
+}
+
+/// A proof file has one spelling.
+pub fn proof_file(data: &[u8]) {
+    if let Ok(proof) = text(data).parse::<ProofFile>() {
+        assert_eq!(proof.to_string(), text(data));
+    }
+}
+
+/// Any numbers and hashes: a proof that holds has the length of the true one of its shape.
+pub fn proofs(data: &[u8]) {
+    let Some((head, rest)) = data.split_at_checked(34) else {
+        return;
+    };
+    let number = |at: usize| {
+        let bytes = head.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
+        u64::from_be_bytes(bytes.unwrap_or_default())
+    };
+    let (hashes, _) = rest.as_chunks::<32>();
+    let hashes: Vec<Hash> = hashes.iter().copied().map(Hash::from_bytes).collect();
+    let (index, size) = (number(0), number(8));
+    let proof = InclusionProof {
+        index,
+        size,
+        hashes: hashes.clone(),
+    };
+    let leaf = Hash::of_leaf(head);
+    let _ = proof.verify(&leaf, &Hash::EMPTY);
+    let proof = ConsistencyProof {
+        old: number(16),
+        new: number(24),
+        hashes: hashes.clone(),
+    };
+    let _ = proof.verify(&leaf, &Hash::EMPTY);
+
+    // The same hashes as leaves: each is proved, and its proof fits no other leaf.
+    let size = hashes.len().min(64) as u64;
+    let leaves = hashes.get(..hashes.len().min(64)).unwrap_or_default();
+    let top = root(leaves);
+    if let Ok(proof) = prove_inclusion(leaves, index % size.max(1), size) {
+        let at = usize::try_from(proof.index).unwrap_or(usize::MAX);
+        let own = leaves.get(at).copied().unwrap_or(Hash::EMPTY);
+        assert_eq!(proof.verify(&own, &top), Ok(()));
+        assert!(own == leaf || proof.verify(&leaf, &top).is_err());
+    }
+}
+
+/// A frontier of any size and hashes grows by batch as it does leaf by leaf.
+pub fn frontier(data: &[u8]) {
+    let Some((size, rest)) = data.split_first_chunk::<8>() else {
+        return;
+    };
+    let size = u64::from_be_bytes(*size);
+    let stored = size.count_ones() as usize * 32;
+    let Some((parts, batch)) = rest.split_at_checked(stored) else {
+        return;
+    };
+    let Ok(old) = Frontier::from_bytes(size, parts) else {
+        return;
+    };
+    assert_eq!(old.to_bytes(), parts);
+    let (batch, _) = batch.as_chunks::<32>();
+    let batch: Vec<Hash> = batch.iter().copied().map(Hash::from_bytes).collect();
+    let (grown, proofs) = old.append_batch(&batch);
+    let mut pushed = old.clone();
+    batch.iter().for_each(|leaf| pushed.push(*leaf));
+    assert_eq!(grown, pushed);
+    for (leaf, proof) in batch.iter().zip(&proofs) {
+        let in_range = proof.size <= strongroom_auditchain::MAX_TREE_SIZE;
+        assert_eq!(proof.verify(leaf, &grown.root()).is_ok(), in_range);
+    }
+}
+
+/// Lines of any bytes as entries, in any order: a pass ends, and finds nothing only in a log that
+/// adds up to its head.
+pub fn verify(data: &[u8]) {
+    let (Ok(signer), Ok(origin)) = (
+        Ed25519Signer::from_seed("audit.example.com/t/fuzz", &[1; 32]),
+        "audit.example.com/t/fuzz".parse::<Origin>(),
+    ) else {
+        return;
+    };
+    let rows: Vec<(u64, &[u8])> = data
+        .split(|byte| *byte == b'\n')
+        .filter_map(|line| line.split_first())
+        .map(|(index, leaf)| (u64::from(*index), leaf))
+        .collect();
+    let hashes: Vec<Hash> = rows.iter().map(|(_, leaf)| Hash::of_leaf(leaf)).collect();
+    let entries = rows
+        .iter()
+        .zip(&hashes)
+        .map(|((index, leaf), hash)| StoredEntry {
+            index: *index,
+            leaf,
+            leaf_hash: *hash,
+        });
+    let head = Some((rows.len() as u64, root(&hashes)));
+    let notes = [text(data).to_owned()];
+    let report = verify_log(&origin, signer.verifier_key(), entries, &notes, head);
+    // The one checkpoint is no note of this log's key.
+    assert!(report.intact().is_err());
+    assert_eq!(report.entries, rows.len() as u64);
+    assert_eq!(report.covered, 0);
+}
