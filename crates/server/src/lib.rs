@@ -1,6 +1,24 @@
 //! The reference platform: a gateway in front of any LLM provider through which a tenant's call
 //! passes every gate.
+//!
+//! [`router`] has every route on one page, [`gates`] one file a gate, [`postgres`] the three
+//! handles that alone make queries, [`audit`] the log that every answer waits for.
 
+pub mod app;
+pub mod audit;
+pub mod body;
 pub mod clock;
+pub mod config;
 pub mod files;
+pub mod gates;
+pub mod init;
+pub mod jobs;
+pub mod keys;
 pub mod postgres;
+pub mod problem;
+pub mod router;
+pub mod routes;
+pub mod serve;
+pub mod supervise;
+pub mod telemetry;
+pub mod upstream;

@@ -15,6 +15,9 @@ use super::endpoint::{Endpoint, EndpointError, Stream};
 /// How long a rollback may take before the connection is cut without it.
 const ROLLBACK_PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a cancelled statement may go on before it is cancelled again.
+const CANCEL_AGAIN: Duration = Duration::from_millis(50);
+
 /// A connection, its backend's process id and the statements prepared on it.
 pub(super) struct Session {
     client: Client,
@@ -97,19 +100,27 @@ impl Session {
 
     /// Ends the backend, and returns when it is gone and its locks with it.
     ///
-    /// A statement that still runs is cancelled first: a backend whose client went away would
-    /// finish it, locks and all.
+    /// A statement that still runs is cancelled: a backend whose client went away would finish it,
+    /// locks and all. A cancel that comes before its statement does has no effect, so it is sent
+    /// again until the backend answers.
     pub(super) async fn end(self, in_statement: bool) {
-        if in_statement && let Ok(stream) = self.endpoint.stream().await {
-            let _ = tokio::time::timeout(
-                ROLLBACK_PATIENCE,
-                self.cancel.cancel_query_raw(stream, NoTls),
-            )
-            .await;
-        }
-        // Answered only after the cancelled statement ended.
+        // Answered only after the statement before it ended.
         let rollback = self.client.batch_execute("rollback");
-        let _ = tokio::time::timeout(ROLLBACK_PATIENCE, rollback).await;
+        let cancels = async {
+            let mut again = tokio::time::interval(CANCEL_AGAIN);
+            loop {
+                again.tick().await;
+                if in_statement && let Ok(stream) = self.endpoint.stream().await {
+                    let _ = self.cancel.cancel_query_raw(stream, NoTls).await;
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            _ = rollback => {}
+            () = cancels => {}
+            () = tokio::time::sleep(ROLLBACK_PATIENCE) => {}
+        }
         let Self { client, driver, .. } = self;
         drop(client);
         let _ = driver.await;

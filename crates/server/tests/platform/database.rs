@@ -13,13 +13,13 @@ use strongroom_tenancy::{ActorId, ActorKind, RequestId, TenantId};
 use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
-pub struct Database {
+pub(crate) struct Database {
     cluster: Cluster,
     claim_key: [u8; 32],
 }
 
 /// The one cluster of this process. It ends with the process; its folder goes at the next start.
-pub fn database() -> &'static Database {
+pub(crate) fn database() -> &'static Database {
     static DATABASE: OnceLock<Database> = OnceLock::new();
     DATABASE.get_or_init(|| {
         let started = std::thread::spawn(|| {
@@ -35,7 +35,7 @@ pub fn database() -> &'static Database {
 
 /// A folder that the cluster's user can reach, named after this process so that a later run
 /// knows when nobody uses it any more.
-pub fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     let base = std::env::temp_dir();
     for entry in std::fs::read_dir(&base).unwrap().flatten() {
         let name = entry.file_name().into_string().unwrap_or_default();
@@ -53,13 +53,13 @@ pub fn folder() -> PathBuf {
     ))
 }
 
-pub fn random<const N: usize>() -> [u8; N] {
+pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).unwrap();
     bytes
 }
 
-pub fn spec(root: PathBuf) -> ClusterSpec {
+pub(crate) fn spec(root: PathBuf) -> ClusterSpec {
     let me = rustix::process::getuid();
     let run_as = me.is_root().then(|| system_user("postgres"));
     let os_user = user_name(me.as_raw());
@@ -95,7 +95,7 @@ fn user_name(uid: u32) -> String {
 }
 
 impl Database {
-    pub async fn start(root: PathBuf) -> Self {
+    pub(crate) async fn start(root: PathBuf) -> Self {
         let cluster = spec(root).start().unwrap();
         let postgres = Owner::connect(&cluster.endpoint("postgres"), "postgres")
             .await
@@ -115,21 +115,21 @@ impl Database {
         Self { cluster, claim_key }
     }
 
-    pub fn endpoint(&self) -> Endpoint {
+    pub(crate) fn endpoint(&self) -> Endpoint {
         self.cluster.endpoint("strongroom")
     }
 
-    pub fn pool(&self, role: Role, slots: usize) -> Pool {
+    pub(crate) fn pool(&self, role: Role, slots: usize) -> Pool {
         Pool::new(self.endpoint(), role, slots).unwrap()
     }
 
-    pub fn gateway(&self, slots: usize) -> Gateway {
+    pub(crate) fn gateway(&self, slots: usize) -> Gateway {
         let pool = self.pool(Role::Gateway, slots);
         Gateway::new(pool, key(&self.claim_key), Arc::new(SystemClock))
     }
 
     /// A connection of the tests' own, to run any SQL as any role.
-    pub async fn sql(&self, role: &str) -> Client {
+    pub(crate) async fn sql(&self, role: &str) -> Client {
         let (client, connection) = tokio_postgres::Config::new()
             .host_path(self.cluster.socket_dir())
             .user(role)
@@ -142,7 +142,7 @@ impl Database {
     }
 
     /// A connection as the gateway's role, as an attacker with SQL would have it, and its pid.
-    pub async fn attacker(&self) -> (Client, i32) {
+    pub(crate) async fn attacker(&self) -> (Client, i32) {
         let client = self.sql(Role::Gateway.name()).await;
         let pid = client
             .query_one("select pg_backend_pid()", &[])
@@ -153,11 +153,11 @@ impl Database {
     }
 
     /// A genuine claim, as the gateway would mint it.
-    pub fn claim(&self, tenant: TenantId, pid: i32) -> Claim {
+    pub(crate) fn claim(&self, tenant: TenantId, pid: i32) -> Claim {
         self.claim_at(tenant, pid, SystemClock.unix_seconds())
     }
 
-    pub fn claim_at(&self, tenant: TenantId, pid: i32, now: u64) -> Claim {
+    pub(crate) fn claim_at(&self, tenant: TenantId, pid: i32, now: u64) -> Claim {
         let request = ClaimRequest {
             tenant,
             actor: actor(),
@@ -168,12 +168,12 @@ impl Database {
         key(&self.claim_key).mint(&request).unwrap()
     }
 
-    pub fn claim_key_bytes(&self) -> &[u8; 32] {
+    pub(crate) fn claim_key_bytes(&self) -> &[u8; 32] {
         &self.claim_key
     }
 
     /// A tenant with one API key row.
-    pub async fn tenant(&self, name: &str) -> TenantId {
+    pub(crate) async fn tenant(&self, name: &str) -> TenantId {
         let tenant = TenantId::from_uuid(Uuid::from_bytes(random())).unwrap();
         let mut tx = begin(&self.gateway(1), tenant, Access::Write).await;
         tx.query(
@@ -195,18 +195,18 @@ impl Database {
 }
 
 fn key(bytes: &[u8; 32]) -> ClaimKey {
-    ClaimKey::from_bytes("k1".parse().unwrap(), bytes)
+    ClaimKey::from_bytes("t1".parse().unwrap(), bytes)
 }
 
-pub fn actor() -> ActorId {
+pub(crate) fn actor() -> ActorId {
     ActorId::new(ActorKind::Service, Uuid::from_u128(7)).unwrap()
 }
 
-pub fn request_id() -> RequestId {
+pub(crate) fn request_id() -> RequestId {
     RequestId::from_parts(SystemClock.unix_millis(), &random())
 }
 
-pub async fn begin(gateway: &Gateway, tenant: TenantId, access: Access) -> TenantTx {
+pub(crate) async fn begin(gateway: &Gateway, tenant: TenantId, access: Access) -> TenantTx {
     gateway
         .begin(tenant, actor(), &request_id(), access)
         .await

@@ -8,6 +8,14 @@
     reason = "a test fails by panicking"
 )]
 
+mod audit_tamper;
+mod bad_input;
 mod claim_attacks;
 mod database;
 mod dropped_requests;
+mod first_call;
+mod hang_ups;
+mod platform;
+mod request_id_thread;
+mod unauthorised_coverage;
+mod webhook_delivery;

@@ -1,0 +1,232 @@
+//! What holds for every text.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::time::Instant;
+
+use proptest::prelude::*;
+use strongroom_pii::{Channel, Class, Mode, Policy, scan};
+use strongroom_tenancy::TenantId;
+
+fn strict(text: &str) -> String {
+    let redaction = Policy::strict().redact(&TenantId::PLATFORM, Channel::Prompt, text);
+    redaction.expect("strict never blocks").text
+}
+
+/// One value of each class, in each of the forms that are found without context.
+const VALUES: [(Class, &str); 20] = [
+    (Class::Email, "john@example.com"),
+    (Class::Email, "ann.lee+tag@mail.example.co.uk"),
+    (Class::Phone, "+44 7700 900123"),
+    (Class::Phone, "(201) 555-0108"),
+    (Class::Phone, "201-555-0108"),
+    (Class::Phone, "020 7946 0958"),
+    (Class::UsSsn, "123-45-6789"),
+    (Class::UsSsn, "612 85 6226"),
+    (Class::UsSsn, "123\u{2011}45\u{2011}6789"),
+    (Class::Card, "4111111111111111"),
+    (Class::Card, "4111 1111 1111 1111"),
+    (Class::Card, "5555-5555-5555-4444"),
+    (Class::Card, "3782 822463 10005"),
+    (Class::Iban, "DE89370400440532013000"),
+    (Class::Iban, "GB29 NWBK 6016 1331 9268 19"),
+    (Class::Iban, "NO93 8601 1117 947"),
+    (Class::Ip, "192.0.2.7"),
+    (Class::Ip, "2001:db8::8a2e:370:7334"),
+    (Class::Ip, "::ffff:192.0.2.1"),
+    (Class::Ip, "2001:db8:85a3:0:0:8a2e:370:7334"),
+];
+
+/// Pieces that are parts of values, what joins them, and words that tell.
+fn piece() -> impl Strategy<Value = String> {
+    prop_oneof![
+        proptest::sample::select(&VALUES[..]).prop_map(|(_, value)| value.to_owned()),
+        "[0-9]{1,5}",
+        "[0-9]{7,20}",
+        "[-+.:/@() ,=\\[\\]'\\\\n]{1,3}",
+        "[a-fA-F0-9]{1,5}:{1,2}",
+        "[A-Za-z]{1,3}[0-9]{0,2}",
+        proptest::sample::select(vec![
+            "ssn ",
+            "phone ",
+            "card ",
+            "order ",
+            "version ",
+            "social security ",
+            "\u{a0}",
+            "\u{2011}",
+            " - ",
+            "é",
+            "話",
+            "[EMAIL]",
+            "[US_SSN]",
+            "[PHONE]",
+            "[X]",
+            "\u{feff}",
+        ])
+        .prop_map(str::to_owned),
+    ]
+}
+
+fn texts() -> impl Strategy<Value = String> {
+    prop_oneof![
+        3 => proptest::collection::vec(piece(), 0..14).prop_map(|pieces| pieces.concat()),
+        1 => any::<String>(),
+        1 => "[0-9 .:@+()\\[\\]a-f-]{0,60}",
+    ]
+}
+
+/// Cases as set by `PROPTEST_CASES`, or more than usual: these are the crate's main promises.
+fn config() -> ProptestConfig {
+    let cases = ProptestConfig::default().cases.max(2048);
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn redacting_twice_is_redacting_once(text in texts()) {
+        let once = strict(&text);
+        prop_assert_eq!(strict(&once), once, "{:?}", text);
+    }
+
+    #[test]
+    fn matches_are_sorted_apart_and_on_boundaries(text in texts()) {
+        let mut end = 0;
+        for found in scan(&text) {
+            prop_assert!(found.range.start >= end && found.range.start < found.range.end);
+            prop_assert!(text.get(found.range.clone()).is_some());
+            prop_assert!(!found.evidence.is_empty());
+            end = found.range.end;
+        }
+    }
+
+    #[test]
+    fn planted_values_never_survive(
+        // Vowels make no telling word: after "order" a telephone's groups are an order number.
+        before in "[aeou ,;\n\"{}é話]{0,30}",
+        planted in proptest::collection::vec(
+            (proptest::sample::select(&VALUES[..]), proptest::sample::select(vec![
+                ", ", "; ", "\n", "|", "\",\"", " and ", "</b>", "\t", " x=", "。", "\\n",
+            ])),
+            1..6,
+        ),
+    ) {
+        let mut text = format!("{before} ");
+        for ((_, value), separator) in &planted {
+            text.push_str(value);
+            text.push_str(separator);
+        }
+        let redacted = strict(&text);
+        for ((_, value), _) in &planted {
+            prop_assert!(!redacted.contains(value), "{} in {}", value, redacted);
+        }
+    }
+
+    #[test]
+    fn findings_slice_back_to_what_was_replaced(text in texts()) {
+        let policy = Policy::strict();
+        let redaction = policy.redact(&TenantId::PLATFORM, Channel::Output, &text).unwrap();
+        let (mut rebuilt, mut done) = (String::new(), 0);
+        for finding in &redaction.findings {
+            prop_assert_eq!(finding.action, Mode::Strict);
+            rebuilt.push_str(&text[done..finding.range.start]);
+            rebuilt.push_str(finding.class.placeholder());
+            done = finding.range.end;
+        }
+        rebuilt.push_str(&text[done..]);
+        prop_assert_eq!(rebuilt, redaction.text);
+    }
+}
+
+#[test]
+fn each_value_is_found_as_its_class_and_whole() {
+    for (class, value) in VALUES {
+        for (before, after) in [
+            ("", ""),
+            ("<", ">"),
+            ("x ", " y"),
+            ("\"", "\","),
+            ("k=", ";"),
+        ] {
+            let text = format!("{before}{value}{after}");
+            let found = scan(&text);
+            assert_eq!(found.len(), 1, "{text}");
+            assert_eq!(
+                (found[0].class, &text[found[0].range.clone()]),
+                (class, value)
+            );
+        }
+    }
+}
+
+/// Fifty times the text takes about fifty times as long, on the worst texts there are.
+/// The bound is far off, so that a busy machine passes and a quadratic step does not.
+#[test]
+fn hostile_texts_take_linear_time() {
+    for piece in [
+        "1",
+        "@",
+        ":",
+        "::",
+        "a@",
+        "a.",
+        "1.",
+        "1-",
+        "1 ",
+        "1:",
+        "a:",
+        "[",
+        "[EMAIL]",
+        "(1",
+        "+1",
+        "DE89 ",
+        "a@b.",
+        "1.2.3.4",
+        "1.2.3.",
+        "4111 ",
+        "4111 1111 1111 1112 ",
+        "123-45-6789-",
+        "phone 12 ",
+        "phone 555 1234 ",
+        "é",
+        "話",
+        "a@b.c,",
+        "fe80::",
+        "1:2:3:4:5:6:7:8:9:",
+        "\\n",
+        "0",
+        "00",
+        "ssn ",
+        "'@",
+        "a@[1.2.3.4",
+        "a@b-",
+    ] {
+        let time = |bytes: usize| {
+            let text = piece.repeat(bytes / piece.len());
+            let mut best = u128::MAX;
+            for _ in 0..3 {
+                let start = Instant::now();
+                std::hint::black_box(scan(&text));
+                best = best.min(start.elapsed().as_micros());
+            }
+            best
+        };
+        let (short, long) = (time(2_000), time(100_000));
+        assert!(
+            long < 50 * 8 * (short + 50),
+            "{piece:?}: {short} us, then {long} us"
+        );
+    }
+}

@@ -1,0 +1,153 @@
+//! The platform assembled: what every gate and route works with.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use strongroom_auditchain::Ed25519Signer;
+use strongroom_envelope::{KeyAdmin, KeyRef, Kms, LocalKms};
+use strongroom_tenant_token::{JwkSet, SigningKey, Verifier};
+use tokio_util::task::TaskTracker;
+
+use crate::audit::{Checkpointer, Sequencer, SequencerHandle};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::gates::RateLimits;
+use crate::jobs;
+use crate::keys::{PlatformKeys, kek};
+use crate::postgres::{AuthLookup, Endpoint, Gateway, Job, Pool, Role, self_check};
+use crate::upstream::Upstream;
+
+/// The running platform, shared by every request.
+pub struct App {
+    /// The configuration.
+    pub config: Config,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Tenants' rows.
+    pub gateway: Gateway,
+    /// Credentials, before a tenant is known.
+    pub lookup: AuthLookup,
+    /// The audit log.
+    pub sequencer: Sequencer,
+    /// Signs logs that grew.
+    pub checkpointer: Checkpointer,
+    /// Wraps tenants' keys.
+    pub kms: Arc<dyn Kms>,
+    /// Makes tenants' keys.
+    pub key_admin: Arc<dyn KeyAdmin>,
+    /// The name of each tenant's key in the KMS.
+    pub kek: KeyRef,
+    /// Signs access tokens.
+    pub token_key: SigningKey,
+    /// The public keys of access tokens.
+    pub jwks: JwkSet,
+    /// Verifies access tokens.
+    pub verifier: ArcSwap<Verifier>,
+    /// Signs checkpoints.
+    pub checkpoint_signer: Arc<Ed25519Signer>,
+    /// Signs batches of events.
+    pub batch_signer: Arc<Ed25519Signer>,
+    /// The provider, when one is configured.
+    pub upstream: Option<Upstream>,
+    /// Who may ask how often.
+    pub limits: RateLimits,
+    /// Requests that must come to their end before the platform does.
+    pub in_flight: TaskTracker,
+}
+
+/// The platform with its background work.
+pub struct Platform {
+    /// What requests share.
+    pub app: Arc<App>,
+    sequencer: SequencerHandle,
+    jobs: jobs::Jobs,
+}
+
+/// The platform could not start.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct StartError(String);
+
+impl StartError {
+    pub(crate) fn of(error: impl std::fmt::Display) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl Platform {
+    /// Checks the database's isolation, opens the platform's keys and starts its jobs.
+    ///
+    /// # Errors
+    /// [`StartError`]: the platform does not start on a database that would not isolate.
+    pub async fn start(
+        config: Config,
+        endpoint: Endpoint,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, StartError> {
+        let held = self_check(&endpoint, clock.unix_seconds())
+            .await
+            .map_err(StartError::of)?;
+        tracing::info!(checks = held, "self-check passed");
+        let kms = Arc::new(LocalKms::open(config.keyring()).map_err(StartError::of)?);
+        let pool = |role, slots| Pool::new(endpoint.clone(), role, slots).map_err(StartError::of);
+        let keymaster = Job::new(pool(Role::Keymaster, 1)?);
+        let keys = PlatformKeys::open(&keymaster, kms.as_ref(), config.host())
+            .await
+            .map_err(StartError::of)?;
+        let (sequencer, handle) =
+            Sequencer::start(Job::new(pool(Role::Sequencer, 1)?), Arc::clone(&keys.batch));
+        let checkpointer = Checkpointer::new(
+            Job::new(pool(Role::Checkpointer, 2)?),
+            Arc::clone(&keys.checkpoint),
+            Arc::clone(&clock),
+            config.checkpoint_seconds,
+        );
+        let jwks = JwkSet::of(&[keys.token.public_key()]);
+        let verifier = Verifier::new(&*config.issuer, &*config.audience, jwks.clone());
+        let upstream = Upstream::new(&config).map_err(StartError::of)?;
+        let app = Arc::new(App {
+            gateway: Gateway::new(
+                pool(Role::Gateway, config.database_connections)?,
+                keys.claim,
+                Arc::clone(&clock),
+            ),
+            lookup: AuthLookup::new(pool(Role::Authenticator, 4)?),
+            sequencer,
+            checkpointer,
+            kms: Arc::clone(&kms) as Arc<dyn Kms>,
+            key_admin: kms,
+            kek: kek().map_err(StartError::of)?,
+            token_key: keys.token,
+            jwks,
+            verifier: ArcSwap::from_pointee(verifier),
+            checkpoint_signer: keys.checkpoint,
+            batch_signer: keys.batch,
+            upstream,
+            limits: RateLimits::new(&config.limits),
+            in_flight: TaskTracker::new(),
+            clock,
+            config,
+        });
+        let jobs = jobs::Jobs::start(&app, Job::new(pool(Role::Deliverer, 2)?));
+        Ok(Self {
+            app,
+            sequencer: handle,
+            jobs,
+        })
+    }
+
+    /// Ends the platform: requests that began come to their end, then the jobs, then the
+    /// sequencer, so that no acknowledged event is lost and no queued one forgotten.
+    pub async fn stop(self) {
+        let Self {
+            app,
+            sequencer,
+            jobs,
+        } = self;
+        app.in_flight.close();
+        app.in_flight.wait().await;
+        jobs.stop().await;
+        drop(app);
+        sequencer.finished().await;
+    }
+}

@@ -1,0 +1,50 @@
+//! What the sequencer is given, and how it answers.
+
+use strongroom_auditchain::{Hash, Leaf, Receipt};
+use strongroom_tenancy::TenantId;
+use tokio::sync::oneshot;
+use uuid::Uuid;
+
+use super::sequencer::AuditError;
+
+pub(super) type Answer = oneshot::Sender<Result<Receipt, AuditError>>;
+
+/// One event on its way into a log.
+pub(super) enum Item {
+    /// An event in memory, with its sealed payload.
+    Append {
+        tenant: TenantId,
+        event_id: Uuid,
+        leaf: Leaf,
+        payload: Option<Vec<u8>>,
+        answer: Answer,
+    },
+    /// An event that a committed transaction staged.
+    Staged {
+        tenant: TenantId,
+        event_id: Uuid,
+        answer: Answer,
+    },
+}
+
+/// An entry of the batch in hand, whichever way it came.
+pub(super) struct Entry {
+    pub(super) tenant: TenantId,
+    pub(super) event_id: Uuid,
+    pub(super) leaf: Vec<u8>,
+    pub(super) leaf_hash: Hash,
+    pub(super) payload: Option<Vec<u8>>,
+}
+
+impl Item {
+    pub(super) const fn key(&self) -> (TenantId, Uuid) {
+        match self {
+            Self::Append {
+                tenant, event_id, ..
+            }
+            | Self::Staged {
+                tenant, event_id, ..
+            } => (*tenant, *event_id),
+        }
+    }
+}

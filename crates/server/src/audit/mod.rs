@@ -1,0 +1,32 @@
+//! The audit log: events, the one sequencer, checkpoints and the verification pass.
+
+mod checkpoints;
+mod events;
+mod items;
+mod payloads;
+mod sequencer;
+mod verification;
+
+pub use checkpoints::{CheckpointError, Checkpointer};
+pub use events::{Draft, EventError, new_event_id};
+pub use payloads::{PayloadError, open_payload, seal_payload};
+pub use sequencer::{AuditError, Sequencer, SequencerHandle};
+pub use verification::{TenantReport, verify_tenant};
+
+use strongroom_auditchain::Origin;
+
+/// Stages an event in its writer's own transaction; the sequencer takes it up from there.
+pub const STAGE_EVENT: &str = "insert into app.audit_staged (tenant_id, event_id, leaf, payload) \
+     values ($1, $2, $3, null)";
+
+/// Draws the opaque name of a new log: it says nothing of its tenant.
+///
+/// # Errors
+/// When the operating system gives no randomness, or the host cannot stand in a name.
+pub fn new_origin(host: &str) -> Result<Origin, EventError> {
+    let mut random = [0_u8; 16];
+    getrandom::fill(&mut random).map_err(|_| EventError::Randomness)?;
+    format!("{host}/log/{}", hex::encode(random))
+        .parse()
+        .map_err(|_| EventError::Origin)
+}

@@ -1,0 +1,610 @@
+//! Configuration: a file, then the environment over it; every key is in one table.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+/// One key: its name in the file, its default and what it means. In the environment it is
+/// `STRONGROOM_` and the name in upper case, dots as underscores.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// The dotted name.
+    pub name: &'static str,
+    /// The default, as it would be written; empty for none.
+    pub default: &'static str,
+    /// What it means, its unit and what it takes.
+    pub meaning: &'static str,
+}
+
+const fn key(name: &'static str, default: &'static str, meaning: &'static str) -> Key {
+    Key {
+        name,
+        default,
+        meaning,
+    }
+}
+
+/// Every key there is.
+pub const KEYS: &[Key] = &[
+    key(
+        "listen",
+        "127.0.0.1:8080",
+        "address and port; must be loopback unless behind_tls_proxy.trusted is set",
+    ),
+    key(
+        "issuer",
+        "https://strongroom.localhost",
+        "the platform's public URL: `iss` of tokens; its host names audit logs and keys",
+    ),
+    key("audience", "strongroom-gateway", "`aud` of access tokens"),
+    key(
+        "state_dir",
+        "",
+        "folder for the keyring and a private cluster; default /var/lib/strongroom as root, \
+         else ~/.local/state/strongroom",
+    ),
+    key(
+        "database.url",
+        "",
+        "PostgreSQL 15 or later, on a local socket or loopback, without user or password; \
+         DATABASE_URL means the same; without it `run` starts a private cluster",
+    ),
+    key(
+        "database.password_dir",
+        "",
+        "folder with a file for each login role that holds its password; none for peer \
+         authentication",
+    ),
+    key(
+        "database.connections",
+        "16",
+        "most connections of the gateway's role",
+    ),
+    key(
+        "upstream.base_url",
+        "",
+        "the OpenAI-compatible provider, up to and without /chat/completions; https, or http on \
+         loopback; without it chat calls are refused",
+    ),
+    key(
+        "upstream.timeout_seconds",
+        "60",
+        "how long the provider may take, 1 to 600",
+    ),
+    key(
+        "limits.edge_per_10_seconds",
+        "100",
+        "requests in 10 s from one address",
+    ),
+    key(
+        "limits.proxy_per_second",
+        "10",
+        "requests a second from one address",
+    ),
+    key(
+        "limits.proxy_burst",
+        "20",
+        "requests at once from one address",
+    ),
+    key(
+        "limits.caller_per_second",
+        "10",
+        "requests a second of one caller on one route",
+    ),
+    key(
+        "limits.caller_burst",
+        "20",
+        "requests at once of one caller on one route",
+    ),
+    key(
+        "limits.body_bytes",
+        "1048576",
+        "longest request body, 1024 to 8388608 bytes",
+    ),
+    key(
+        "webhooks.allow_loopback",
+        "false",
+        "whether webhooks may go to http and loopback addresses; for development",
+    ),
+    key(
+        "behind_tls_proxy.trusted",
+        "",
+        "networks (CIDR, comma between) whose X-Forwarded-For is believed; setting it allows a \
+         listen address that is not loopback, and requests from elsewhere are refused",
+    ),
+    key(
+        "tokens.lifetime_seconds",
+        "900",
+        "life of an access token, 1 to 900",
+    ),
+    key(
+        "audit.checkpoint_seconds",
+        "300",
+        "how often logs that grew are signed, 10 to 300",
+    ),
+    key("log", "info", "what is logged, in tracing's filter syntax"),
+];
+
+/// The platform's configuration, checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// `iss` of tokens.
+    pub issuer: String,
+    /// `aud` of tokens.
+    pub audience: String,
+    /// Where the keyring and a private cluster live.
+    pub state_dir: PathBuf,
+    /// An external database.
+    pub database_url: Option<String>,
+    /// Its roles' passwords.
+    pub database_password_dir: Option<PathBuf>,
+    /// Most connections of the gateway's role.
+    pub database_connections: usize,
+    /// The provider.
+    pub upstream: Option<reqwest::Url>,
+    /// How long the provider may take, in seconds.
+    pub upstream_timeout_seconds: u64,
+    /// Rate limits.
+    pub limits: Limits,
+    /// Whether webhooks may go to loopback.
+    pub webhooks_allow_loopback: bool,
+    /// Networks of a TLS proxy in front.
+    pub trusted_proxies: Vec<Network>,
+    /// Life of an access token, in seconds.
+    pub token_lifetime_seconds: u64,
+    /// How often logs that grew are signed, in seconds.
+    pub checkpoint_seconds: u64,
+    /// What is logged.
+    pub log: String,
+}
+
+/// The rate limits' figures.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Requests in 10 s from one address.
+    pub edge_per_10_seconds: u32,
+    /// Requests a second from one address.
+    pub proxy_per_second: u32,
+    /// Requests at once from one address.
+    pub proxy_burst: u32,
+    /// Requests a second of one caller on one route.
+    pub caller_per_second: u32,
+    /// Requests at once of one caller on one route.
+    pub caller_burst: u32,
+    /// Longest request body, in bytes.
+    pub body_bytes: usize,
+}
+
+/// A network in CIDR form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    address: IpAddr,
+    prefix: u8,
+}
+
+/// A key or value that is refused.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("configuration: {key}: {reason}")]
+pub struct ConfigError {
+    /// The key's name, or the file's.
+    pub key: String,
+    /// What is wrong with the value.
+    pub reason: String,
+}
+
+impl Config {
+    /// Reads the file, if one is given, and the process's environment over it.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the first key that is unknown or has a bad value.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let text = file
+            .map(|path| std::fs::read_to_string(path).map_err(|e| refuse(&path.display(), &e)))
+            .transpose()?;
+        Self::from_sources(text.as_deref(), std::env::vars())
+    }
+
+    /// Reads a TOML text and environment variables over it.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn from_sources(
+        file: Option<&str>,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, ConfigError> {
+        let mut values: BTreeMap<&'static str, String> = BTreeMap::new();
+        if let Some(text) = file {
+            let table: toml::Table = text
+                .parse()
+                .map_err(|e: toml::de::Error| refuse(&"file", &e.message()))?;
+            flatten("", &table, &mut values)?;
+        }
+        for (name, value) in environment {
+            if name == "DATABASE_URL" {
+                values.entry("database.url").or_insert(value);
+            } else if let Some(rest) = name.strip_prefix("STRONGROOM_") {
+                let known = KEYS
+                    .iter()
+                    .find(|k| k.name.replace('.', "_").to_uppercase() == rest);
+                let known = known.ok_or_else(|| refuse(&name, &"is not a known variable"))?;
+                values.insert(known.name, value);
+            }
+        }
+        Self::from_values(&Values(values))
+    }
+
+    fn from_values(values: &Values) -> Result<Self, ConfigError> {
+        let trusted_proxies = values
+            .text("behind_tls_proxy.trusted")
+            .split(',')
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .map(|text| {
+                text.parse()
+                    .map_err(|e: String| refuse(&"behind_tls_proxy.trusted", &e))
+            })
+            .collect::<Result<Vec<Network>, _>>()?;
+        let listen: SocketAddr = values.parsed("listen")?;
+        if !listen.ip().is_loopback() && trusted_proxies.is_empty() {
+            let reason = "must be loopback, or set behind_tls_proxy.trusted: this server speaks \
+                          no TLS of its own";
+            return Err(refuse(&"listen", &reason));
+        }
+        let config = Self {
+            listen,
+            issuer: issuer(values.text("issuer"))?,
+            audience: non_empty("audience", values.text("audience"))?,
+            state_dir: state_dir(values.text("state_dir")),
+            database_url: optional(values.text("database.url")),
+            database_password_dir: optional(values.text("database.password_dir")).map(Into::into),
+            database_connections: values.between("database.connections", 1, 1000)?,
+            upstream: upstream(values.text("upstream.base_url"))?,
+            upstream_timeout_seconds: values.between("upstream.timeout_seconds", 1, 600)?,
+            limits: Limits {
+                edge_per_10_seconds: values.between("limits.edge_per_10_seconds", 1, u32::MAX)?,
+                proxy_per_second: values.between("limits.proxy_per_second", 1, u32::MAX)?,
+                proxy_burst: values.between("limits.proxy_burst", 1, u32::MAX)?,
+                caller_per_second: values.between("limits.caller_per_second", 1, u32::MAX)?,
+                caller_burst: values.between("limits.caller_burst", 1, u32::MAX)?,
+                body_bytes: values.between("limits.body_bytes", 1024, 8 << 20)?,
+            },
+            webhooks_allow_loopback: values.parsed("webhooks.allow_loopback")?,
+            trusted_proxies,
+            token_lifetime_seconds: values.between("tokens.lifetime_seconds", 1, 900)?,
+            checkpoint_seconds: values.between("audit.checkpoint_seconds", 10, 300)?,
+            log: values.text("log").to_owned(),
+        };
+        Ok(config)
+    }
+
+    /// The host of the issuer's URL: the stem of the names of logs and audit keys.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let rest = self
+            .issuer
+            .split_once("://")
+            .map_or(self.issuer.as_str(), |(_, rest)| rest);
+        rest.split(['/', ':']).next().unwrap_or(rest)
+    }
+
+    /// Where the local KMS keeps its keys.
+    #[must_use]
+    pub fn keyring(&self) -> PathBuf {
+        self.state_dir.join("keys").join("keyring")
+    }
+}
+
+/// The table of keys as it stands in the documentation.
+#[must_use]
+pub fn explain() -> String {
+    let mut text = String::from("| key | default | meaning |\n|---|---|---|\n");
+    for key in KEYS {
+        let default = if key.default.is_empty() {
+            "none".to_owned()
+        } else {
+            format!("`{}`", key.default)
+        };
+        text.push_str(&format!(
+            "| `{}` | {default} | {} |\n",
+            key.name, key.meaning
+        ));
+    }
+    text
+}
+
+struct Values(BTreeMap<&'static str, String>);
+
+impl Values {
+    fn text(&self, name: &str) -> &str {
+        let default = || {
+            KEYS.iter()
+                .find(|k| k.name == name)
+                .map_or("", |k| k.default)
+        };
+        self.0.get(name).map_or_else(default, String::as_str)
+    }
+
+    fn parsed<T: FromStr<Err: fmt::Display>>(&self, name: &str) -> Result<T, ConfigError> {
+        self.text(name)
+            .parse()
+            .map_err(|e: T::Err| refuse(&name, &e))
+    }
+
+    fn between<T>(&self, name: &str, least: T, most: T) -> Result<T, ConfigError>
+    where
+        T: FromStr<Err: fmt::Display> + PartialOrd + fmt::Display,
+    {
+        let value: T = self.parsed(name)?;
+        if value < least || value > most {
+            return Err(refuse(&name, &format!("expected {least} to {most}")));
+        }
+        Ok(value)
+    }
+}
+
+fn flatten(
+    prefix: &str,
+    table: &toml::Table,
+    values: &mut BTreeMap<&'static str, String>,
+) -> Result<(), ConfigError> {
+    for (name, value) in table {
+        let name = if prefix.is_empty() {
+            name.clone()
+        } else {
+            format!("{prefix}.{name}")
+        };
+        if let toml::Value::Table(inner) = value {
+            flatten(&name, inner, values)?;
+            continue;
+        }
+        let known = KEYS.iter().find(|k| k.name == name);
+        let known = known.ok_or_else(|| refuse(&name, &"is not a known key"))?;
+        let text = match value {
+            toml::Value::String(text) => text.clone(),
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Boolean(choice) => choice.to_string(),
+            toml::Value::Array(items) if items.iter().all(toml::Value::is_str) => items
+                .iter()
+                .filter_map(toml::Value::as_str)
+                .collect::<Vec<_>>()
+                .join(","),
+            _ => {
+                return Err(refuse(
+                    &name,
+                    &"expected text, a number, true, false or a list of text",
+                ));
+            }
+        };
+        values.insert(known.name, text);
+    }
+    Ok(())
+}
+
+fn refuse(key: &dyn fmt::Display, reason: &dyn fmt::Display) -> ConfigError {
+    ConfigError {
+        key: key.to_string(),
+        reason: reason.to_string(),
+    }
+}
+
+fn optional(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn non_empty(key: &'static str, text: &str) -> Result<String, ConfigError> {
+    optional(text).ok_or_else(|| refuse(&key, &"must not be empty"))
+}
+
+fn issuer(text: &str) -> Result<String, ConfigError> {
+    let url: reqwest::Url = text
+        .parse()
+        .map_err(|_| refuse(&"issuer", &"expected a URL"))?;
+    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if url.scheme() != "https" || url.host_str().is_none() || !plain {
+        return Err(refuse(
+            &"issuer",
+            &"expected an https URL without user, query or fragment",
+        ));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+fn upstream(text: &str) -> Result<Option<reqwest::Url>, ConfigError> {
+    let Some(text) = optional(text) else {
+        return Ok(None);
+    };
+    let key = "upstream.base_url";
+    let url: reqwest::Url = text.parse().map_err(|_| refuse(&key, &"expected a URL"))?;
+    let loopback = match url.host_str() {
+        Some("localhost") => true,
+        Some(host) => host
+            .trim_matches(['[', ']'])
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback()),
+        None => false,
+    };
+    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
+        return Err(refuse(&key, &"must not hold a user, a password or a query"));
+    }
+    if url.scheme() != "https" && !(url.scheme() == "http" && loopback) {
+        return Err(refuse(&key, &"expected https, or http on loopback"));
+    }
+    Ok(Some(url))
+}
+
+fn state_dir(text: &str) -> PathBuf {
+    if !text.is_empty() {
+        return PathBuf::from(text);
+    }
+    if rustix::process::getuid().is_root() {
+        return PathBuf::from("/var/lib/strongroom");
+    }
+    let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
+    home.join(".local/state/strongroom")
+}
+
+impl Network {
+    /// Whether an address lies in the network.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let (network, address, width) = match (self.address, address.to_canonical()) {
+            (IpAddr::V4(n), IpAddr::V4(a)) => {
+                (u128::from(n.to_bits()), u128::from(a.to_bits()), 32_u32)
+            }
+            (IpAddr::V6(n), IpAddr::V6(a)) => (n.to_bits(), a.to_bits(), 128),
+            _ => return false,
+        };
+        let shift = width.saturating_sub(u32::from(self.prefix));
+        network.checked_shr(shift).unwrap_or(0) == address.checked_shr(shift).unwrap_or(0)
+    }
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wanted = || format!("expected a network such as 10.0.0.0/8, not {text}");
+        let (address, prefix) = text.split_once('/').ok_or_else(wanted)?;
+        let address: IpAddr = address.parse().map_err(|_| wanted())?;
+        let prefix: u8 = prefix.parse().map_err(|_| wanted())?;
+        if prefix > if address.is_ipv4() { 32 } else { 128 } {
+            return Err(wanted());
+        }
+        Ok(Self { address, prefix })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(file: &str) -> Result<Config, ConfigError> {
+        Config::from_sources(Some(file), [])
+    }
+
+    #[test]
+    fn the_defaults_hold() {
+        let config = with("").unwrap();
+        assert!(config.listen.ip().is_loopback());
+        assert_eq!(config.host(), "strongroom.localhost");
+        assert_eq!(config.limits.edge_per_10_seconds, 100);
+        assert_eq!(
+            (config.limits.proxy_per_second, config.limits.proxy_burst),
+            (10, 20)
+        );
+        assert_eq!(config.checkpoint_seconds, 300);
+    }
+
+    #[test]
+    fn a_bad_value_is_refused_with_its_name_and_the_reason() {
+        for (file, key, reason) in [
+            ("listen = 'here'", "listen", "invalid socket address"),
+            ("listen = '0.0.0.0:80'", "listen", "must be loopback"),
+            ("issuer = 'http://x.example'", "issuer", "https"),
+            ("issuer = 'https://u@x.example'", "issuer", "without user"),
+            ("audience = ''", "audience", "must not be empty"),
+            (
+                "upstream.base_url = 'http://api.example.com/v1'",
+                "upstream.base_url",
+                "https",
+            ),
+            (
+                "upstream.base_url = 'https://k:s@api.example.com'",
+                "upstream.base_url",
+                "password",
+            ),
+            (
+                "upstream.timeout_seconds = 0",
+                "upstream.timeout_seconds",
+                "expected 1 to 600",
+            ),
+            (
+                "limits.body_bytes = 1",
+                "limits.body_bytes",
+                "expected 1024",
+            ),
+            (
+                "limits.proxy_burst = 'many'",
+                "limits.proxy_burst",
+                "invalid digit",
+            ),
+            (
+                "webhooks.allow_loopback = 'yes'",
+                "webhooks.allow_loopback",
+                "provided string",
+            ),
+            (
+                "behind_tls_proxy.trusted = ['10.0.0.0']",
+                "behind_tls_proxy.trusted",
+                "a network",
+            ),
+            (
+                "behind_tls_proxy.trusted = ['10.0.0.0/33']",
+                "behind_tls_proxy.trusted",
+                "a network",
+            ),
+            (
+                "audit.checkpoint_seconds = 301",
+                "audit.checkpoint_seconds",
+                "expected 10 to 300",
+            ),
+            ("listne = '127.0.0.1:1'", "listne", "not a known key"),
+            (
+                "limits.edge = { a = 1 }",
+                "limits.edge.a",
+                "not a known key",
+            ),
+            ("log = 1.5", "log", "expected text"),
+            ("not toml", "file", ""),
+        ] {
+            let error = with(file).unwrap_err();
+            assert_eq!(error.key, key, "{file}");
+            assert!(error.reason.contains(reason), "{file}: {error}");
+        }
+    }
+
+    #[test]
+    fn the_environment_is_over_the_file_and_its_names_are_checked() {
+        let set = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let config = Config::from_sources(
+            Some("audience = 'file'"),
+            [
+                set("STRONGROOM_AUDIENCE", "environment"),
+                set("PATH", "/bin"),
+            ],
+        );
+        assert_eq!(config.unwrap().audience, "environment");
+        let error = Config::from_sources(None, [set("STRONGROOM_AUDIENSE", "x")]).unwrap_err();
+        assert_eq!(error.key, "STRONGROOM_AUDIENSE");
+        let url = Config::from_sources(None, [set("DATABASE_URL", "postgresql:///x?host=/run")]);
+        assert!(url.unwrap().database_url.is_some());
+    }
+
+    #[test]
+    fn behind_a_proxy_any_address_may_be_listened_on() {
+        let file = "listen = '0.0.0.0:80'\nbehind_tls_proxy.trusted = ['10.0.0.0/8', '::1/128']";
+        let config = with(file).unwrap();
+        let inside = |text: &str| {
+            config
+                .trusted_proxies
+                .iter()
+                .any(|network| network.contains(text.parse().unwrap()))
+        };
+        assert!(inside("10.255.0.1") && inside("::ffff:10.1.2.3") && inside("::1"));
+        assert!(!inside("11.0.0.1") && !inside("::2"));
+    }
+
+    /// The page that documents the keys is this table.
+    #[test]
+    fn every_key_is_documented() {
+        let page = include_str!("../../../docs/operating/configuration.md");
+        assert!(
+            page.contains(&explain()),
+            "docs/operating/configuration.md is not what `strongroom-server config` prints"
+        );
+    }
+}

@@ -1,0 +1,178 @@
+//! Last gate: nothing is answered before its event is durable.
+//!
+//! It wraps the gates that know the caller, so that their refusals are recorded too, and acts
+//! when the handler has answered.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use strongroom_auditchain::{Outcome, Receipt};
+use strongroom_tenancy::{Actor, TenantId};
+use tracing::Instrument;
+
+use super::caller::Caller;
+use super::request_id::RequestContext;
+use crate::app::App;
+use crate::audit::{AuditError, Draft, EventError, STAGE_EVENT, new_event_id};
+use crate::postgres::TenantTx;
+use crate::problem::{Kind, Problem};
+use crate::router::{Effect, Spec};
+
+/// Runs the route and records how it ended.
+pub async fn audit(
+    State((app, spec)): State<(Arc<App>, Spec)>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let Some(context) = request.extensions().get::<Arc<RequestContext>>().cloned() else {
+        return Problem::new(Kind::Internal, "the request has no id").into_response();
+    };
+    let tracker = app.in_flight.clone();
+    let work = async move {
+        let response = next.run(request).await;
+        settle(&app, spec, &context, response).await
+    };
+    match spec.effect {
+        Effect::Read => work.await,
+        // A client that hangs up ends its connection, not the work: half a write is never left,
+        // and no write goes unrecorded.
+        Effect::Write => {
+            let work = tracker.spawn(work.in_current_span());
+            work.await.unwrap_or_else(|error| {
+                tracing::error!(%error, "a request's task ended badly");
+                Problem::new(Kind::Internal, "the request failed").into_response()
+            })
+        }
+    }
+}
+
+async fn settle(app: &App, spec: Spec, context: &RequestContext, response: Response) -> Response {
+    let Some((tenant, actor)) = context.known() else {
+        return response;
+    };
+    if context.is_recorded() {
+        return response;
+    }
+    let outcome = outcome(&response);
+    let recorded = record(
+        app,
+        context,
+        *tenant,
+        actor.clone(),
+        spec.action,
+        None,
+        outcome,
+    )
+    .await;
+    match recorded {
+        Ok(_) => response,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn outcome(response: &Response) -> Outcome {
+    let status = response.status().as_u16();
+    let slug = response
+        .extensions()
+        .get::<Problem>()
+        .map(|problem| problem.kind().slug());
+    let slug = slug.unwrap_or("refused").parse();
+    match (status, slug) {
+        (..400, _) | (_, Err(_)) => Outcome::Success,
+        (400..500, Ok(slug)) => Outcome::Refused(slug),
+        (_, Ok(slug)) => Outcome::Failed(slug),
+    }
+}
+
+/// Appends one event and waits until it is durable; the response then carries its receipt.
+///
+/// # Errors
+/// A problem: without an event there is no answer.
+pub async fn record(
+    app: &App,
+    context: &RequestContext,
+    tenant: TenantId,
+    actor: Option<Actor>,
+    kind: &'static str,
+    resource: Option<String>,
+    outcome: Outcome,
+) -> Result<Receipt, Problem> {
+    let draft = Draft {
+        kind,
+        actor,
+        request: context.id,
+        resource,
+        policy: None,
+        outcome,
+    };
+    let appended = async {
+        let id = new_event_id(app.clock.as_ref()).map_err(|error| error.to_string())?;
+        let leaf = draft
+            .leaf(id, app.clock.unix_micros(), Vec::new())
+            .map_err(|e| e.to_string())?;
+        app.sequencer
+            .append(tenant, id, leaf, None)
+            .await
+            .map_err(|error| error.to_string())
+    };
+    let receipt = appended.await.map_err(|error| {
+        tracing::error!(error, kind, "an event was not recorded");
+        unavailable()
+    })?;
+    context.acknowledge(&receipt);
+    Ok(receipt)
+}
+
+/// Commits a transaction together with its event, and waits until both are durable; the response
+/// then carries the receipt.
+///
+/// # Errors
+/// A problem: `outcome-unknown` when the transaction may have been committed, `audit-unavailable`
+/// when it was and its event is not acknowledged yet.
+pub async fn commit_recorded(
+    app: &App,
+    context: &RequestContext,
+    caller: &Caller,
+    mut tx: TenantTx,
+    kind: &'static str,
+    resource: Option<String>,
+) -> Result<Receipt, Problem> {
+    let tenant = tx.tenant();
+    let internal = |error: EventError| {
+        tracing::error!(%error, kind, "an event could not be written");
+        Problem::new(Kind::Internal, "an event could not be written")
+    };
+    let draft = Draft {
+        kind,
+        actor: Some(caller.actor().clone()),
+        request: context.id,
+        resource,
+        policy: None,
+        outcome: Outcome::Success,
+    };
+    let id = new_event_id(app.clock.as_ref()).map_err(internal)?;
+    let leaf = draft
+        .leaf(id, app.clock.unix_micros(), Vec::new())
+        .map_err(internal)?;
+    tx.query(STAGE_EVENT, &[tenant.as_uuid(), &id, &leaf.as_bytes()])
+        .await?;
+    tx.commit().await?;
+    let receipt = app.sequencer.staged(tenant, id).await?;
+    if context.known().is_some_and(|(known, _)| *known == tenant) {
+        context.acknowledge(&receipt);
+    }
+    Ok(receipt)
+}
+
+impl From<AuditError> for Problem {
+    fn from(error: AuditError) -> Self {
+        tracing::error!(%error, "an event was not recorded");
+        unavailable()
+    }
+}
+
+fn unavailable() -> Problem {
+    Problem::new(Kind::AuditUnavailable, "the audit log is not available").with_retry_after(1)
+}

@@ -1,0 +1,23 @@
+//! The gates, one file each, in their order: request id, rate limit, authenticate, authorise,
+//! tenant context, PII, handler, audit.
+//!
+//! Each leaves evidence in the request for the next, in a type that only it can make: a route
+//! behind a gate that was left out finds no evidence and answers `internal`, never data.
+
+mod audit;
+mod authenticate;
+mod authorise;
+mod caller;
+mod pii;
+mod rate_limit;
+mod request_id;
+mod tenant_context;
+
+pub use audit::{audit, commit_recorded, record};
+pub use authenticate::{authenticate, present_key};
+pub use authorise::authorise;
+pub use caller::{Caller, Credential};
+pub use pii::{Redacted, active_policy, redact_chat};
+pub use rate_limit::{RateLimits, limit_address};
+pub use request_id::{RequestContext, RequestHandle, request_id};
+pub use tenant_context::{TenantContext, tenant_context};

@@ -1,0 +1,180 @@
+//! First gate: every request gets an id of our own, in its span, its errors and its headers.
+
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::Response;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use strongroom_tenancy::{Actor, ClientRequestId, RequestId, TenantId};
+use tracing::Instrument;
+
+use crate::app::App;
+use crate::problem::{Kind, Problem};
+
+/// Headers that a request may carry once: two readers must not be able to read two values.
+static SINGLE: [HeaderName; 9] = [
+    header::AUTHORIZATION,
+    header::CONTENT_TYPE,
+    header::CONTENT_LENGTH,
+    header::CONTENT_ENCODING,
+    header::HOST,
+    header::TRANSFER_ENCODING,
+    HeaderName::from_static("x-api-key"),
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-client-request-id"),
+];
+
+/// What is known of a request; shared by all of its gates.
+#[derive(Debug)]
+pub struct RequestContext {
+    /// The id that threads everything.
+    pub id: RequestId,
+    /// The client's own id, kept beside.
+    pub client_id: Option<ClientRequestId>,
+    known: OnceLock<(TenantId, Option<Actor>)>,
+    receipt: OnceLock<String>,
+}
+
+/// A handler's hold on its request's context.
+#[derive(Clone, Debug)]
+pub struct RequestHandle(pub Arc<RequestContext>);
+
+impl RequestContext {
+    /// A context for work that no client asked for.
+    #[must_use]
+    pub const fn new(id: RequestId, client_id: Option<ClientRequestId>) -> Self {
+        Self {
+            id,
+            client_id,
+            known: OnceLock::new(),
+            receipt: OnceLock::new(),
+        }
+    }
+
+    /// Whose request it is, once a signature or a stored key said so; for the audit log.
+    #[must_use]
+    pub fn known(&self) -> Option<&(TenantId, Option<Actor>)> {
+        self.known.get()
+    }
+
+    /// Notes whose request it is. The first word counts.
+    pub fn identify(&self, tenant: TenantId, actor: Option<Actor>) {
+        let _ = self.known.set((tenant, actor));
+    }
+
+    /// Notes the receipt of the request's last event; the response carries it.
+    pub fn acknowledge(&self, receipt: &strongroom_auditchain::Receipt) {
+        let _ = self.receipt.set(receipt.to_header());
+    }
+
+    /// Whether the request's event is in the audit log.
+    #[must_use]
+    pub fn is_recorded(&self) -> bool {
+        self.receipt.get().is_some()
+    }
+}
+
+/// Mints the id, checks what HTTP leaves open, and renders problems on the way out.
+pub async fn request_id(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
+    let mut random = [0_u8; 10];
+    if getrandom::fill(&mut random).is_err() {
+        // Without randomness nothing below can be trusted.
+        return axum::response::IntoResponse::into_response(StatusCode::SERVICE_UNAVAILABLE);
+    }
+    let id = RequestId::from_parts(app.clock.unix_millis(), &random);
+    let client_id = request
+        .headers()
+        .get("x-client-request-id")
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse().ok());
+    let context = Arc::new(RequestContext::new(id, client_id));
+    request.extensions_mut().insert(Arc::clone(&context));
+    let sdk_route = request.uri().path().starts_with("/v1/");
+    let span = tracing::info_span!(
+        "request",
+        request_id = %id,
+        client_request_id = context.client_id.as_ref().map(tracing::field::display),
+        method = %request.method(),
+        path = request.uri().path(),
+    );
+    let response = async {
+        let response = match check_headers(request.headers()) {
+            Ok(()) => next.run(request).await,
+            Err(problem) => axum::response::IntoResponse::into_response(problem),
+        };
+        tracing::info!(status = response.status().as_u16(), "answered");
+        response
+    }
+    .instrument(span)
+    .await;
+    let mut response = render(response, &id, sdk_route);
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
+        headers.insert("x-request-id", value.clone());
+        headers.insert("request-id", value);
+    }
+    if let Some(value) = context
+        .receipt
+        .get()
+        .and_then(|text| HeaderValue::from_str(text).ok())
+    {
+        headers.insert("strongroom-receipt", value);
+    }
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(
+        "x-content-type-options",
+        HeaderValue::from_static("nosniff"),
+    );
+    response
+}
+
+fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
+    for name in &SINGLE {
+        if headers.get_all(name).iter().nth(1).is_some() {
+            let problem = Problem::new(Kind::MalformedRequest, "a header is given twice");
+            return Err(problem.with_param(name.as_str()));
+        }
+    }
+    if headers.contains_key(header::CONTENT_ENCODING) {
+        let problem = Problem::new(
+            Kind::UnsupportedMediaType,
+            "compressed bodies are not taken",
+        );
+        return Err(problem.with_param("content-encoding"));
+    }
+    Ok(())
+}
+
+/// Every refusal leaves as a problem document, the framework's own included.
+fn render(mut response: Response, id: &RequestId, sdk_route: bool) -> Response {
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        return problem.render(id, sdk_route);
+    }
+    let kind = match response.status().as_u16() {
+        ..400 => return response,
+        404 => Kind::RouteUnknown,
+        405 => Kind::MethodNotAllowed,
+        413 => Kind::BodyTooLarge,
+        415 => Kind::UnsupportedMediaType,
+        431 => Kind::HeadersTooLarge,
+        400..500 => Kind::MalformedRequest,
+        _ => Kind::Internal,
+    };
+    let mut rendered = Problem::new(kind, kind.title()).render(id, sdk_route);
+    if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
+        rendered.headers_mut().insert(header::ALLOW, allow);
+    }
+    rendered
+}
+
+impl<S: Send + Sync> axum::extract::FromRequestParts<S> for RequestHandle {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut http::request::Parts, _: &S) -> Result<Self, Problem> {
+        let found = parts.extensions.get::<Arc<RequestContext>>().cloned();
+        found
+            .map(Self)
+            .ok_or_else(|| Problem::new(Kind::Internal, "the request has no id"))
+    }
+}

@@ -1,0 +1,143 @@
+//! Initialisation, over the owner's connection: migrate, make the roles, keys and the platform's
+//! own tenant, and print the one-time key of its operator.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use strongroom_apikey::ApiKey;
+use strongroom_auditchain::Outcome;
+use strongroom_envelope::{KeyAdmin, KmsError, LocalKms};
+use strongroom_tenancy::{
+    Actor, ActorId, ActorKind, Capability, CapabilitySet, RequestId, TenantId,
+};
+
+use crate::app::StartError;
+use crate::audit::{Draft, STAGE_EVENT, new_event_id};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::files;
+use crate::keys::{PlatformKeys, kek};
+use crate::postgres::{Access, Endpoint, Gateway, Job, Owner, Pool, Role};
+use crate::routes::tenants::{Moment, provision};
+
+/// What the platform's operator may do.
+const OPERATOR: CapabilitySet = CapabilitySet::of(&[
+    Capability::TenantsCreate,
+    Capability::ApiKeysManage,
+    Capability::AuditRead,
+    Capability::AuditOperate,
+]);
+
+/// What an initialisation did.
+pub struct Initialised {
+    /// How many migrations ran.
+    pub migrations: usize,
+    /// The operator's key, when the platform is new: it is shown here and never again.
+    pub admin_key: Option<ApiKey>,
+}
+
+/// Initialises a database and a keyring; safe to repeat.
+///
+/// `owner` is the role whose connection it is; `password_dir` is where the login roles' passwords
+/// are written when the database does not know its users by their sockets.
+///
+/// # Errors
+/// [`StartError`] says what was refused.
+pub async fn init(
+    config: &Config,
+    endpoint: &Endpoint,
+    owner: &str,
+    password_dir: Option<&Path>,
+    clock: Arc<dyn Clock>,
+) -> Result<Initialised, StartError> {
+    let database = Owner::connect(endpoint, owner)
+        .await
+        .map_err(StartError::of)?;
+    let migrations = database.migrate().await.map_err(StartError::of)?;
+    if let Some(dir) = password_dir
+        && !dir.join(Role::Gateway.name()).exists()
+    {
+        database.set_passwords(dir).await.map_err(StartError::of)?;
+    }
+    let kms = keyring(config)?;
+    let key = kek().map_err(StartError::of)?;
+    match kms.create(&TenantId::PLATFORM, &key).await {
+        Ok(()) | Err(KmsError::AlreadyExists) => {}
+        Err(error) => return Err(StartError::of(error)),
+    }
+    let pool = |role| Pool::new(endpoint.clone(), role, 1).map_err(StartError::of);
+    let keymaster = Job::new(pool(Role::Keymaster)?);
+    PlatformKeys::create(&keymaster, &kms, clock.as_ref())
+        .await
+        .map_err(StartError::of)?;
+    let keys = PlatformKeys::open(&keymaster, &kms, config.host())
+        .await
+        .map_err(StartError::of)?;
+    database
+        .add_claim_key(&keys.claim)
+        .await
+        .map_err(StartError::of)?;
+    let gateway = Gateway::new(pool(Role::Gateway)?, keys.claim, Arc::clone(&clock));
+    let admin_key = platform_tenant(config, &gateway, clock.as_ref()).await?;
+    Ok(Initialised {
+        migrations,
+        admin_key,
+    })
+}
+
+fn keyring(config: &Config) -> Result<LocalKms, StartError> {
+    let path = config.keyring();
+    if path.exists() {
+        return LocalKms::open(path).map_err(StartError::of);
+    }
+    if let Some(dir) = path.parent() {
+        files::make_private_dir(dir).map_err(StartError::of)?;
+    }
+    LocalKms::create(path).map_err(StartError::of)
+}
+
+/// The platform's own tenant, with its log and its operator's key, unless it is there.
+async fn platform_tenant(
+    config: &Config,
+    gateway: &Gateway,
+    clock: &dyn Clock,
+) -> Result<Option<ApiKey>, StartError> {
+    let platform = TenantId::PLATFORM;
+    let actor = ActorId::new(ActorKind::Platform, *platform.as_uuid()).map_err(StartError::of)?;
+    let mut random = [0_u8; 10];
+    getrandom::fill(&mut random).map_err(StartError::of)?;
+    let request = RequestId::from_parts(clock.unix_millis(), &random);
+    let begin = gateway.begin(platform, actor, &request, Access::Write);
+    let mut tx = begin.await.map_err(StartError::of)?;
+    let known = tx
+        .query("select from app.tenants", &[])
+        .await
+        .map_err(StartError::of)?;
+    if !known.is_empty() {
+        tx.rollback().await;
+        return Ok(None);
+    }
+    let now = Moment {
+        seconds: clock.unix_seconds(),
+    };
+    let key = provision(&mut tx, &now, config.host(), "platform", OPERATOR)
+        .await
+        .map_err(|problem| StartError::of(problem.kind().title()))?;
+    let draft = Draft {
+        kind: "platform.initialised",
+        actor: Some(Actor::new(actor)),
+        request,
+        resource: Some(platform.to_string()),
+        policy: None,
+        outcome: Outcome::Success,
+    };
+    let id = new_event_id(clock).map_err(StartError::of)?;
+    let leaf = draft
+        .leaf(id, clock.unix_micros(), Vec::new())
+        .map_err(StartError::of)?;
+    tx.query(STAGE_EVENT, &[platform.as_uuid(), &id, &leaf.as_bytes()])
+        .await
+        .map_err(StartError::of)?;
+    tx.commit().await.map_err(StartError::of)?;
+    Ok(Some(key))
+}

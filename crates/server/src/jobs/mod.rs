@@ -1,0 +1,69 @@
+//! Work without a request: checkpoints on schedule, and webhook deliveries.
+
+mod delivery;
+mod destination;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::postgres::Job;
+
+pub use delivery::{Deliverer, next_attempt, secret_context};
+pub use destination::{DestinationError, check_address, check_url};
+
+/// How often the schedule looks at the clock.
+const TICK: Duration = Duration::from_secs(1);
+
+/// The running jobs.
+pub struct Jobs {
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Jobs {
+    /// Starts them. They hold the app's parts that they need, not the app.
+    #[must_use]
+    pub fn start(app: &Arc<App>, deliveries: Job) -> Self {
+        let stop = CancellationToken::new();
+        let deliverer = Deliverer::new(app, deliveries);
+        let checkpointer = app.checkpointer.clone();
+        let mut last = app.clock.unix_seconds();
+        let checkpoints = every(stop.clone(), async move || {
+            if let Err(error) = checkpointer.tick(&mut last).await {
+                tracing::error!(%error, "checkpoints were not signed");
+            }
+        });
+        let deliveries = every(stop.clone(), async move || {
+            if let Err(error) = deliverer.deliver_due().await {
+                tracing::error!(%error, "webhooks were not delivered");
+            }
+        });
+        Self {
+            stop,
+            tasks: vec![tokio::spawn(checkpoints), tokio::spawn(deliveries)],
+        }
+    }
+
+    /// Lets each job finish what it is at.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        for task in self.tasks {
+            let _ = task.await;
+        }
+    }
+}
+
+async fn every(stop: CancellationToken, mut work: impl AsyncFnMut()) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => work().await,
+        }
+    }
+}

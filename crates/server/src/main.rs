@@ -1,0 +1,166 @@
+//! `strongroom-server`: the reference platform's one program.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+use strongroom_server::app::Platform;
+use strongroom_server::clock::SystemClock;
+use strongroom_server::config::{Config, explain};
+use strongroom_server::init::{Initialised, init};
+use strongroom_server::postgres::Endpoint;
+use strongroom_server::serve::{serve, stop_signal};
+use strongroom_server::supervise::{Home, stop_server};
+use strongroom_server::telemetry;
+
+/// The reference platform: a gateway in front of any LLM provider.
+///
+/// A tenant's call passes every gate: identity, tenant token, row-level security enforced by
+/// PostgreSQL, PII policy, durable audit write.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The configuration file (TOML); `strongroom-server config` lists its keys.
+    #[arg(long, short, global = true)]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Start everything: a private PostgreSQL cluster, initialised, and the server in front of it.
+    Run,
+    /// Serve on a database that was initialised (database.url or DATABASE_URL).
+    Serve,
+    /// Migrate a database, make its roles and the platform's keys, print the operator's key once.
+    Init {
+        /// The role to connect as: a superuser, or one that may create roles.
+        #[arg(long, default_value = "postgres")]
+        owner: String,
+    },
+    /// Ask a database everything that the isolation rests on, and print what does not hold.
+    Check,
+    /// Print every configuration key, its default and its meaning.
+    Config,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if matches!(arguments.command, Command::Config) {
+        print!("{}", explain());
+        return ExitCode::SUCCESS;
+    }
+    let done = Config::load(arguments.config.as_deref())
+        .map_err(|error| error.to_string())
+        .and_then(|config| {
+            telemetry::start(&config.log)?;
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .enable_all()
+                .build()
+                .map_err(|error| error.to_string())?;
+            runtime.block_on(work(config, arguments))
+        });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("strongroom-server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn work(config: Config, arguments: Arguments) -> Result<(), String> {
+    match arguments.command {
+        Command::Run => run(config, arguments.config).await,
+        Command::Serve => serve_on(external(&config)?, config).await,
+        Command::Init { owner } => {
+            let endpoint = external(&config)?;
+            let passwords = config.database_password_dir.clone();
+            let clock = Arc::new(SystemClock);
+            let done = init(&config, &endpoint, &owner, passwords.as_deref(), clock).await;
+            report(&done.map_err(|error| error.to_string())?);
+            Ok(())
+        }
+        Command::Check => {
+            let endpoint = external(&config)?;
+            let now = strongroom_server::clock::Clock::unix_seconds(&SystemClock);
+            let held = strongroom_server::postgres::self_check(&endpoint, now).await;
+            println!("{} checks held", held.map_err(|error| error.to_string())?);
+            Ok(())
+        }
+        Command::Config => Ok(()),
+    }
+}
+
+fn external(config: &Config) -> Result<Endpoint, String> {
+    let url = config.database_url.as_deref().ok_or(
+        "no database: set database.url or DATABASE_URL, or use `strongroom-server run`, which \
+         starts a private cluster",
+    )?;
+    Endpoint::parse(url, config.database_password_dir.clone()).map_err(|error| error.to_string())
+}
+
+/// Prints the operator's key, which is nowhere else.
+fn report(done: &Initialised) {
+    eprintln!("{} migrations ran", done.migrations);
+    if let Some(key) = &done.admin_key {
+        println!("platform-admin key, shown once: {}", key.expose());
+    }
+}
+
+async fn run(config: Config, file: Option<PathBuf>) -> Result<(), String> {
+    if config.database_url.is_some() {
+        return Err("database.url is set: use `init` and `serve`".to_owned());
+    }
+    let stop = stop_signal().map_err(|error| error.to_string())?;
+    let (home, done) = Home::open(&config)
+        .await
+        .map_err(|error| error.to_string())?;
+    report(&done);
+    eprintln!("database: {}", home.database_url());
+    let mut server = home
+        .start_server(file.as_deref())
+        .map_err(|error| error.to_string())?;
+    let mut look = tokio::time::interval(std::time::Duration::from_millis(500));
+    tokio::pin!(stop);
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            ended = server.wait() => {
+                let status = ended.map_err(|error| error.to_string())?;
+                return Err(format!("the server ended: {status}"));
+            }
+            _ = look.tick() => if home.cluster_has_ended() {
+                let _ = stop_server(server).await;
+                return Err("the private cluster ended; see its postgresql.log".to_owned());
+            }
+        }
+    }
+    // The server first: it still has events to write.
+    let status = stop_server(server)
+        .await
+        .map_err(|error| error.to_string())?;
+    if status.success() {
+        Ok(())
+    } else {
+        Err(format!("the server ended: {status}"))
+    }
+}
+
+async fn serve_on(endpoint: Endpoint, config: Config) -> Result<(), String> {
+    let stop = stop_signal().map_err(|error| error.to_string())?;
+    let listen = config.listen;
+    let platform = Platform::start(config, endpoint, Arc::new(SystemClock))
+        .await
+        .map_err(|error| error.to_string())?;
+    let listener = tokio::net::TcpListener::bind(listen)
+        .await
+        .map_err(|error| format!("listen: {listen}: {error}"))?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    eprintln!("serving on http://{address}");
+    serve(platform, listener, stop)
+        .await
+        .map_err(|error| error.to_string())
+}

@@ -1,0 +1,360 @@
+//! Every route on one page.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, delete, get, post, put};
+use http::Method;
+use strongroom_tenancy::Capability;
+
+use crate::app::App;
+use crate::gates;
+use crate::routes::{api_keys, audit, chat, policy, providers, public, tenants, token, webhooks};
+
+/// What a route asks of its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Nothing: the route is public.
+    Nothing,
+    /// Any accepted credential.
+    Caller,
+    /// This capability.
+    Capability(Capability),
+}
+
+/// Whether a route has side effects: what has begun one comes to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// It only looks.
+    Read,
+    /// It changes something, or calls out.
+    Write,
+}
+
+/// What the gates need to know of a route.
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// What it asks of its caller.
+    pub need: Need,
+    /// Whether it has side effects.
+    pub effect: Effect,
+    /// The kind of its audit event.
+    pub action: &'static str,
+}
+
+/// One route.
+pub struct Route {
+    /// The method.
+    pub method: Method,
+    /// The path, with parameters in braces.
+    pub path: &'static str,
+    /// What the gates need to know.
+    pub spec: Spec,
+    handler: MethodRouter<Arc<App>>,
+    chat: bool,
+}
+
+/// The whole table.
+#[must_use]
+pub fn routes() -> Vec<Route> {
+    use Capability as C;
+    use Effect::{Read, Write};
+    let may = Need::Capability;
+    vec![
+        // Public.
+        route(
+            Method::GET,
+            "/healthz",
+            Need::Nothing,
+            Read,
+            "health",
+            get(public::health),
+        ),
+        route(
+            Method::GET,
+            "/readyz",
+            Need::Nothing,
+            Read,
+            "ready",
+            get(public::ready),
+        ),
+        route(
+            Method::GET,
+            "/.well-known/jwks.json",
+            Need::Nothing,
+            Read,
+            "jwks",
+            get(public::jwks),
+        ),
+        route(
+            Method::GET,
+            "/.well-known/security.txt",
+            Need::Nothing,
+            Read,
+            "security",
+            get(public::security),
+        ),
+        // The platform's operator.
+        route(
+            Method::POST,
+            "/v1/tenants",
+            may(C::TenantsCreate),
+            Write,
+            "tenant.create",
+            post(tenants::create),
+        ),
+        // Credentials.
+        route(
+            Method::POST,
+            "/v1/token",
+            Need::Caller,
+            Write,
+            "token.issue",
+            post(token::issue),
+        ),
+        route(
+            Method::POST,
+            "/v1/api-keys",
+            may(C::ApiKeysManage),
+            Write,
+            "api_key.issue",
+            post(api_keys::issue),
+        ),
+        route(
+            Method::GET,
+            "/v1/api-keys",
+            may(C::ApiKeysManage),
+            Read,
+            "api_key.list",
+            get(api_keys::list),
+        ),
+        route(
+            Method::DELETE,
+            "/v1/api-keys/{id}",
+            may(C::ApiKeysManage),
+            Write,
+            "api_key.revoke",
+            delete(api_keys::revoke),
+        ),
+        // Providers and calls.
+        route(
+            Method::PUT,
+            "/v1/providers/{name}/credential",
+            may(C::ProvidersManage),
+            Write,
+            "provider_credential.store",
+            put(providers::store),
+        ),
+        route(
+            Method::GET,
+            "/v1/providers",
+            may(C::ProvidersManage),
+            Read,
+            "provider_credential.list",
+            get(providers::list),
+        ),
+        route(
+            Method::DELETE,
+            "/v1/providers/{name}/credential",
+            may(C::ProvidersManage),
+            Write,
+            "provider_credential.delete",
+            delete(providers::remove),
+        ),
+        Route {
+            chat: true,
+            ..route(
+                Method::POST,
+                "/v1/chat/completions",
+                may(C::ChatCreate),
+                Write,
+                "chat.call",
+                post(chat::complete),
+            )
+        },
+        // Policy.
+        route(
+            Method::PUT,
+            "/v1/policy",
+            may(C::PolicyManage),
+            Write,
+            "policy.activate",
+            put(policy::activate),
+        ),
+        route(
+            Method::GET,
+            "/v1/policy",
+            may(C::PolicyManage),
+            Read,
+            "policy.read",
+            get(policy::read),
+        ),
+        // Webhooks.
+        route(
+            Method::POST,
+            "/v1/webhooks",
+            may(C::WebhooksManage),
+            Write,
+            "webhook.create",
+            post(webhooks::create),
+        ),
+        route(
+            Method::GET,
+            "/v1/webhooks",
+            may(C::WebhooksManage),
+            Read,
+            "webhook.list",
+            get(webhooks::list),
+        ),
+        route(
+            Method::GET,
+            "/v1/webhooks/{id}/deliveries",
+            may(C::WebhooksManage),
+            Read,
+            "webhook.deliveries",
+            get(webhooks::deliveries),
+        ),
+        // The audit log.
+        route(
+            Method::GET,
+            "/v1/audit/log",
+            may(C::AuditRead),
+            Read,
+            "audit.log",
+            get(audit::log),
+        ),
+        route(
+            Method::GET,
+            "/v1/audit/entries",
+            may(C::AuditRead),
+            Read,
+            "audit.entries",
+            get(audit::entries),
+        ),
+        route(
+            Method::GET,
+            "/v1/audit/entries/{index}/payload",
+            may(C::AuditRead),
+            Read,
+            "audit.payload",
+            get(audit::payload),
+        ),
+        route(
+            Method::GET,
+            "/v1/audit/entries/{index}/proof",
+            may(C::AuditRead),
+            Read,
+            "audit.proof",
+            get(audit::proof),
+        ),
+        route(
+            Method::GET,
+            "/v1/audit/checkpoint",
+            may(C::AuditRead),
+            Read,
+            "audit.checkpoint",
+            get(audit::checkpoint),
+        ),
+        route(
+            Method::POST,
+            "/v1/audit/checkpoints",
+            may(C::AuditOperate),
+            Write,
+            "audit.checkpoint_sign",
+            post(audit::sign),
+        ),
+        route(
+            Method::POST,
+            "/v1/audit/verify",
+            may(C::AuditOperate),
+            Write,
+            "audit.verify",
+            post(audit::verify),
+        ),
+    ]
+}
+
+fn route(
+    method: Method,
+    path: &'static str,
+    need: Need,
+    effect: Effect,
+    action: &'static str,
+    handler: MethodRouter<Arc<App>>,
+) -> Route {
+    Route {
+        method,
+        path,
+        spec: Spec {
+            need,
+            effect,
+            action,
+        },
+        handler,
+        chat: false,
+    }
+}
+
+/// The router with its gates.
+///
+/// A layer that is added later runs earlier, so each route's gates stand here in reverse: audit
+/// is the outermost of them, to see every refusal, and acts when all the others have answered.
+pub fn router(app: &Arc<App>) -> Router {
+    let mut router = Router::new();
+    for Route {
+        path,
+        spec,
+        mut handler,
+        chat,
+        ..
+    } in routes()
+    {
+        let state = (Arc::clone(app), spec);
+        if chat {
+            handler = handler.route_layer(from_fn_with_state(Arc::clone(app), gates::redact_chat));
+        }
+        if spec.need != Need::Nothing {
+            handler = handler
+                .route_layer(from_fn_with_state(Arc::clone(app), gates::tenant_context))
+                .route_layer(from_fn_with_state(state.clone(), gates::authorise))
+                .route_layer(from_fn_with_state(Arc::clone(app), gates::authenticate))
+                .route_layer(from_fn_with_state(state, gates::audit));
+        }
+        router = router.route(path, handler);
+    }
+    router
+        .layer(from_fn_with_state(Arc::clone(app), gates::limit_address))
+        .layer(from_fn_with_state(Arc::clone(app), gates::request_id))
+        .with_state(Arc::clone(app))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn actions_are_unique_event_kinds() {
+        let mut seen = HashSet::new();
+        for route in routes() {
+            assert!(seen.insert(route.spec.action), "{}", route.spec.action);
+            assert!(
+                route
+                    .spec
+                    .action
+                    .parse::<strongroom_auditchain::EventKind>()
+                    .is_ok()
+            );
+        }
+    }
+
+    #[test]
+    fn what_changes_something_is_a_write() {
+        for route in routes() {
+            let write = route.method != Method::GET;
+            assert_eq!(route.spec.effect == Effect::Write, write, "{}", route.path);
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The main job: a tenant's call to its provider, between two durable events.
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header;
+use strongroom_auditchain::{Outcome, Receipt, Slug};
+use strongroom_envelope::open;
+use strongroom_llm_wire::{ChatAnswer, RedactedAnswer};
+use zeroize::Zeroizing;
+
+use super::{column, internal, providers};
+use crate::app::App;
+use crate::audit::{Draft, new_event_id, seal_payload};
+use crate::gates::{Caller, Redacted, RequestContext, RequestHandle, TenantContext};
+use crate::postgres::Access;
+use crate::problem::{Kind, Problem};
+use crate::upstream::{Upstream, UpstreamError};
+
+/// The credential that chat calls use.
+const PROVIDER: &str = "default";
+
+/// One call on its way.
+struct Call<'a> {
+    app: &'a App,
+    request: &'a RequestContext,
+    caller: &'a Caller,
+    policy_hash: [u8; 32],
+}
+
+/// Passes a redacted request to the provider and its redacted answer back.
+///
+/// The attempt is durable before the credential is opened, the outcome before the answer leaves;
+/// what was said is sealed, redacted, beside the two events.
+///
+/// # Errors
+/// A problem.
+pub async fn complete(
+    State(app): State<Arc<App>>,
+    RequestHandle(request): RequestHandle,
+    caller: Caller,
+    tenant: TenantContext,
+    Extension(redacted): Extension<Redacted>,
+) -> Result<Response, Problem> {
+    let upstream = app
+        .upstream
+        .as_ref()
+        .ok_or_else(|| Problem::new(Kind::UpstreamNotConfigured, "no provider is configured"))?;
+    let sealed = stored_credential(&tenant).await?;
+    let call = Call {
+        app: &app,
+        request: &request,
+        caller: &caller,
+        policy_hash: redacted.policy.hash(),
+    };
+    let prompt = redacted.request.upstream_body();
+    call.record("chat.attempt", Outcome::Attempt, "prompt", &prompt)
+        .await?;
+
+    let answered = call.ask(upstream, &sealed, prompt).await;
+    let answer = match answered {
+        Ok(bytes) => redact(&redacted, &tenant, &bytes),
+        Err(error) => Err((error.code(), upstream_problem(error))),
+    };
+    match answer {
+        Ok(answer) => {
+            let receipt = call
+                .record("chat.outcome", Outcome::Success, "answer", answer.body())
+                .await?;
+            request.acknowledge(&receipt);
+            let json = [(header::CONTENT_TYPE, "application/json")];
+            Ok((json, answer.body().to_vec()).into_response())
+        }
+        Err((reason, problem)) => {
+            let reason: Slug = reason.parse().map_err(internal)?;
+            let receipt = call.record_failure(Outcome::Failed(reason)).await?;
+            request.acknowledge(&receipt);
+            Err(problem)
+        }
+    }
+}
+
+async fn stored_credential(tenant: &TenantContext) -> Result<Vec<u8>, Problem> {
+    const READ: &str = "select sealed from app.provider_credentials where name = $1";
+    let mut tx = tenant.begin(Access::Read).await?;
+    let rows = tx.query(READ, &[&PROVIDER]).await?;
+    tx.rollback().await;
+    let row = rows.first().ok_or_else(|| {
+        Problem::new(
+            Kind::UpstreamNotConfigured,
+            "no credential is stored for provider default",
+        )
+    })?;
+    Ok(column(row, 0)?)
+}
+
+fn redact(
+    redacted: &Redacted,
+    tenant: &TenantContext,
+    bytes: &[u8],
+) -> Result<RedactedAnswer, (&'static str, Problem)> {
+    let answer = ChatAnswer::parse(bytes)
+        .and_then(|answer| answer.redact(&redacted.policy, &tenant.tenant()));
+    answer.map_err(|error| match Problem::from(error) {
+        problem if problem.kind() == Kind::PiiBlocked => ("pii-blocked", problem),
+        _ => {
+            let detail = "the provider's answer is malformed";
+            (
+                "answer-malformed",
+                Problem::new(Kind::UpstreamFailed, detail),
+            )
+        }
+    })
+}
+
+impl Call<'_> {
+    /// The credential is opened here, for this one call, and wiped when it returns.
+    async fn ask(
+        &self,
+        upstream: &Upstream,
+        sealed: &[u8],
+        prompt: Vec<u8>,
+    ) -> Result<Vec<u8>, UpstreamError> {
+        let context = providers::context(PROVIDER).map_err(|_| UpstreamError::Credential)?;
+        let keys = std::slice::from_ref(&self.app.kek);
+        let tenant = self.caller.tenant();
+        let credential = open(self.app.kms.as_ref(), keys, &tenant, &context, sealed)
+            .await
+            .map_err(|error| {
+                tracing::error!(%error, "a credential did not open");
+                UpstreamError::Credential
+            })?;
+        upstream.chat(&credential, prompt).await
+    }
+
+    /// Records one of the call's two events with its sealed text, and waits until it is durable.
+    async fn record(
+        &self,
+        kind: &'static str,
+        outcome: Outcome,
+        field: &'static str,
+        text: &[u8],
+    ) -> Result<Receipt, Problem> {
+        let app = self.app;
+        let tenant = self.caller.tenant();
+        let id = new_event_id(app.clock.as_ref()).map_err(internal)?;
+        let field = field.parse().map_err(internal)?;
+        let value = Zeroizing::new(text.to_vec());
+        let (payload, commitments) =
+            seal_payload(app.kms.as_ref(), &app.kek, &tenant, id, field, value)
+                .await
+                .map_err(internal)?;
+        let leaf = self
+            .draft(kind, outcome)
+            .leaf(id, app.clock.unix_micros(), commitments)
+            .map_err(internal)?;
+        Ok(app
+            .sequencer
+            .append(tenant, id, leaf, Some(payload))
+            .await?)
+    }
+
+    async fn record_failure(&self, outcome: Outcome) -> Result<Receipt, Problem> {
+        let app = self.app;
+        let id = new_event_id(app.clock.as_ref()).map_err(internal)?;
+        let leaf = self
+            .draft("chat.outcome", outcome)
+            .leaf(id, app.clock.unix_micros(), Vec::new())
+            .map_err(internal)?;
+        Ok(app
+            .sequencer
+            .append(self.caller.tenant(), id, leaf, None)
+            .await?)
+    }
+
+    fn draft(&self, kind: &'static str, outcome: Outcome) -> Draft {
+        Draft {
+            kind,
+            actor: Some(self.caller.actor().clone()),
+            request: self.request.id,
+            resource: Some(format!("provider/{PROVIDER}")),
+            policy: Some(self.policy_hash),
+            outcome,
+        }
+    }
+}
+
+fn upstream_problem(error: UpstreamError) -> Problem {
+    tracing::warn!(%error, "the provider failed");
+    match error {
+        UpstreamError::Timeout => Problem::new(Kind::UpstreamTimeout, "the provider took too long"),
+        UpstreamError::Refused {
+            status: 401 | 403, ..
+        }
+        | UpstreamError::Credential => Problem::new(
+            Kind::UpstreamFailed,
+            "the provider did not accept the stored credential",
+        ),
+        UpstreamError::Refused {
+            status: 429,
+            retry_after,
+        } => Problem::new(Kind::RateLimited, "the provider asks for a pause")
+            .with_retry_after(retry_after.unwrap_or(1)),
+        UpstreamError::Refused { .. } => {
+            Problem::new(Kind::UpstreamFailed, "the provider refused the request")
+        }
+        _ => Problem::new(Kind::UpstreamFailed, "the provider did not answer"),
+    }
+}

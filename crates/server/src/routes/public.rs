@@ -1,0 +1,53 @@
+//! What anyone may ask.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::header;
+use strongroom_tenancy::{ActorId, ActorKind, TenantId};
+
+use crate::app::App;
+use crate::gates::RequestHandle;
+use crate::postgres::Access;
+use crate::problem::{Kind, Problem};
+
+/// Whether the process answers.
+pub async fn health() -> &'static str {
+    "ok\n"
+}
+
+/// Whether the platform can do its work: the database accepts a claim.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn ready(
+    State(app): State<Arc<App>>,
+    RequestHandle(request): RequestHandle,
+) -> Result<&'static str, Problem> {
+    let platform = ActorId::new(ActorKind::Platform, *TenantId::PLATFORM.as_uuid());
+    let actor = platform.map_err(|_| Problem::new(Kind::Internal, "the platform has no id"))?;
+    let tx = app
+        .gateway
+        .begin(TenantId::PLATFORM, actor, &request.id, Access::Read)
+        .await?;
+    tx.rollback().await;
+    Ok("ready\n")
+}
+
+/// The public keys of access tokens (RFC 7517).
+pub async fn jwks(State(app): State<Arc<App>>) -> Response {
+    (
+        [(header::CONTENT_TYPE, "application/jwk-set+json")],
+        app.jwks.to_json(),
+    )
+        .into_response()
+}
+
+/// Where to report a vulnerability (RFC 9116).
+pub async fn security() -> Response {
+    const TEXT: &str = "Contact: mailto:security@strongroom.dev\n\
+         Expires: 2027-11-20T00:00:00Z\n\
+         Preferred-Languages: en\n";
+    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], TEXT).into_response()
+}

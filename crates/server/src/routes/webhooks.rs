@@ -1,0 +1,159 @@
+//! Webhook endpoints, and the outbox that their messages wait in.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use strongroom_envelope::seal;
+use strongroom_webhook_sig::SigningSecret;
+use uuid::Uuid;
+
+use super::{column, internal, not_found, seconds};
+use crate::app::App;
+use crate::audit::new_event_id;
+use crate::body::Json;
+use crate::gates::{Caller, RequestHandle, TenantContext, commit_recorded};
+use crate::jobs::{check_url, secret_context};
+use crate::postgres::{Access, TenantTx};
+use crate::problem::{Kind, Problem};
+
+/// An endpoint to be created.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NewEndpoint {
+    /// Where messages are to go: https.
+    url: String,
+}
+
+/// Creates an endpoint and shows its signing secret, once.
+///
+/// # Errors
+/// A problem.
+pub async fn create(
+    State(app): State<Arc<App>>,
+    RequestHandle(request): RequestHandle,
+    caller: Caller,
+    tenant: TenantContext,
+    Json(asked): Json<NewEndpoint>,
+) -> Result<Response, Problem> {
+    const INSERT: &str = "insert into app.webhook_endpoints \
+         (tenant_id, id, url, sealed_secret, created_at) values ($1, $2, $3, $4, $5)";
+    let url = asked.url.parse().ok().filter(|url| {
+        asked.url.len() <= 2048 && check_url(url, app.config.webhooks_allow_loopback).is_ok()
+    });
+    if url.is_none() {
+        let problem = Problem::new(
+            Kind::InvalidField,
+            "expected https without user or fragment",
+        );
+        return Err(problem.with_param("url"));
+    }
+    let id = new_event_id(app.clock.as_ref()).map_err(internal)?;
+    let secret = SigningSecret::generate().map_err(internal)?;
+    let context = secret_context(id).map_err(internal)?;
+    let text = secret.expose_text();
+    let owner = tenant.tenant();
+    let sealed = seal(
+        app.kms.as_ref(),
+        &app.kek,
+        &owner,
+        &context,
+        text.as_bytes(),
+    )
+    .await
+    .map_err(internal)?;
+    let now = seconds(app.clock.unix_seconds());
+    let mut tx = tenant.begin(Access::Write).await?;
+    tx.query(INSERT, &[owner.as_uuid(), &id, &asked.url, &sealed, &now])
+        .await?;
+    let resource = Some(format!("webhook/{id}"));
+    commit_recorded(&app, &request, &caller, tx, "webhook.create", resource).await?;
+    let body = json!({ "id": id.to_string(), "url": asked.url, "secret": text.as_str() });
+    Ok((StatusCode::CREATED, axum::Json(body)).into_response())
+}
+
+/// Lists the tenant's endpoints, without their secrets.
+///
+/// # Errors
+/// A problem.
+pub async fn list(tenant: TenantContext) -> Result<Response, Problem> {
+    const LIST: &str =
+        "select id, url, created_at, disabled_at from app.webhook_endpoints order by created_at";
+    let mut tx = tenant.begin(Access::Read).await?;
+    let rows = tx.query(LIST, &[]).await?;
+    tx.rollback().await;
+    let mut endpoints = Vec::with_capacity(rows.len());
+    for row in &rows {
+        endpoints.push(json!({
+            "id": column::<Uuid>(row, 0)?.to_string(),
+            "url": column::<String>(row, 1)?,
+            "created_at": column::<i64>(row, 2)?,
+            "disabled_at": column::<Option<i64>>(row, 3)?,
+        }));
+    }
+    Ok(axum::Json(json!({ "data": endpoints })).into_response())
+}
+
+/// Lists an endpoint's messages and how far each has come.
+///
+/// # Errors
+/// `not-found` for another tenant's endpoint as for none.
+pub async fn deliveries(
+    tenant: TenantContext,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    const KNOWN: &str = "select from app.webhook_endpoints where id = $1";
+    const LIST: &str = "select id, attempts, next_attempt_at, delivered_at, last_status \
+         from app.webhook_outbox where endpoint_id = $1 order by id desc limit 100";
+    let id: Uuid = id.parse().map_err(|_| not_found())?;
+    let mut tx = tenant.begin(Access::Read).await?;
+    let known = !tx.query(KNOWN, &[&id]).await?.is_empty();
+    let rows = tx.query(LIST, &[&id]).await?;
+    tx.rollback().await;
+    if !known {
+        return Err(not_found());
+    }
+    let mut messages = Vec::with_capacity(rows.len());
+    for row in &rows {
+        messages.push(json!({
+            "id": column::<Uuid>(row, 0)?.to_string(),
+            "attempts": column::<i32>(row, 1)?,
+            "next_attempt_at": column::<Option<i64>>(row, 2)?,
+            "delivered_at": column::<Option<i64>>(row, 3)?,
+            "last_status": column::<Option<i32>>(row, 4)?,
+        }));
+    }
+    Ok(axum::Json(json!({ "data": messages })).into_response())
+}
+
+/// Puts a message for each of the tenant's endpoints into the outbox, in the transaction that
+/// makes it true. `data` must hold opaque ids and names only.
+///
+/// # Errors
+/// A problem.
+pub(crate) async fn enqueue(
+    app: &App,
+    tx: &mut TenantTx,
+    kind: &'static str,
+    data: Value,
+) -> Result<(), Problem> {
+    const ENDPOINTS: &str = "select id from app.webhook_endpoints where disabled_at is null";
+    const INSERT: &str = "insert into app.webhook_outbox \
+         (tenant_id, id, endpoint_id, body, next_attempt_at) values ($1, $2, $3, $4, $5)";
+    let now = app.clock.unix_seconds();
+    let tenant = tx.tenant();
+    for row in tx.query(ENDPOINTS, &[]).await? {
+        let endpoint: Uuid = column(&row, 0)?;
+        let id = new_event_id(app.clock.as_ref()).map_err(internal)?;
+        let body = json!({ "type": kind, "timestamp": now, "data": data }).to_string();
+        tx.query(
+            INSERT,
+            &[tenant.as_uuid(), &id, &endpoint, &body, &seconds(now)],
+        )
+        .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,161 @@
+//! A client that hangs up can neither skip the audit nor leave half a write.
+
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use http::Request;
+use serde_json::json;
+use strongroom_server::router::router;
+use tower::ServiceExt;
+
+use crate::database::database;
+use crate::platform::{Running, on_platform};
+
+fn request(method: &str, path: &str, token: &str, body: String) -> Request<Body> {
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
+        .header("authorization", format!("Bearer {token}"))
+        .header("content-type", "application/json")
+        .body(Body::from(body))
+        .unwrap();
+    let peer: std::net::SocketAddr = "127.0.0.1:1".parse().unwrap();
+    request.extensions_mut().insert(ConnectInfo(peer));
+    request
+}
+
+/// Polls a request at most so many times, then drops it. Whether it came to its end.
+async fn dropped_after(running: &Running, request: Request<Body>, polls: usize) -> bool {
+    let mut left = polls;
+    let mut work = pin!(router(&running.app).oneshot(request));
+    std::future::poll_fn(|cx| {
+        if left == 0 {
+            return Poll::Ready(false);
+        }
+        left -= 1;
+        work.as_mut().poll(cx).map(|_| true)
+    })
+    .await
+}
+
+async fn settled(running: &Running) {
+    for _ in 0..200 {
+        if running.app.in_flight.is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[test]
+fn a_write_dropped_at_every_await_point_has_its_event_or_no_row() {
+    on_platform(|running| async move {
+        let tenant = running.tenant("dropped-write").await;
+        let mut finished = false;
+        let mut tried = 0;
+        while !finished && tried < 300 {
+            let path = format!("/v1/providers/drop-{tried}/credential");
+            let body = json!({ "credential": "sk-dropped" }).to_string();
+            let put = request("PUT", &path, &tenant.token, body);
+            finished = dropped_after(running, put, tried).await;
+            tried += 1;
+        }
+        assert!(finished, "no request came to its end in {tried} polls");
+        settled(running).await;
+        let superuser = database().sql("postgres").await;
+        let rows = superuser
+            .query(
+                "select name from app.provider_credentials where tenant_id = $1 and name like 'drop-%'",
+                &[tenant.id.as_uuid()],
+            )
+            .await
+            .unwrap();
+        let entries = running.entries(&tenant.token).await;
+        for row in &rows {
+            let resource = format!("provider/{}", row.get::<_, String>(0));
+            let events = entries
+                .iter()
+                .filter(|e| e["event"]["resource"] == resource)
+                .count();
+            assert_eq!(events, 1, "{resource}");
+        }
+        assert!(!rows.is_empty());
+    });
+}
+
+#[test]
+fn a_call_dropped_at_every_await_point_never_reaches_the_provider_unrecorded() {
+    on_platform(|running| async move {
+        let tenant = running.tenant("dropped-call").await;
+        let mut finished = false;
+        let mut tried = 0;
+        while !finished && tried < 300 {
+            let body = json!({
+                "model": format!("gpt-dropped-{}", tenant.id),
+                "messages": [{ "role": "user", "content": "hello" }],
+            });
+            let path = "/v1/chat/completions";
+            let call = request("POST", path, &tenant.token, body.to_string());
+            finished = dropped_after(running, call, tried).await;
+            tried += 1;
+        }
+        assert!(finished, "no call came to its end in {tried} polls");
+        settled(running).await;
+        let model = format!("gpt-dropped-{}", tenant.id);
+        let received = running.provider.received.lock().unwrap().clone();
+        let calls = received
+            .iter()
+            .filter(|(_, body)| body["model"] == model)
+            .count();
+        let entries = running.entries(&tenant.token).await;
+        let count = |kind: &str| {
+            entries
+                .iter()
+                .filter(|e| e["event"]["kind"] == kind)
+                .count()
+        };
+        assert!(calls > 0);
+        // Once begun, each call ran to its end: as many attempts and outcomes as calls.
+        assert_eq!(
+            (count("chat.attempt"), count("chat.outcome")),
+            (calls, calls)
+        );
+    });
+}
+
+#[test]
+fn a_client_that_hangs_up_in_mid_call_still_has_its_outcome_recorded() {
+    on_platform(|running| async move {
+        let tenant = running.tenant("hung-up").await;
+        let body = json!({
+            "model": "gpt-hung-up",
+            "messages": [{ "role": "user", "content": "hello" }],
+        });
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let call = client
+            .post(running.url("/v1/chat/completions"))
+            .header("authorization", format!("Bearer {}", tenant.token))
+            .header("content-type", "application/json")
+            .body(body.to_string())
+            .timeout(Duration::from_millis(30));
+        let _ = call.send().await;
+        for _ in 0..200 {
+            let entries = running.entries(&tenant.token).await;
+            let count = |kind: &str| {
+                entries
+                    .iter()
+                    .filter(|e| e["event"]["kind"] == kind)
+                    .count()
+            };
+            let attempts = count("chat.attempt");
+            if attempts == count("chat.outcome") {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("an attempt has no outcome");
+    });
+}

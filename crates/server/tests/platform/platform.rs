@@ -1,0 +1,288 @@
+//! The whole platform on loopback, one for the tests of this process, with a local provider that
+//! records what reaches it.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock};
+
+use axum::Json;
+use axum::extract::State;
+use serde_json::{Value, json};
+use strongroom_server::app::{App, Platform};
+use strongroom_server::clock::SystemClock;
+use strongroom_server::config::Config;
+use strongroom_server::init::init;
+use strongroom_server::postgres::Endpoint;
+use strongroom_server::serve::serve;
+use strongroom_tenancy::TenantId;
+use tokio::runtime::Runtime;
+
+use crate::database::{database, folder};
+
+pub(crate) struct Running {
+    pub(crate) app: Arc<App>,
+    pub(crate) base: String,
+    pub(crate) admin_key: String,
+    pub(crate) provider: Arc<Provider>,
+}
+
+/// The provider that the tests run: it speaks as OpenAI's does and remembers what it was sent.
+#[derive(Default)]
+pub(crate) struct Provider {
+    pub(crate) received: Mutex<Vec<(Option<String>, Value)>>,
+    pub(crate) delay: Mutex<std::time::Duration>,
+}
+
+pub(crate) struct Tenant {
+    pub(crate) id: TenantId,
+    pub(crate) token: String,
+}
+
+/// A runtime that outlives each test's own: the platform's tasks live on it.
+pub(crate) fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .unwrap()
+    })
+}
+
+/// Runs a test on the platform's own runtime.
+pub(crate) fn on_platform<F>(test: impl FnOnce(&'static Running) -> F) -> F::Output
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let running = running();
+    let task = runtime().spawn(test(running));
+    match runtime().block_on(task) {
+        Ok(done) => done,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+pub(crate) fn running() -> &'static Running {
+    static RUNNING: OnceLock<Running> = OnceLock::new();
+    RUNNING.get_or_init(|| {
+        let database = database();
+        runtime()
+            .block_on(runtime().spawn(start(database.endpoint(), "")))
+            .unwrap()
+    })
+}
+
+/// Limits that a busy test does not meet, and loopback everywhere.
+pub(crate) fn config(provider: SocketAddr, more: &str) -> Config {
+    let state = folder();
+    let file = format!(
+        "state_dir = '{}'\n\
+         upstream.base_url = 'http://{provider}/v1'\n\
+         webhooks.allow_loopback = true\n\
+         limits.edge_per_10_seconds = 1000000\n\
+         limits.proxy_per_second = 100000\n\
+         limits.proxy_burst = 100000\n\
+         limits.caller_per_second = 100000\n\
+         limits.caller_burst = 100000\n{more}",
+        state.display()
+    );
+    Config::from_sources(Some(&file), []).unwrap()
+}
+
+pub(crate) async fn start(endpoint: Endpoint, more: &str) -> Running {
+    let provider = Arc::new(Provider::default());
+    let provider_address = start_provider(Arc::clone(&provider)).await;
+    let config = config(provider_address, more);
+    let clock = Arc::new(SystemClock);
+    let done = init(&config, &endpoint, "postgres", None, clock.clone())
+        .await
+        .unwrap();
+    let admin_key = done
+        .admin_key
+        .map(|key| key.expose().to_owned())
+        .unwrap_or_default();
+    let platform = Platform::start(config, endpoint, clock).await.unwrap();
+    let app = Arc::clone(&platform.app);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(serve(platform, listener, std::future::pending()));
+    Running {
+        app,
+        base,
+        admin_key,
+        provider,
+    }
+}
+
+async fn start_provider(provider: Arc<Provider>) -> SocketAddr {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = axum::Router::new()
+        .route("/v1/chat/completions", axum::routing::post(answer))
+        .with_state(provider);
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    address
+}
+
+async fn answer(
+    State(provider): State<Arc<Provider>>,
+    headers: http::HeaderMap,
+    Json(request): Json<Value>,
+) -> (http::StatusCode, Json<Value>) {
+    let bearer = headers
+        .get("authorization")
+        .map(|value| value.to_str().unwrap().to_owned());
+    provider
+        .received
+        .lock()
+        .unwrap()
+        .push((bearer.clone(), request.clone()));
+    let delay = *provider.delay.lock().unwrap();
+    tokio::time::sleep(delay).await;
+    if bearer.as_deref() == Some("Bearer sk-refused") {
+        let error = json!({ "error": { "message": "Incorrect API key provided: sk-refused" } });
+        return (http::StatusCode::UNAUTHORIZED, Json(error));
+    }
+    let content = "You said it. Write to bob@answers.example or call +1 415 555 0132.";
+    let body = json!({
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 1_800_000_000,
+        "model": request["model"],
+        "choices": [{
+            "index": 0,
+            "message": { "role": "assistant", "content": content },
+            "finish_reason": "stop",
+        }],
+        "usage": { "prompt_tokens": 9, "completion_tokens": 12, "total_tokens": 21 },
+    });
+    (http::StatusCode::OK, Json(body))
+}
+
+impl Running {
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        credential: Option<&str>,
+        body: Option<Value>,
+    ) -> Answer {
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let mut call = client.request(method.parse().unwrap(), self.url(path));
+        if let Some(credential) = credential {
+            call = call.header("authorization", format!("Bearer {credential}"));
+        }
+        if let Some(body) = body {
+            call = call
+                .header("content-type", "application/json")
+                .body(body.to_string());
+        }
+        Answer::of(call.send().await.unwrap()).await
+    }
+
+    /// A tenant with an owner's token and a stored provider credential.
+    pub(crate) async fn tenant(&self, name: &str) -> Tenant {
+        let made = self
+            .send(
+                "POST",
+                "/v1/tenants",
+                Some(&self.admin_key),
+                Some(json!({ "name": name })),
+            )
+            .await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        let body = made.json();
+        let owner_key = body["owner_key"]["key"].as_str().unwrap().to_owned();
+        let token = self.token(&owner_key).await;
+        let stored = self
+            .send(
+                "PUT",
+                "/v1/providers/default/credential",
+                Some(&token),
+                Some(json!({ "credential": "sk-tests-own-provider" })),
+            )
+            .await;
+        assert_eq!(stored.status, 204, "{}", stored.text);
+        Tenant {
+            id: body["tenant_id"].as_str().unwrap().parse().unwrap(),
+            token,
+        }
+    }
+
+    pub(crate) async fn token(&self, key: &str) -> String {
+        let answer = self.send("POST", "/v1/token", Some(key), None).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json()["access_token"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn entries(&self, token: &str) -> Vec<Value> {
+        let answer = self
+            .send("GET", "/v1/audit/entries?limit=1000", Some(token), None)
+            .await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        answer.json()["data"].as_array().unwrap().clone()
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: http::HeaderMap,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) async fn of(response: reqwest::Response) -> Self {
+        Self {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            text: response.text().await.unwrap(),
+        }
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {}", self.text))
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The answer as a problem document, checked to be a whole one.
+    pub(crate) fn problem(&self) -> Value {
+        assert_eq!(
+            self.header("content-type"),
+            "application/problem+json",
+            "{}",
+            self.text
+        );
+        let document = self.json();
+        assert_eq!(document["status"], self.status);
+        assert_eq!(document["request_id"], self.header("x-request-id"));
+        assert!(
+            document["type"]
+                .as_str()
+                .unwrap()
+                .starts_with("https://strongroom.dev/problems/")
+        );
+        document
+    }
+
+    pub(crate) fn slug(&self) -> String {
+        let document = self.problem();
+        document["type"]
+            .as_str()
+            .unwrap()
+            .rsplit('/')
+            .next()
+            .unwrap()
+            .to_owned()
+    }
+}
