@@ -15,7 +15,7 @@ use crate::gates::RateLimits;
 use crate::jobs;
 use crate::keys::{PlatformKeys, kek};
 use crate::postgres::{AuthLookup, Endpoint, Gateway, Job, Pool, Role, self_check};
-use crate::upstream::Upstream;
+use crate::upstream::{Upstream, install_tls};
 
 /// The running platform, shared by every request.
 pub struct App {
@@ -84,6 +84,7 @@ impl Platform {
         endpoint: Endpoint,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StartError> {
+        install_tls();
         let held = self_check(&endpoint, clock.unix_seconds())
             .await
             .map_err(StartError::of)?;

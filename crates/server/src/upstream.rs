@@ -10,6 +10,12 @@ use crate::config::Config;
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER: usize = 8 << 20;
 
+/// Chooses AWS-LC for every TLS connection of the process. Any HTTP client needs it done before.
+pub fn install_tls() {
+    // A second attempt finds it there.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
 /// A provider to call.
 #[derive(Clone)]
 pub struct Upstream {
@@ -70,8 +76,6 @@ impl Upstream {
         let Some(base) = &config.upstream else {
             return Ok(None);
         };
-        // Installed once a process; a second attempt finds it there.
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let client = Client::builder()
             .redirect(redirect::Policy::none())
             .no_proxy()

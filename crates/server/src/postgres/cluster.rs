@@ -308,7 +308,6 @@ impl Cluster {
     pub fn crash(self) {
         let _ = kill_process(self.pid, Signal::QUIT);
         let _ = self.exit().recv_timeout(STOP_PATIENCE);
-        std::mem::forget(self);
     }
 
     fn exit(&self) -> MutexGuard<'_, mpsc::Receiver<ExitStatus>> {

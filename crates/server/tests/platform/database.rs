@@ -14,6 +14,7 @@ use tokio_postgres::{Client, NoTls};
 use uuid::Uuid;
 
 pub(crate) struct Database {
+    root: PathBuf,
     cluster: Cluster,
     claim_key: [u8; 32],
 }
@@ -96,7 +97,7 @@ fn user_name(uid: u32) -> String {
 
 impl Database {
     pub(crate) async fn start(root: PathBuf) -> Self {
-        let cluster = spec(root).start().unwrap();
+        let cluster = spec(root.clone()).start().unwrap();
         let postgres = Owner::connect(&cluster.endpoint("postgres"), "postgres")
             .await
             .unwrap();
@@ -112,7 +113,34 @@ impl Database {
         );
         let claim_key = random();
         owner.add_claim_key(&key(&claim_key)).await.unwrap();
-        Self { cluster, claim_key }
+        Self {
+            root,
+            cluster,
+            claim_key,
+        }
+    }
+
+    /// PostgreSQL dies as in a crash, and comes up again on what reached the disk.
+    pub(crate) fn crash_and_restart(self) -> Self {
+        let Self {
+            root,
+            cluster,
+            claim_key,
+        } = self;
+        cluster.crash();
+        let cluster = spec(root.clone()).start().unwrap();
+        Self {
+            root,
+            cluster,
+            claim_key,
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!(
+            "postgresql:///strongroom?host={}&port=5432",
+            self.cluster.socket_dir().display()
+        )
     }
 
     pub(crate) fn endpoint(&self) -> Endpoint {

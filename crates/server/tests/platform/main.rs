@@ -15,6 +15,7 @@ mod database;
 mod dropped_requests;
 mod first_call;
 mod hang_ups;
+mod kills;
 mod platform;
 mod request_id_thread;
 mod unauthorised_coverage;

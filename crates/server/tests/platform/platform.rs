@@ -115,7 +115,7 @@ pub(crate) async fn start(endpoint: Endpoint, more: &str) -> Running {
     }
 }
 
-async fn start_provider(provider: Arc<Provider>) -> SocketAddr {
+pub(crate) async fn start_provider(provider: Arc<Provider>) -> SocketAddr {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let router = axum::Router::new()
