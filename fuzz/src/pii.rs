@@ -40,7 +40,10 @@ pub fn policy(data: &[u8]) {
             Ok(policy) => {
                 assert_eq!(policy.source(), text);
                 let again = parse(policy.source()).expect("it was accepted before");
-                assert_eq!((again.version(), again.hash()), (policy.version(), policy.hash()));
+                assert_eq!(
+                    (again.version(), again.hash()),
+                    (policy.version(), policy.hash())
+                );
                 let audit = policy.redact(&TenantId::PLATFORM, Channel::Audit, "a@example.com");
                 assert_eq!(audit.expect("audit never blocks").text, "[EMAIL]");
             }

@@ -5,8 +5,8 @@ use crate::{Class, Confidence, Evidence};
 
 const IBAN: Confidence = Confidence::percent(98);
 
-/// Country codes and total lengths: SWIFT's IBAN registry, release 99.
-const LENGTHS: [(&[u8; 2], usize); 88] = [
+/// Country codes and total lengths, from the registry that SWIFT keeps.
+const LENGTHS: [(&[u8; 2], usize); 89] = [
     (b"AD", 24),
     (b"AE", 23),
     (b"AL", 28),
@@ -95,6 +95,7 @@ const LENGTHS: [(&[u8; 2], usize); 88] = [
     (b"VA", 22),
     (b"VG", 24),
     (b"XK", 20),
+    (b"YE", 30),
 ];
 
 /// Claims every account number that starts at one of the anchors: two letters and two digits,

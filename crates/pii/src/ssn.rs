@@ -75,7 +75,7 @@ fn join(digits: &[u8]) -> u32 {
 
 /// What the SSA never issues: areas 000, 666 and 900-999, group 00, serial 0000 (20 CFR 422.103;
 /// SSA, "Social Security Number Randomization", 2011); and the two numbers that it withdrew after
-/// they had been printed in advertisements.
+/// they had been printed as samples.
 fn issued(area: u32, group: u32, serial: u32) -> bool {
     let never = matches!(area, 0 | 666 | 900..) || group == 0 || serial == 0;
     let withdrawn = matches!((area, group, serial), (78, 5, 1120) | (219, 9, 9999));
@@ -130,8 +130,8 @@ mod tests {
             ("area 999", "SSN 999-12-3456"),
             ("group 00", "123-00-4567"),
             ("serial 0000", "123-45-0000"),
-            ("withdrawn in 1943", "078-05-1120"),
-            ("withdrawn after an advertisement", "219-09-9999"),
+            ("withdrawn after it came with wallets", "078-05-1120"),
+            ("withdrawn after a pamphlet", "219-09-9999"),
             ("nine digits without context", "123456789"),
             ("nine digits of an order", "order 123456789"),
             ("spaces, but an order", "order 123 45 6789"),
