@@ -1,131 +1,16 @@
 //! Configuration: a file, then the environment over it; every key is in one table.
 
+mod keys;
+mod network;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-/// One key: its name in the file, its default and what it means. In the environment it is
-/// `STRONGROOM_` and the name in upper case, dots as underscores.
-#[derive(Clone, Copy, Debug)]
-pub struct Key {
-    /// The dotted name.
-    pub name: &'static str,
-    /// The default, as it would be written; empty for none.
-    pub default: &'static str,
-    /// What it means, its unit and what it takes.
-    pub meaning: &'static str,
-}
-
-const fn key(name: &'static str, default: &'static str, meaning: &'static str) -> Key {
-    Key {
-        name,
-        default,
-        meaning,
-    }
-}
-
-/// Every key there is.
-pub const KEYS: &[Key] = &[
-    key(
-        "listen",
-        "127.0.0.1:8080",
-        "address and port; must be loopback unless behind_tls_proxy.trusted is set",
-    ),
-    key(
-        "issuer",
-        "https://strongroom.localhost",
-        "the platform's public URL: `iss` of tokens; its host names audit logs and keys",
-    ),
-    key("audience", "strongroom-gateway", "`aud` of access tokens"),
-    key(
-        "state_dir",
-        "",
-        "folder for the keyring and a private cluster; default /var/lib/strongroom as root, \
-         else ~/.local/state/strongroom",
-    ),
-    key(
-        "database.url",
-        "",
-        "PostgreSQL 15 or later, on a local socket or loopback, without user or password; \
-         DATABASE_URL means the same; without it `run` starts a private cluster",
-    ),
-    key(
-        "database.password_dir",
-        "",
-        "folder with a file for each login role that holds its password; none for peer \
-         authentication",
-    ),
-    key(
-        "database.connections",
-        "16",
-        "most connections of the gateway's role",
-    ),
-    key(
-        "upstream.base_url",
-        "",
-        "the OpenAI-compatible provider, up to and without /chat/completions; https, or http on \
-         loopback; without it chat calls are refused",
-    ),
-    key(
-        "upstream.timeout_seconds",
-        "60",
-        "how long the provider may take, 1 to 600",
-    ),
-    key(
-        "limits.edge_per_10_seconds",
-        "100",
-        "requests in 10 s from one address",
-    ),
-    key(
-        "limits.proxy_per_second",
-        "10",
-        "requests a second from one address",
-    ),
-    key(
-        "limits.proxy_burst",
-        "20",
-        "requests at once from one address",
-    ),
-    key(
-        "limits.caller_per_second",
-        "10",
-        "requests a second of one caller on one route",
-    ),
-    key(
-        "limits.caller_burst",
-        "20",
-        "requests at once of one caller on one route",
-    ),
-    key(
-        "limits.body_bytes",
-        "1048576",
-        "longest request body, 1024 to 8388608 bytes",
-    ),
-    key(
-        "webhooks.allow_loopback",
-        "false",
-        "whether webhooks may go to http and loopback addresses; for development",
-    ),
-    key(
-        "behind_tls_proxy.trusted",
-        "",
-        "networks (CIDR, comma between) whose X-Forwarded-For is believed; setting it allows a \
-         listen address that is not loopback, and requests from elsewhere are refused",
-    ),
-    key(
-        "tokens.lifetime_seconds",
-        "900",
-        "life of an access token, 1 to 900",
-    ),
-    key(
-        "audit.checkpoint_seconds",
-        "300",
-        "how often logs that grew are signed, 10 to 300",
-    ),
-    key("log", "info", "what is logged, in tracing's filter syntax"),
-];
+pub use keys::{KEYS, Key, explain};
+pub use network::Network;
 
 /// The platform's configuration, checked.
 #[derive(Clone, Debug)]
@@ -177,13 +62,6 @@ pub struct Limits {
     pub caller_burst: u32,
     /// Longest request body, in bytes.
     pub body_bytes: usize,
-}
-
-/// A network in CIDR form.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    address: IpAddr,
-    prefix: u8,
 }
 
 /// A key or value that is refused.
@@ -296,24 +174,6 @@ impl Config {
     pub fn keyring(&self) -> PathBuf {
         self.state_dir.join("keys").join("keyring")
     }
-}
-
-/// The table of keys as it stands in the documentation.
-#[must_use]
-pub fn explain() -> String {
-    let mut text = String::from("| key | default | meaning |\n|---|---|---|\n");
-    for key in KEYS {
-        let default = if key.default.is_empty() {
-            "none".to_owned()
-        } else {
-            format!("`{}`", key.default)
-        };
-        text.push_str(&format!(
-            "| `{}` | {default} | {} |\n",
-            key.name, key.meaning
-        ));
-    }
-    text
 }
 
 struct Values(BTreeMap<&'static str, String>);
@@ -445,37 +305,6 @@ fn state_dir(text: &str) -> PathBuf {
     }
     let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
     home.join(".local/state/strongroom")
-}
-
-impl Network {
-    /// Whether an address lies in the network.
-    #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let (network, address, width) = match (self.address, address.to_canonical()) {
-            (IpAddr::V4(n), IpAddr::V4(a)) => {
-                (u128::from(n.to_bits()), u128::from(a.to_bits()), 32_u32)
-            }
-            (IpAddr::V6(n), IpAddr::V6(a)) => (n.to_bits(), a.to_bits(), 128),
-            _ => return false,
-        };
-        let shift = width.saturating_sub(u32::from(self.prefix));
-        network.checked_shr(shift).unwrap_or(0) == address.checked_shr(shift).unwrap_or(0)
-    }
-}
-
-impl FromStr for Network {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wanted = || format!("expected a network such as 10.0.0.0/8, not {text}");
-        let (address, prefix) = text.split_once('/').ok_or_else(wanted)?;
-        let address: IpAddr = address.parse().map_err(|_| wanted())?;
-        let prefix: u8 = prefix.parse().map_err(|_| wanted())?;
-        if prefix > if address.is_ipv4() { 32 } else { 128 } {
-            return Err(wanted());
-        }
-        Ok(Self { address, prefix })
-    }
 }
 
 #[cfg(test)]

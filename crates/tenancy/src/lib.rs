@@ -1,3 +1,4 @@
+#![forbid(unsafe_code)]
 //! The vocabulary of a multi-tenant platform: who is asking, for which tenant, and what they may do.
 //!
 //! Types only, no work: every other crate of the family speaks in these. Each is parsed once, by

@@ -59,7 +59,13 @@ impl Server {
     }
 }
 
-async fn send(base: &str, method: &str, path: &str, key: &str, body: Value) -> Option<Answer> {
+pub(crate) async fn send(
+    base: &str,
+    method: &str,
+    path: &str,
+    key: &str,
+    body: Value,
+) -> Option<Answer> {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let call = client
         .request(method.parse().unwrap(), format!("{base}{path}"))

@@ -1,0 +1,145 @@
+//! `strongroom audit`: an auditor's offline tools.
+
+use std::path::PathBuf;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use clap::{Args, Subcommand};
+use serde_json::json;
+use strongroom::auditchain::{Event, Hash, Leaf, Origin, Outcome, VerifierKey};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+use crate::evidence;
+use crate::failure::Failure;
+use crate::input::{self, MAX_DOCUMENT};
+use crate::output::Output;
+use crate::report::Report;
+
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Verify a receipt, a proof file or a checkpoint
+    #[command(after_help = VERIFY_HELP)]
+    Verify(Box<Verify>),
+    /// Show what an entry's leaf says
+    #[command(after_help = SHOW_HELP)]
+    Show {
+        /// The leaf, as it is or in base64
+        file: Option<PathBuf>,
+    },
+}
+
+const VERIFY_HELP: &str = "\
+A receipt is read in its text form, or in base64url as it stands in an HTTP header. With --leaf
+or --leaf-hash, a receipt must also be for that very entry. Keys are verifier keys of signed notes:
+NAME+ID+BASE64. --origin demands that log; for proofs and checkpoints it is the key's name unless
+given.
+
+Examples:
+  strongroom audit verify --receipt receipt.txt --batch-key \"$(cat batch.vkey)\"
+  strongroom audit verify --receipt receipt.txt --leaf entry.cbor --batch-key \"$(cat batch.vkey)\"
+  strongroom audit verify --proof entry.tlog-proof --leaf entry.cbor --key \"$(cat log.vkey)\"
+  strongroom audit verify --checkpoint checkpoint --key \"$(cat log.vkey)\" --json";
+
+const SHOW_HELP: &str = "\
+Examples:
+  strongroom audit show entry.cbor
+  strongroom audit show --json < entry.base64";
+
+#[derive(Args)]
+#[group(skip)]
+pub(crate) struct Verify {
+    /// A receipt
+    #[arg(long, value_name = "FILE", group = "evidence", required_unless_present_any = ["proof", "checkpoint"], requires = "batch_key")]
+    pub(crate) receipt: Option<PathBuf>,
+    /// A proof file (C2SP tlog-proof)
+    #[arg(long, value_name = "FILE", group = "evidence", requires_all = ["key", "entry"])]
+    pub(crate) proof: Option<PathBuf>,
+    /// A signed checkpoint (C2SP tlog-checkpoint)
+    #[arg(
+        long,
+        value_name = "FILE",
+        group = "evidence",
+        requires = "key",
+        conflicts_with = "entry"
+    )]
+    pub(crate) checkpoint: Option<PathBuf>,
+    /// The platform's batch key, for receipts
+    #[arg(long, value_name = "VKEY", conflicts_with_all = ["key", "proof", "checkpoint"])]
+    pub(crate) batch_key: Option<VerifierKey>,
+    /// The log's key, for proofs and checkpoints
+    #[arg(long, value_name = "VKEY")]
+    pub(crate) key: Option<VerifierKey>,
+    /// The entry's leaf, as it is or in base64
+    #[arg(long, value_name = "FILE", group = "entry")]
+    pub(crate) leaf: Option<PathBuf>,
+    /// The entry's leaf hash
+    #[arg(long, value_name = "BASE64", group = "entry")]
+    pub(crate) leaf_hash: Option<Hash>,
+    /// The log that it must be of
+    #[arg(long)]
+    pub(crate) origin: Option<Origin>,
+}
+
+pub(crate) fn run(verb: Verb, output: Output) -> Result<(), Failure> {
+    match verb {
+        Verb::Verify(verify) => evidence::verify(&verify)?.print(output),
+        Verb::Show { file } => {
+            let bytes = leaf_bytes(input::bytes(file.as_deref(), MAX_DOCUMENT)?);
+            let event = Leaf::decode(&bytes).map_err(Failure::refused)?;
+            show(&event, Hash::of_leaf(&bytes)).print(output)
+        }
+    }
+}
+
+/// The leaf in a file. Base64 is taken for a leaf's only if a leaf comes out; whatever else the
+/// bytes are, they are the entry as they stand.
+pub(crate) fn leaf_bytes(contents: Vec<u8>) -> Vec<u8> {
+    let decoded = STANDARD.decode(contents.trim_ascii()).ok();
+    decoded
+        .filter(|bytes| Leaf::decode(bytes).is_ok())
+        .unwrap_or(contents)
+}
+
+fn show(event: &Event, leaf_hash: Hash) -> Report {
+    let (outcome, reason) = match &event.outcome {
+        Outcome::Success => ("success", None),
+        Outcome::Refused(reason) => ("refused", Some(reason.to_string())),
+        Outcome::Failed(reason) => ("failed", Some(reason.to_string())),
+        Outcome::Attempt => ("attempt", None),
+        _ => ("unknown", None),
+    };
+    let actor = event.actor.as_ref();
+    let chain: Vec<_> = actor
+        .map_or(&[][..], |actor| actor.on_behalf_of())
+        .iter()
+        .collect();
+    let commitments = event.commitments.iter().map(|commitment| {
+        json!({"field": commitment.field.as_str(), "digest": STANDARD.encode(commitment.digest)})
+    });
+    Report::new()
+        .with_text("id", event.id)
+        .with("time", moment(event.time_us))
+        .with("time_us", event.time_us)
+        .with_text("event", &event.kind)
+        .with("actor", actor.map(|actor| actor.id().to_string()))
+        .with(
+            "on_behalf_of",
+            chain.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        )
+        .with("resource", event.resource.clone())
+        .with_text("request_id", event.request_id)
+        .with("policy", event.policy.map(hex::encode))
+        .with("source", event.source.clone())
+        .with("outcome", outcome)
+        .with("reason", reason)
+        .with("commitments", commitments.collect::<Vec<_>>())
+        .with_text("leaf_hash", leaf_hash)
+}
+
+/// A moment in RFC 3339, if it is in a year that has four digits.
+fn moment(unix_micros: u64) -> Option<String> {
+    let nanos = i128::from(unix_micros) * 1000;
+    let moment = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?;
+    moment.format(&Rfc3339).ok()
+}

@@ -1,0 +1,44 @@
+//! Fuzz bodies: plain functions over bytes that assert what must hold for any input.
+//!
+//! The same bodies run in three ways: over their committed corpus and some random input in the
+//! tests, for longer with the `stable` program, and guided by coverage under cargo-fuzz.
+
+#![forbid(unsafe_code)]
+
+mod case;
+mod run;
+
+pub use case::Corpus;
+pub use run::{Limit, Tally, random, replay, run_one};
+
+/// One fuzz body.
+#[derive(Clone, Copy)]
+pub struct Body {
+    /// The module and the function, as `apikey_parse`; also the corpus folder's name.
+    pub name: &'static str,
+    /// The body. It panics when something does not hold.
+    pub run: fn(&[u8]),
+}
+
+macro_rules! bodies {
+    ($($module:ident: $($body:ident),+;)+) => {
+        $(pub mod $module;)+
+
+        /// Every body.
+        pub const BODIES: &[Body] = &[$($(Body {
+            name: concat!(stringify!($module), "_", stringify!($body)),
+            run: $module::$body,
+        },)+)+];
+    };
+}
+
+bodies! {
+    apikey: mint, parse;
+    auditchain: checkpoint, frontier, leaf, note, payload, proof_file, proofs, receipt,
+        verifier_key, verify;
+    envelope: keyring, open;
+    llm_wire: answer, request;
+    pii: policy, redact, scan_text;
+    tenant_token: jwks, verify;
+    webhook_sig: headers, round_trip, secret;
+}
