@@ -192,14 +192,14 @@ impl Worker {
                 }
             }
         }
-        let mut receipts = outcome;
+        let receipts = outcome;
         for item in batch.drain(..) {
             let key = item.key();
             let answer = match item {
                 Item::Append { answer, .. } | Item::Staged { answer, .. } => answer,
             };
-            let found = match &mut receipts {
-                Ok(receipts) => receipts.remove(&key).ok_or(AuditError::Unavailable),
+            let found = match &receipts {
+                Ok(receipts) => receipts.get(&key).cloned().ok_or(AuditError::Unavailable),
                 Err(error) => Err(*error),
             };
             // The caller may be gone; the event is written all the same.

@@ -156,6 +156,15 @@ impl Database {
         Gateway::new(pool, key(&self.claim_key), Arc::new(SystemClock))
     }
 
+    /// A gateway whose claims the database will not accept.
+    pub(crate) fn gateway_with_key(&self, bytes: [u8; 32]) -> Gateway {
+        Gateway::new(
+            self.pool(Role::Gateway, 1),
+            key(&bytes),
+            Arc::new(SystemClock),
+        )
+    }
+
     /// A connection of the tests' own, to run any SQL as any role.
     pub(crate) async fn sql(&self, role: &str) -> Client {
         let (client, connection) = tokio_postgres::Config::new()

@@ -19,6 +19,7 @@ mod isolation_check;
 mod kills;
 mod platform;
 mod request_id_thread;
+mod sequencing;
 mod shutdown;
 mod unauthorised_coverage;
 mod webhook_delivery;
