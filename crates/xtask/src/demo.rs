@@ -55,7 +55,10 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<(), Failure> {
     database::a_tampered_leaf_is_named(&mut transcript, &platform, &globex)?;
     gates::each_missing(&mut transcript, &platform, &acme, &globex, short_lived)?;
 
-    println!("\nevery step held, in {:.1} s", began.elapsed().as_secs_f64());
+    println!(
+        "\nevery step held, in {:.1} s",
+        began.elapsed().as_secs_f64()
+    );
     if options.keep {
         println!("{}", platform.how_to_reach(&acme));
         platform.wait()?;

@@ -115,7 +115,7 @@ fn no_acknowledged_event_is_lost_in_twenty_five_kills() {
         let mut database = Database::start(folder()).await;
         let provider = Arc::new(Provider::default());
         let address = start_provider(Arc::clone(&provider)).await;
-        let config = config(address, "");
+        let config = config(address, &[]);
         let state = config.state_dir.clone();
         let endpoint = database.endpoint();
         let done = init(&config, &endpoint, "postgres", None, Arc::new(SystemClock))

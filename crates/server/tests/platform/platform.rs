@@ -68,13 +68,13 @@ pub(crate) fn running() -> &'static Running {
     RUNNING.get_or_init(|| {
         let database = database();
         runtime()
-            .block_on(runtime().spawn(start(database.endpoint(), "")))
+            .block_on(runtime().spawn(start(database.endpoint(), &[])))
             .unwrap()
     })
 }
 
 /// Limits that a busy test does not meet, and loopback everywhere.
-pub(crate) fn config(provider: SocketAddr, more: &str) -> Config {
+pub(crate) fn config(provider: SocketAddr, environment: &[(&str, &str)]) -> Config {
     let state = folder();
     let file = format!(
         "state_dir = '{}'\n\
@@ -84,16 +84,19 @@ pub(crate) fn config(provider: SocketAddr, more: &str) -> Config {
          limits.proxy_per_second = 100000\n\
          limits.proxy_burst = 100000\n\
          limits.caller_per_second = 100000\n\
-         limits.caller_burst = 100000\n{more}",
+         limits.caller_burst = 100000\n",
         state.display()
     );
-    Config::from_sources(Some(&file), []).unwrap()
+    let environment = environment
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    Config::from_sources(Some(&file), environment).unwrap()
 }
 
-pub(crate) async fn start(endpoint: Endpoint, more: &str) -> Running {
+pub(crate) async fn start(endpoint: Endpoint, environment: &[(&str, &str)]) -> Running {
     let provider = Arc::new(Provider::default());
     let provider_address = start_provider(Arc::clone(&provider)).await;
-    let config = config(provider_address, more);
+    let config = config(provider_address, environment);
     let clock = Arc::new(SystemClock);
     let done = init(&config, &endpoint, "postgres", None, clock.clone())
         .await

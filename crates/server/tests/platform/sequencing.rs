@@ -89,7 +89,7 @@ fn an_event_that_is_appended_again_keeps_its_one_place() {
 fn nothing_is_answered_while_the_log_takes_no_events() {
     let task = runtime().spawn(async {
         let database = Database::start(folder()).await;
-        let running = start(database.endpoint(), "").await;
+        let running = start(database.endpoint(), &[]).await;
         let tenant = running.tenant("silent").await;
         let superuser = database.sql("postgres").await;
         superuser

@@ -3,12 +3,12 @@
 
 use serde_json::json;
 use strongroom_server::router::{Need, Route, routes};
-use strongroom_tenancy::{Actor, ActorId, CapabilitySet};
+use strongroom_tenancy::{Actor, CapabilitySet};
 use strongroom_tenant_token::{Claims, SigningKey, mint};
 use uuid::Uuid;
 
-use crate::database::actor;
-use crate::platform::{Running, Tenant, on_platform};
+use crate::database::{Database, actor, folder};
+use crate::platform::{Running, Tenant, on_platform, runtime, start};
 
 fn path(route: &Route) -> String {
     route
@@ -201,35 +201,47 @@ fn a_tenant_with_the_capability_in_its_row_still_creates_no_tenants() {
 
 #[test]
 fn too_fast_is_told_when_to_come_back_and_recorded() {
-    // A platform of its own, with the limits that users get.
-    let answers = on_platform(|running| async move {
-        let limits = strongroom_server::config::Limits {
-            edge_per_10_seconds: 100,
-            proxy_per_second: 10,
-            proxy_burst: 20,
-            caller_per_second: 10,
-            caller_burst: 20,
-            body_bytes: 1 << 20,
-        };
-        let limits = strongroom_server::gates::RateLimits::new(&limits);
-        let tenant = running.tenant("fast").await;
-        let caller = ActorId::new(strongroom_tenancy::ActorKind::User, Uuid::from_u128(5)).unwrap();
-        let mut refused = Vec::new();
-        for _ in 0..30 {
-            if let Err(problem) = limits.check_caller(tenant.id, caller, "chat.call") {
-                refused.push(problem);
-            }
-        }
-        refused
-    });
-    assert!(
-        (9..=10).contains(&answers.len()),
-        "{} refused",
-        answers.len()
-    );
-    assert!(
-        answers
+    // A platform of its own, with the limits by caller that users get.
+    let limits = [
+        ("STRONGROOM_LIMITS_CALLER_PER_SECOND", "10"),
+        ("STRONGROOM_LIMITS_CALLER_BURST", "20"),
+    ];
+    let task = runtime().spawn(async move {
+        let database = Database::start(folder()).await;
+        let running = start(database.endpoint(), &limits).await;
+        let (tenant, other) = (running.tenant("fast").await, running.tenant("slow").await);
+        let asks = (0..60).map(|_| running.send("GET", "/v1/audit/log", Some(&tenant.token), None));
+        let answers = futures_util::future::join_all(asks).await;
+        let refused: Vec<_> = answers
             .iter()
-            .all(|p| p.kind() == strongroom_server::problem::Kind::RateLimited)
-    );
+            .filter(|answer| answer.status != 200)
+            .collect();
+        assert!(
+            !refused.is_empty() && refused.len() <= 40,
+            "{} of 60 refused",
+            refused.len()
+        );
+        for answer in &refused {
+            assert_eq!(
+                (answer.status, answer.slug().as_str()),
+                (429, "rate-limited")
+            );
+            let wait: u32 = answer.header("retry-after").parse().unwrap();
+            assert!((1..=60).contains(&wait));
+        }
+        // Another caller is not held up.
+        let theirs = running
+            .send("GET", "/v1/audit/log", Some(&other.token), None)
+            .await;
+        assert_eq!(theirs.status, 200);
+        let entries = running.entries(&tenant.token).await;
+        let recorded = entries
+            .iter()
+            .filter(|e| e["event"]["reason"] == "rate-limited")
+            .count();
+        assert_eq!(recorded, refused.len());
+    });
+    if let Err(error) = runtime().block_on(task) {
+        std::panic::resume_unwind(error.into_panic());
+    }
 }

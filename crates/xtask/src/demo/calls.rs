@@ -30,7 +30,10 @@ pub(crate) fn through_every_gate(
     let mut checked = Checked::default();
     let prompt = format!("My email is {EMAIL} and SSN is {SSN}. Who can I call?");
     let base = format!("{}/v1", platform.base());
-    let environment = [("OPENAI_BASE_URL", base.as_str()), ("OPENAI_API_KEY", &tenant.token)];
+    let environment = [
+        ("OPENAI_BASE_URL", base.as_str()),
+        ("OPENAI_API_KEY", &tenant.token),
+    ];
     let said = platform.script("chat.py", &[&prompt], &environment)?;
     let said: Value = serde_json::from_str(&said)
         .map_err(|error| Failure::failed(format!("chat.py: {error}: {said}")))?;
@@ -62,16 +65,26 @@ pub(crate) fn through_every_gate(
         &received,
     )?;
 
-    let entries = platform.client.get("/v1/audit/entries?limit=1000", &tenant.token)?.expect(200)?;
+    let entries = platform
+        .client
+        .get("/v1/audit/entries?limit=1000", &tenant.token)?
+        .expect(200)?;
     let mine = |kind| {
-        let found = events(&entries, kind).find(|entry| text(entry, "/event/request_id") == request_id);
-        found.cloned().ok_or_else(|| Failure::failed(format!("no {kind} event of the call")))
+        let found =
+            events(&entries, kind).find(|entry| text(entry, "/event/request_id") == request_id);
+        found
+            .cloned()
+            .ok_or_else(|| Failure::failed(format!("no {kind} event of the call")))
     };
     let (attempt, outcome) = (mine("chat.attempt")?, mine("chat.outcome")?);
     let index = |entry: &Value| text(entry, "/index").parse::<u64>().unwrap_or_default();
     checked.that(
         index(&attempt) < index(&outcome),
-        format!("entry {} is the attempt, entry {} the outcome", index(&attempt), index(&outcome)),
+        format!(
+            "entry {} is the attempt, entry {} the outcome",
+            index(&attempt),
+            index(&outcome)
+        ),
         &entries,
     )?;
     for (entry, field) in [(&attempt, "prompt"), (&outcome, "answer")] {
@@ -79,13 +92,25 @@ pub(crate) fn through_every_gate(
         let payload = platform.client.get(&path, &tenant.token)?;
         payload.expect(200)?;
         let clean = payload.text.contains("[EMAIL]") && !payload.text.contains(EMAIL);
-        checked.that(clean, format!("its sealed payload is the redacted {field}"), &payload.text)?;
+        checked.that(
+            clean,
+            format!("its sealed payload is the redacted {field}"),
+            &payload.text,
+        )?;
     }
-    let log = platform.client.get("/v1/audit/log", &tenant.token)?.expect(200)?;
+    let log = platform
+        .client
+        .get("/v1/audit/log", &tenant.token)?
+        .expect(200)?;
     let receipt = platform.file("receipt", text(&said, "/receipt").as_bytes())?;
     let key = text(&log, "/batch_key");
     let verified = program::output(&mut platform.cli(&[
-        "audit", "verify", "--receipt", &receipt, "--batch-key", key,
+        "audit",
+        "verify",
+        "--receipt",
+        &receipt,
+        "--batch-key",
+        key,
     ]))?;
     checked.that(
         verified.contains(text(&log, "/origin")),
@@ -93,5 +118,8 @@ pub(crate) fn through_every_gate(
         &verified,
     )?;
     transcript.step(5, "a chat call passes every gate", &checked);
-    Ok(Call { request_id, entry: outcome })
+    Ok(Call {
+        request_id,
+        entry: outcome,
+    })
 }

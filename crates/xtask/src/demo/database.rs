@@ -27,7 +27,18 @@ impl<'a> Superuser<'a> {
     /// Runs one statement and answers its rows as text.
     pub(crate) fn query(&self, sql: &str) -> Result<String, Failure> {
         let mut psql = self.platform.as_user("postgres", Path::new("psql"));
-        psql.args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-c", sql]);
+        psql.args([
+            "-X",
+            "-A",
+            "-t",
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-U",
+            "postgres",
+            "-c",
+            sql,
+        ]);
         psql.arg(&self.platform.database_url);
         Ok(program::output(&mut psql)?.trim().to_owned())
     }
@@ -42,8 +53,19 @@ struct GatewaySession {
 impl GatewaySession {
     fn open(platform: &Platform) -> Result<Self, Failure> {
         let mut psql = platform.as_user("strongroom", Path::new("psql"));
-        psql.args(["-X", "-A", "-t", "-q", "-v", "ON_ERROR_STOP=1", "-U", "strongroom_gateway"]);
-        psql.arg(&platform.database_url).stdin(Stdio::piped()).stdout(Stdio::piped());
+        psql.args([
+            "-X",
+            "-A",
+            "-t",
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-U",
+            "strongroom_gateway",
+        ]);
+        psql.arg(&platform.database_url)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped());
         let mut psql = psql
             .spawn()
             .map_err(|error| Failure::cannot_run(format!("psql: {error}")))?;
@@ -55,11 +77,19 @@ impl GatewaySession {
     /// Runs one query of one row with one column. An error ends the session, and so the answer.
     fn ask(&mut self, sql: &str) -> Result<String, Failure> {
         let wrong = |error: std::io::Error| Failure::failed(format!("{sql}: {error}"));
-        let input = self.psql.stdin.as_mut().ok_or_else(|| Failure::failed("psql ended"))?;
-        writeln!(input, "{sql};").and_then(|()| input.flush()).map_err(wrong)?;
+        let input = self
+            .psql
+            .stdin
+            .as_mut()
+            .ok_or_else(|| Failure::failed("psql ended"))?;
+        writeln!(input, "{sql};")
+            .and_then(|()| input.flush())
+            .map_err(wrong)?;
         let mut line = String::new();
         if self.answers.read_line(&mut line).map_err(wrong)? == 0 {
-            return Err(Failure::failed(format!("{sql}: the session ended with an error")));
+            return Err(Failure::failed(format!(
+                "{sql}: the session ended with an error"
+            )));
         }
         Ok(line.trim().to_owned())
     }
@@ -67,12 +97,16 @@ impl GatewaySession {
     /// How many rows of any tenant the session sees under a claim.
     fn visible(&mut self, claim: &str) -> Result<u64, Failure> {
         let quoted = claim.replace('\'', "''");
-        self.ask(&format!("select set_config('strongroom.claim', '{quoted}', false) is not null"))?;
+        self.ask(&format!(
+            "select set_config('strongroom.claim', '{quoted}', false) is not null"
+        ))?;
         let count = self.ask(
             "select (select count(*) from app.audit_leaves) + (select count(*) from app.api_keys) \
              + (select count(*) from app.provider_credentials) + (select count(*) from app.tenants)",
         )?;
-        count.parse().map_err(|_| Failure::failed(format!("not a count: {count}")))
+        count
+            .parse()
+            .map_err(|_| Failure::failed(format!("not a count: {count}")))
     }
 }
 
@@ -92,7 +126,9 @@ pub(crate) fn nobody_else_sees_it(
     call: &Call,
 ) -> Result<(), Failure> {
     let mut checked = Checked::default();
-    let theirs = platform.client.get("/v1/audit/entries?limit=1000", &other.token)?;
+    let theirs = platform
+        .client
+        .get("/v1/audit/entries?limit=1000", &other.token)?;
     checked.of_request(theirs.request_id());
     theirs.expect(200)?;
     checked.that(
@@ -105,7 +141,11 @@ pub(crate) fn nobody_else_sees_it(
     let mut session = GatewaySession::open(platform)?;
     let pid = session.ask("select pg_backend_pid()")?;
     let genuine = claim(&superuser, owner, &pid)?;
-    let forged = format!("{}{}", genuine.get(..genuine.len() - 64).unwrap_or(""), "0".repeat(64));
+    let forged = format!(
+        "{}{}",
+        genuine.get(..genuine.len() - 64).unwrap_or(""),
+        "0".repeat(64)
+    );
     let replayed = claim(&superuser, owner, "1")?;
     for (name, claim) in [
         ("missing or empty", ""),
@@ -114,11 +154,23 @@ pub(crate) fn nobody_else_sees_it(
         ("replayed from another connection", &replayed),
     ] {
         let seen = session.visible(claim)?;
-        checked.that(seen == 0, format!("a claim that is {name}: zero rows, no error"), seen)?;
+        checked.that(
+            seen == 0,
+            format!("a claim that is {name}: zero rows, no error"),
+            seen,
+        )?;
     }
     let seen = session.visible(&genuine)?;
-    checked.that(seen > 0, "the control, a genuine claim on the same session: its rows", seen)?;
-    transcript.step(6, "nobody else sees it, not even with SQL as the gateway's role", &checked);
+    checked.that(
+        seen > 0,
+        "the control, a genuine claim on the same session: its rows",
+        seen,
+    )?;
+    transcript.step(
+        6,
+        "nobody else sees it, not even with SQL as the gateway's role",
+        &checked,
+    );
     Ok(())
 }
 
@@ -144,7 +196,11 @@ pub(crate) fn a_tampered_leaf_is_named(
     let post = |path: &str| platform.client.post(path, &tenant.token, &json!({}));
     post("/v1/audit/checkpoints")?;
     let before = post("/v1/audit/verify")?.expect(200)?;
-    checked.that(before.get("intact") == Some(&json!(true)), "before: the log is intact", &before)?;
+    checked.that(
+        before.get("intact") == Some(&json!(true)),
+        "before: the log is intact",
+        &before,
+    )?;
     Superuser::of(platform).query(&format!(
         "begin; alter table app.audit_leaves disable trigger user; \
          update app.audit_leaves set leaf = set_byte(leaf, 30, get_byte(leaf, 30) # 1) \
@@ -161,7 +217,11 @@ pub(crate) fn a_tampered_leaf_is_named(
         format!("after one bit of entry 1 was changed: {finding}"),
         &after,
     )?;
-    transcript.step(9, "the superuser edits an audit leaf, and the verification names it", &checked);
+    transcript.step(
+        9,
+        "the superuser edits an audit leaf, and the verification names it",
+        &checked,
+    );
     Ok(())
 }
 
@@ -178,5 +238,9 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> Result<String, Failure> {
     }
     let output = child.wait_with_output().map_err(wrong)?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    Ok(text.split_whitespace().next().unwrap_or_default().to_owned())
+    Ok(text
+        .split_whitespace()
+        .next()
+        .unwrap_or_default()
+        .to_owned())
 }

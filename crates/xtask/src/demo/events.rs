@@ -22,7 +22,9 @@ pub(crate) fn webhooks(
     let mut checked = Checked::default();
     let client = &platform.client;
     let body = json!({ "url": platform.subscriber });
-    let endpoint = client.post("/v1/webhooks", &tenant.token, &body)?.expect(201)?;
+    let endpoint = client
+        .post("/v1/webhooks", &tenant.token, &body)?
+        .expect(201)?;
     let secret = platform.file("webhook-secret", text(&endpoint, "/secret").as_bytes())?;
     let body = json!({ "capabilities": ["chat:create"] });
     let issued = client.post("/v1/api-keys", &tenant.token, &body)?;
@@ -49,7 +51,11 @@ pub(crate) fn webhooks(
     )?;
     let place = path.display().to_string();
     let official = platform.script("check_webhook.py", &[&place, &secret], &[])?;
-    checked.that(official == "accepted", "the official library accepts it", &official)?;
+    checked.that(
+        official == "accepted",
+        "the official library accepts it",
+        &official,
+    )?;
 
     let headers: Vec<(String, String)> = record
         .get("headers")
@@ -63,14 +69,27 @@ pub(crate) fn webhooks(
     let late = Client::new(&platform.late_subscriber).send_raw("/hook", &headers, bytes)?;
     checked.that(
         late.status == 401 && late.header("content-type") == "application/problem+json",
-        format!("a subscriber whose clock is 301 s later refuses the same bytes: 401, {}", late.problem()),
+        format!(
+            "a subscriber whose clock is 301 s later refuses the same bytes: 401, {}",
+            late.problem()
+        ),
         &late.text,
     )?;
 
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs();
     let old = (now - 360).to_string();
     let body = platform.file("old-body", b"{\"type\":\"demo\"}")?;
-    let mut sign = platform.cli(&["webhook", "sign", "--secret-file", &secret, "--id", "msg_old"]);
+    let mut sign = platform.cli(&[
+        "webhook",
+        "sign",
+        "--secret-file",
+        &secret,
+        "--id",
+        "msg_old",
+    ]);
     sign.args(["--timestamp", &old, "--json", &body]);
     let signed = program::output(&mut sign)?;
     let signed: Value = serde_json::from_str(&signed)
@@ -86,7 +105,11 @@ pub(crate) fn webhooks(
         format!("the official library refuses one that was signed six minutes back ({official})"),
         &official,
     )?;
-    transcript.step(7, "a signed webhook is delivered, and only fresh ones are taken", &checked);
+    transcript.step(
+        7,
+        "a signed webhook is delivered, and only fresh ones are taken",
+        &checked,
+    );
     Ok(())
 }
 
@@ -105,7 +128,11 @@ pub(crate) fn checkpoint_and_proof(
         return Err(Failure::failed(format!("no checkpoint: {}", signed.text)));
     }
     let size = signed.text.lines().nth(1).unwrap_or_default().to_owned();
-    checked.that(!size.is_empty(), format!("a checkpoint over {size} entries is signed"), "none")?;
+    checked.that(
+        !size.is_empty(),
+        format!("a checkpoint over {size} entries is signed"),
+        "none",
+    )?;
     let log = client.get("/v1/audit/log", &tenant.token)?.expect(200)?;
     let index = text(&call.entry, "/index");
     let proof = client.get(&format!("/v1/audit/entries/{index}/proof"), &tenant.token)?;
@@ -113,22 +140,33 @@ pub(crate) fn checkpoint_and_proof(
     let key = text(&log, "/checkpoint_key");
     let origin = text(&log, "/origin");
     let leaf_hash = text(&call.entry, "/leaf_hash");
-    let verify = ["audit", "verify", "--proof", &proof, "--key", key, "--origin", origin];
+    let verify = [
+        "audit", "verify", "--proof", &proof, "--key", key, "--origin", origin,
+    ];
     let mut good = platform.cli(&verify);
     good.args(["--leaf-hash", leaf_hash]);
     let said = program::output(&mut good)?;
     checked.that(
         said.contains(origin),
-        format!("entry {index} is proven offline by `strongroom audit verify` with the public key alone"),
+        format!(
+            "entry {index} is proven offline by `strongroom audit verify` with the public key alone"
+        ),
         &said,
     )?;
     let mut bad = platform.cli(&verify);
-    bad.args(["--leaf-hash", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="]);
+    bad.args([
+        "--leaf-hash",
+        "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
+    ]);
     let refused = bad
         .output()
         .map_err(|error| Failure::cannot_run(format!("strongroom: {error}")))?;
     let code = refused.status.code();
-    checked.that(code == Some(1), "another leaf under the same proof is refused", format!("{code:?}"))?;
+    checked.that(
+        code == Some(1),
+        "another leaf under the same proof is refused",
+        format!("{code:?}"),
+    )?;
     transcript.step(8, "a checkpoint is signed and an entry is proven", &checked);
     Ok(())
 }
@@ -136,7 +174,10 @@ pub(crate) fn checkpoint_and_proof(
 /// Decodes base64 with the demo's Python: the tool at hand.
 fn decode_base64(platform: &Platform, text: &str) -> Result<Vec<u8>, Failure> {
     let mut command = std::process::Command::new(&platform.python);
-    command.args(["-c", "import base64,sys;sys.stdout.buffer.write(base64.b64decode(sys.argv[1]))"]);
+    command.args([
+        "-c",
+        "import base64,sys;sys.stdout.buffer.write(base64.b64decode(sys.argv[1]))",
+    ]);
     let output = command
         .arg(text)
         .output()

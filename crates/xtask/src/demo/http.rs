@@ -24,7 +24,10 @@ impl Client {
             .proxy(None)
             .timeout_global(Some(std::time::Duration::from_secs(30)))
             .build();
-        Self { agent: config.into(), base: base.to_owned() }
+        Self {
+            agent: config.into(),
+            base: base.to_owned(),
+        }
     }
 
     pub(crate) fn get(&self, path: &str, credential: &str) -> Result<Response, Failure> {
@@ -48,8 +51,9 @@ impl Client {
         credential: &str,
         body: Option<&Value>,
     ) -> Result<Response, Failure> {
-        let mut request =
-            ureq::http::Request::builder().method(method).uri(format!("{}{path}", self.base));
+        let mut request = ureq::http::Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.base));
         if !credential.is_empty() {
             request = request.header("authorization", format!("Bearer {credential}"));
         }
@@ -57,8 +61,9 @@ impl Client {
             request = request.header("content-type", "application/json");
         }
         let text = body.map(ToString::to_string).unwrap_or_default();
-        let request =
-            request.body(text).map_err(|error| Failure::failed(format!("{path}: {error}")))?;
+        let request = request
+            .body(text)
+            .map_err(|error| Failure::failed(format!("{path}: {error}")))?;
         self.run(request, path)
     }
 
@@ -69,13 +74,15 @@ impl Client {
         headers: &[(String, String)],
         body: Vec<u8>,
     ) -> Result<Response, Failure> {
-        let mut request =
-            ureq::http::Request::builder().method("POST").uri(format!("{}{path}", self.base));
+        let mut request = ureq::http::Request::builder()
+            .method("POST")
+            .uri(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        let request =
-            request.body(body).map_err(|error| Failure::failed(format!("{path}: {error}")))?;
+        let request = request
+            .body(body)
+            .map_err(|error| Failure::failed(format!("{path}: {error}")))?;
         self.run(request, path)
     }
 
@@ -90,18 +97,28 @@ impl Client {
             .headers()
             .iter()
             .map(|(name, value)| {
-                (name.to_string(), value.to_str().unwrap_or_default().to_owned())
+                (
+                    name.to_string(),
+                    value.to_str().unwrap_or_default().to_owned(),
+                )
             })
             .collect();
         let status = response.status().as_u16();
         let text = response.body_mut().read_to_string().map_err(wrong)?;
-        Ok(Response { status, text, headers })
+        Ok(Response {
+            status,
+            text,
+            headers,
+        })
     }
 }
 
 impl Response {
     pub(crate) fn header(&self, name: &str) -> &str {
-        let found = self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+        let found = self
+            .headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name));
         found.map_or("", |(_, value)| value)
     }
 
@@ -117,21 +134,34 @@ impl Response {
     /// The body, of a request that must have gone well.
     pub(crate) fn expect(&self, status: u16) -> Result<Value, Failure> {
         if self.status != status {
-            let what = format!("expected status {status}, got {}: {}", self.status, self.text);
+            let what = format!(
+                "expected status {status}, got {}: {}",
+                self.status, self.text
+            );
             return Err(Failure::failed(what));
         }
-        if self.text.is_empty() { Ok(Value::Null) } else { self.json() }
+        if self.text.is_empty() {
+            Ok(Value::Null)
+        } else {
+            self.json()
+        }
     }
 
     /// The last part of a problem's type, or nothing.
     pub(crate) fn problem(&self) -> String {
         let document = self.json().unwrap_or_default();
-        let kind = document.get("type").and_then(Value::as_str).unwrap_or_default();
+        let kind = document
+            .get("type")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         kind.rsplit('/').next().unwrap_or_default().to_owned()
     }
 }
 
 /// A text member, or nothing.
 pub(crate) fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
-    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }

@@ -57,15 +57,23 @@ impl Platform {
         let scripts = project.root.join("examples/demo");
 
         let mut provider = Command::new(python);
-        provider.arg(scripts.join("provider.py")).arg(folder.join("provider"));
+        provider
+            .arg(scripts.join("provider.py"))
+            .arg(folder.join("provider"));
         let provider = Running::start(&mut provider, Heard::Output, &["listening on "])?;
         let mut subscribers = Vec::new();
         for (name, offset) in [("subscriber", "0"), ("late-subscriber", "301")] {
             let mut subscriber = Command::new(programs.join("webhook_subscriber"));
             subscriber.args(["--port", "0", "--clock-offset", offset]);
-            subscriber.arg("--secret-file").arg(folder.join("webhook-secret"));
+            subscriber
+                .arg("--secret-file")
+                .arg(folder.join("webhook-secret"));
             subscriber.arg("--record").arg(folder.join(name));
-            subscribers.push(Running::start(&mut subscriber, Heard::Output, &["listening on "])?);
+            subscribers.push(Running::start(
+                &mut subscriber,
+                Heard::Output,
+                &["listening on "],
+            )?);
         }
         let [subscriber, late] = subscribers.as_slice() else {
             return Err(Failure::failed("no subscribers"));
@@ -88,7 +96,11 @@ impl Platform {
         fs::write(&config, text).at(&config)?;
         let mut server = Command::new(programs.join("strongroom-server"));
         server.arg("run").arg("--config").arg(&config);
-        let marks = ["platform-admin key, shown once: ", "database: ", "serving on "];
+        let marks = [
+            "platform-admin key, shown once: ",
+            "database: ",
+            "serving on ",
+        ];
         let server = Running::start(&mut server, Heard::Both, &marks)?;
         let base = server.word(2)?;
         let mut others = subscribers;
@@ -110,9 +122,16 @@ impl Platform {
     }
 
     /// A second server on the same database, with settings of its own.
-    pub(crate) fn second_server(&self, setting: (&str, &str)) -> Result<(Running, Client), Failure> {
+    pub(crate) fn second_server(
+        &self,
+        setting: (&str, &str),
+    ) -> Result<(Running, Client), Failure> {
         let copy = self.folder.join("state/bin/strongroom-server");
-        let program = if copy.exists() { copy } else { self.target.join("strongroom-server") };
+        let program = if copy.exists() {
+            copy
+        } else {
+            self.target.join("strongroom-server")
+        };
         let mut server = self.as_user("strongroom", &program);
         server
             .arg("serve")
@@ -131,7 +150,9 @@ impl Platform {
             return Command::new(program);
         }
         let mut command = Command::new("setpriv");
-        command.args(["--reuid", user, "--regid", user, "--init-groups", "--"]).arg(program);
+        command
+            .args(["--reuid", user, "--regid", user, "--init-groups", "--"])
+            .arg(program);
         command.current_dir("/");
         command
     }
@@ -179,9 +200,12 @@ impl Platform {
             &ready.text,
         )?;
         let pid = self.server.child.id().to_string();
-        let users = program::output(Command::new("ps").args(["-o", "user=,comm=", "--ppid", &pid]))?;
-        let users: Vec<_> =
-            users.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        let users =
+            program::output(Command::new("ps").args(["-o", "user=,comm=", "--ppid", &pid]))?;
+        let users: Vec<_> = users
+            .lines()
+            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
         let apart = !am_root() || users.iter().all(|line| !line.starts_with("root "));
         let seen = format!("its parent's children: {}", users.join(", "));
         checked.that(users.len() >= 2 && apart, seen, users.join(", "))?;
@@ -240,9 +264,9 @@ impl Running {
     fn start(command: &mut Command, heard: Heard, marks: &[&str]) -> Result<Self, Failure> {
         command.stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(|error| {
-            Failure::cannot_run(format!("{}: {error}", program::line(command)))
-        })?;
+        let mut child = command
+            .spawn()
+            .map_err(|error| Failure::cannot_run(format!("{}: {error}", program::line(command))))?;
         let (lines, received) = mpsc::channel();
         if let Some(output) = child.stdout.take() {
             listen(output, lines.clone(), heard != Heard::Errors);
@@ -256,7 +280,11 @@ impl Running {
             let Ok(line) = received.recv_timeout(PATIENCE) else {
                 let _ = child.kill();
                 let _ = child.wait();
-                let text = format!("{} is not ready:\n{}", program::line(command), last.join("\n"));
+                let text = format!(
+                    "{} is not ready:\n{}",
+                    program::line(command),
+                    last.join("\n")
+                );
                 return Err(Failure::failed(text));
             };
             for (mark, place) in marks.iter().zip(&mut said) {
@@ -270,7 +298,10 @@ impl Running {
     }
 
     fn word(&self, mark: usize) -> Result<String, Failure> {
-        self.said.get(mark).cloned().ok_or_else(|| Failure::failed("a program said nothing"))
+        self.said
+            .get(mark)
+            .cloned()
+            .ok_or_else(|| Failure::failed("a program said nothing"))
     }
 
     fn terminate(&mut self) {

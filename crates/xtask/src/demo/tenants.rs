@@ -34,10 +34,21 @@ pub(crate) fn create(
     let mut checked = Checked::default();
     let acme = tenant(platform, "Acme", &mut checked)?;
     let globex = tenant(platform, "Globex", &mut checked)?;
-    let entries = platform.client.get("/v1/audit/entries", &platform.admin_key)?.expect(200)?;
+    let entries = platform
+        .client
+        .get("/v1/audit/entries", &platform.admin_key)?
+        .expect(200)?;
     let created = events(&entries, "tenant.create").count();
-    checked.that(created == 2, "both creations are in the platform's audit log", created)?;
-    transcript.step(2, "two tenants are created, and each issues an API key", &checked);
+    checked.that(
+        created == 2,
+        "both creations are in the platform's audit log",
+        created,
+    )?;
+    transcript.step(
+        2,
+        "two tenants are created, and each issues an API key",
+        &checked,
+    );
     Ok((acme, globex))
 }
 
@@ -49,7 +60,12 @@ fn tenant(platform: &Platform, name: &str, checked: &mut Checked) -> Result<Tena
     let owner = text(&made, "/owner_key/key");
     let token = client.post("/v1/token", owner, &json!({}))?.expect(200)?;
     let token = text(&token, "/access_token").to_owned();
-    let capabilities = ["chat:create", "audit:read", "webhooks:manage", "providers:manage"];
+    let capabilities = [
+        "chat:create",
+        "audit:read",
+        "webhooks:manage",
+        "providers:manage",
+    ];
     let body = json!({ "capabilities": capabilities });
     let issued = client.post("/v1/api-keys", &token, &body)?.expect(201)?;
     let key = text(&issued, "/key").to_owned();
@@ -63,8 +79,9 @@ fn tenant(platform: &Platform, name: &str, checked: &mut Checked) -> Result<Tena
         format!("{name}: key {key_id} was shown once; the list has its id alone"),
         &listed.text,
     )?;
-    let row = Superuser::of(platform)
-        .query(&format!("select k::text from app.api_keys k where id = '{key_id}'"))?;
+    let row = Superuser::of(platform).query(&format!(
+        "select k::text from app.api_keys k where id = '{key_id}'"
+    ))?;
     let hash = sha256_hex(key.as_bytes())?;
     checked.that(
         row.contains(&hash) && !row.contains(secret),
@@ -92,13 +109,22 @@ pub(crate) fn exchange(
     checked.of_request(answer.request_id());
     let answer = answer.expect(200)?;
     let life = answer.get("expires_in").and_then(Value::as_u64);
-    checked.that(life == Some(900), "the key buys a token of 15 minutes", &answer)?;
+    checked.that(
+        life == Some(900),
+        "the key buys a token of 15 minutes",
+        &answer,
+    )?;
     let keys = platform.client.get("/.well-known/jwks.json", "")?;
     keys.expect(200)?;
     let jwks = platform.file("jwks.json", keys.text.as_bytes())?;
     let token = platform.file("token", text(&answer, "/access_token").as_bytes())?;
     let mut verify = platform.cli(&["token", "verify", "--jwks", &jwks]);
-    verify.args(["--issuer", "https://strongroom.localhost", "--audience", "strongroom-gateway"]);
+    verify.args([
+        "--issuer",
+        "https://strongroom.localhost",
+        "--audience",
+        "strongroom-gateway",
+    ]);
     verify.arg(&token);
     let said = program::output(&mut verify)?;
     checked.that(
@@ -119,7 +145,9 @@ pub(crate) fn store_credential(
     let mut checked = Checked::default();
     let body = json!({ "credential": CREDENTIAL });
     let path = "/v1/providers/default/credential";
-    let stored = platform.client.send("PUT", path, &tenant.token, Some(&body))?;
+    let stored = platform
+        .client
+        .send("PUT", path, &tenant.token, Some(&body))?;
     checked.of_request(stored.request_id());
     stored.expect(204)?;
     let sealed = Superuser::of(platform).query(&format!(
@@ -142,6 +170,12 @@ pub(crate) fn store_credential(
 
 /// The events of one kind in a page of entries.
 pub(crate) fn events<'a>(page: &'a Value, kind: &'a str) -> impl Iterator<Item = &'a Value> + 'a {
-    let entries = page.get("data").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    entries.iter().filter(move |entry| text(entry, "/event/kind") == kind)
+    let entries = page
+        .get("data")
+        .and_then(Value::as_array)
+        .map(Vec::as_slice)
+        .unwrap_or_default();
+    entries
+        .iter()
+        .filter(move |entry| text(entry, "/event/kind") == kind)
 }

@@ -19,14 +19,19 @@ pub(crate) struct Checked {
 impl Transcript {
     pub(crate) fn begin() -> Self {
         println!("\nStrongroom: one call through every gate\n");
-        Self { last: Instant::now() }
+        Self {
+            last: Instant::now(),
+        }
     }
 
     /// Prints a step that held.
     pub(crate) fn step(&mut self, number: u8, title: &str, checked: &Checked) {
         let took = self.last.elapsed();
         self.last = Instant::now();
-        let request = checked.request_id.as_deref().map_or(String::new(), |id| format!("  [{id}]"));
+        let request = checked
+            .request_id
+            .as_deref()
+            .map_or(String::new(), |id| format!("  [{id}]"));
         println!("{number:>2}. {title}{request}  {:.2} s", took.as_secs_f64());
         for fact in &checked.facts {
             println!("      - {fact}");
@@ -44,7 +49,9 @@ impl Checked {
     ) -> Result<(), Failure> {
         let fact = fact.into();
         if !holds {
-            return Err(Failure::failed(format!("did not hold: {fact}: {otherwise}")));
+            return Err(Failure::failed(format!(
+                "did not hold: {fact}: {otherwise}"
+            )));
         }
         self.facts.push(fact);
         Ok(())
