@@ -95,12 +95,14 @@ pub fn role_checks(names: &Names, definer_functions: &[&str]) -> Vec<Check> {
 /// wants its reason where the list is written.
 #[must_use]
 pub fn schema_checks(names: &Names, exempt_tables: &[&str]) -> Vec<Check> {
-    let (public, private, owner) =
-        (names.public_schema(), names.private_schema(), names.owner_role());
-    let exempt = quoted_list(exempt_tables);
-    let user_schema = format!(
-        "n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast', '{private}')"
+    let (public, private, owner) = (
+        names.public_schema(),
+        names.private_schema(),
+        names.owner_role(),
     );
+    let exempt = quoted_list(exempt_tables);
+    let user_schema =
+        format!("n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast', '{private}')");
     vec![
         Check {
             name: "tables-force-row-security",
@@ -165,9 +167,15 @@ pub fn schema_checks(names: &Names, exempt_tables: &[&str]) -> Vec<Check> {
 
 fn quoted_list(names: &[&str]) -> String {
     // The names are constants of the caller's program; the doubling keeps a slip from being SQL.
-    let quoted: Vec<_> =
-        names.iter().map(|name| format!("'{}'", name.replace('\'', "''"))).collect();
-    if quoted.is_empty() { "''".to_owned() } else { quoted.join(", ") }
+    let quoted: Vec<_> = names
+        .iter()
+        .map(|name| format!("'{}'", name.replace('\'', "''")))
+        .collect();
+    if quoted.is_empty() {
+        "''".to_owned()
+    } else {
+        quoted.join(", ")
+    }
 }
 
 #[cfg(test)]

@@ -76,7 +76,12 @@ impl ClaimRequest {
             Backend::Pid(_) => return Err(ClaimError::Backend),
             Backend::Unbound => 0,
         };
-        Ok(format!("v1.{key}.{}.{}.{pid}.{}", self.tenant, self.actor, self.expires_at()))
+        Ok(format!(
+            "v1.{key}.{}.{}.{pid}.{}",
+            self.tenant,
+            self.actor,
+            self.expires_at()
+        ))
     }
 
     const fn expires_at(&self) -> u64 {
@@ -88,7 +93,11 @@ impl Claim {
     pub(crate) fn assemble(mut body: String, mac: &[u8; 32], request: &ClaimRequest) -> Self {
         body.push('.');
         body.push_str(&hex::encode(mac));
-        Self { text: body.into(), tenant: request.tenant, expires_at: request.expires_at() }
+        Self {
+            text: body.into(),
+            tenant: request.tenant,
+            expires_at: request.expires_at(),
+        }
     }
 
     /// The claim's text, the value of the bind parameter.
@@ -112,7 +121,11 @@ impl Claim {
 
 impl fmt::Debug for Claim {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Claim({}, until {}, [redacted])", self.tenant, self.expires_at)
+        write!(
+            f,
+            "Claim({}, until {}, [redacted])",
+            self.tenant, self.expires_at
+        )
     }
 }
 

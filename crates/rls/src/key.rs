@@ -84,7 +84,10 @@ impl ClaimKey {
     /// Takes 32 bytes as a key.
     #[must_use]
     pub fn from_bytes(id: KeyId, bytes: &[u8; 32]) -> Self {
-        Self { id, secret: SecretBox::new(Box::new(*bytes)) }
+        Self {
+            id,
+            secret: SecretBox::new(Box::new(*bytes)),
+        }
     }
 
     /// The key's name.
@@ -185,8 +188,12 @@ mod tests {
     fn pads_give_the_same_mac() {
         let key = ClaimKey::from_bytes("k1".parse().unwrap(), &[0xa5; 32]);
         let pads = key.padded();
-        let inner = Sha256::new().chain_update(pads.expose_inner()).chain_update(b"body");
-        let outer = Sha256::new().chain_update(pads.expose_outer()).chain_update(inner.finalize());
+        let inner = Sha256::new()
+            .chain_update(pads.expose_inner())
+            .chain_update(b"body");
+        let outer = Sha256::new()
+            .chain_update(pads.expose_outer())
+            .chain_update(inner.finalize());
         assert_eq!(<[u8; 32]>::from(outer.finalize()), key.mac(b"body"));
     }
 

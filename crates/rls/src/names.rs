@@ -103,9 +103,15 @@ impl Names {
     /// [`NameError`] for a name that would need quoting.
     pub fn protect_sql(&self, table: &str, roles: &[&str]) -> Result<String, NameError> {
         let table = qualified(table)?;
-        let roles: Vec<_> =
-            roles.iter().map(|role| identifier(role, "role")).collect::<Result<_, _>>()?;
-        let to = if roles.is_empty() { "public".to_owned() } else { roles.join(", ") };
+        let roles: Vec<_> = roles
+            .iter()
+            .map(|role| identifier(role, "role"))
+            .collect::<Result<_, _>>()?;
+        let to = if roles.is_empty() {
+            "public".to_owned()
+        } else {
+            roles.join(", ")
+        };
         Ok(self.render(&format!(
             "alter table {table} enable row level security;\n\
              alter table {table} force row level security;\n\
@@ -123,7 +129,10 @@ impl Names {
 }
 
 fn identifier(text: &str, field: &'static str) -> Result<String, NameError> {
-    let head = text.bytes().next().is_some_and(|b| b.is_ascii_lowercase() || b == b'_');
+    let head = text
+        .bytes()
+        .next()
+        .is_some_and(|b| b.is_ascii_lowercase() || b == b'_');
     let safe = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
     if !head || text.len() > 63 || !text.bytes().all(safe) {
         return Err(NameError { field });
@@ -134,7 +143,11 @@ fn identifier(text: &str, field: &'static str) -> Result<String, NameError> {
 fn qualified(table: &str) -> Result<String, NameError> {
     let field = "table";
     let (schema, name) = table.split_once('.').ok_or(NameError { field })?;
-    Ok(format!("{}.{}", identifier(schema, field)?, identifier(name, field)?))
+    Ok(format!(
+        "{}.{}",
+        identifier(schema, field)?,
+        identifier(name, field)?
+    ))
 }
 
 #[cfg(test)]
@@ -146,7 +159,13 @@ mod tests {
         for bad in ["", "App", "1a", "a-b", "a;drop", "a\"b", &"a".repeat(64)] {
             assert!(Names::new(bad, "priv", "owner").is_err(), "{bad}");
         }
-        for bad in ["assessments", "a.b.c", "public.", ".t", "public.t; drop table u"] {
+        for bad in [
+            "assessments",
+            "a.b.c",
+            "public.",
+            ".t",
+            "public.t; drop table u",
+        ] {
             assert!(Names::default().protect_sql(bad, &[]).is_err(), "{bad}");
         }
     }
@@ -154,7 +173,11 @@ mod tests {
     #[test]
     fn every_mark_is_filled_in() {
         let names = Names::new("acme", "acme_priv", "acme_claims").unwrap();
-        for sql in [names.install_sql(), names.add_key_sql(), names.grant_sql("web").unwrap()] {
+        for sql in [
+            names.install_sql(),
+            names.add_key_sql(),
+            names.grant_sql("web").unwrap(),
+        ] {
             assert!(!sql.contains('@'), "{sql}");
         }
     }

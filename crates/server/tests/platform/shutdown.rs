@@ -183,8 +183,7 @@ fn every_log_line_of_a_request_bears_its_id_and_no_content() {
         ids.push(bad.unwrap().header("x-request-id").to_owned());
         let lines = tokio::task::spawn_blocking(move || {
             server.terminate();
-            let lines = server.lines.lock().unwrap().clone();
-            lines
+            server.lines.lock().unwrap().clone()
         })
         .await
         .unwrap();
