@@ -75,15 +75,28 @@ fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             "the body must be a JSON object",
         ));
     }
-    serde_json::from_str(text).map_err(|error| {
-        // The message of a syntax or shape error names fields and places, but may quote a value.
+    let mut document = serde_json::Deserializer::from_str(text);
+    let parsed = serde_path_to_error::deserialize(&mut document);
+    let refused = |field: Option<String>, error: &serde_json::Error| {
+        // The parser's own message may quote a value: the place and the field are enough.
         let place = format!(
             "the body is not what this route takes (line {}, column {})",
             error.line(),
             error.column()
         );
-        Problem::new(Kind::InvalidBody, place)
-    })
+        let problem = Problem::new(Kind::InvalidBody, place);
+        match field {
+            Some(field) => problem.with_param(field),
+            None => problem,
+        }
+    };
+    let body = parsed.map_err(|error| {
+        let path = error.path().to_string();
+        let named = path != "." && path.len() <= 128 && path.chars().all(|c| !c.is_control());
+        refused(named.then_some(path), error.inner())
+    })?;
+    document.end().map_err(|error| refused(None, &error))?;
+    Ok(body)
 }
 
 #[cfg(test)]
@@ -115,6 +128,10 @@ mod tests {
             let problem = parse::<Shape>(bytes).map(|shape| shape.name).unwrap_err();
             assert_eq!(problem.kind(), Kind::InvalidBody, "{name}");
         }
+        let problem = parse::<Shape>(br#"{"name":1}"#)
+            .map(|shape| shape.name)
+            .unwrap_err();
+        assert_eq!(problem.param(), Some("name"), "the field is named");
         let bomb = "{\"name\":".to_owned() + &"[".repeat(100_000);
         assert!(parse::<Shape>(bomb.as_bytes()).is_err());
         assert_eq!(parse::<Shape>(br#" {"name":"a"}"#).unwrap().name, "a");

@@ -126,6 +126,12 @@ impl Problem {
         self
     }
 
+    /// The field that is at fault, if one is.
+    #[must_use]
+    pub fn param(&self) -> Option<&str> {
+        self.param.as_deref()
+    }
+
     /// What kind it is.
     #[must_use]
     pub const fn kind(&self) -> Kind {

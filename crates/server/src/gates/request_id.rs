@@ -99,7 +99,7 @@ pub async fn request_id(State(app): State<Arc<App>>, mut request: Request, next:
         path = request.uri().path(),
     );
     let response = async {
-        let response = match check_headers(request.headers()) {
+        let response = match check_head(request.uri(), request.headers()) {
             Ok(()) => next.run(request).await,
             Err(problem) => axum::response::IntoResponse::into_response(problem),
         };
@@ -129,7 +129,26 @@ pub async fn request_id(State(app): State<Arc<App>>, mut request: Request, next:
     response
 }
 
-fn check_headers(headers: &HeaderMap) -> Result<(), Problem> {
+/// The longest address, in bytes.
+const MAX_URI: usize = 8 * 1024;
+
+/// The longest headers, names and values together, in bytes.
+const MAX_HEADERS: usize = 32 * 1024;
+
+fn check_head(uri: &http::Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    let sizes = headers
+        .iter()
+        .map(|(name, value)| name.as_str().len() + value.len());
+    if uri
+        .path_and_query()
+        .is_some_and(|text| text.as_str().len() > MAX_URI)
+        || sizes.sum::<usize>() > MAX_HEADERS
+    {
+        return Err(Problem::new(
+            Kind::HeadersTooLarge,
+            "the headers are too long",
+        ));
+    }
     for name in &SINGLE {
         if headers.get_all(name).iter().nth(1).is_some() {
             let problem = Problem::new(Kind::MalformedRequest, "a header is given twice");

@@ -162,6 +162,13 @@ fn headers_and_routes() {
             ask("POST", chat, &[JSON, ("x-api-key", "cust_live_x")]).await,
             "malformed-request"
         );
+        let long = "x".repeat(40_000);
+        assert_eq!(
+            ask("GET", "/v1/audit/log", &[("x-any", &long)]).await,
+            "headers-too-large"
+        );
+        let long = format!("/v1/audit/log?x={}", "x".repeat(9_000));
+        assert_eq!(ask("GET", &long, &[]).await, "headers-too-large");
         assert_eq!(ask("GET", chat, &[]).await, "method-not-allowed");
         assert_eq!(ask("GET", "/v1/nonsense", &[]).await, "route-unknown");
         assert_eq!(
