@@ -382,7 +382,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "forgotten-events-stay",
-        file: "crates/server/src/audit/sequencer.rs",
+        file: "crates/server/src/audit/batch.rs",
         find: "Staged::Forgotten => tx.query(TAKE_FORGOTTEN, &[]).await?,",
         replace: "Staged::Forgotten => Vec::new(),",
         test: "-p strongroom-server --test platform -- --exact sequencing::a_staged_event_that_nobody_announced_is_taken_up",

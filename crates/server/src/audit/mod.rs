@@ -1,5 +1,6 @@
 //! The audit log: events, the one sequencer, checkpoints and the verification pass.
 
+mod batch;
 mod checkpoints;
 mod events;
 mod items;

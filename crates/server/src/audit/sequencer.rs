@@ -4,17 +4,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use strongroom_auditchain::{
-    BatchLine, Ed25519Signer, Frontier, Hash, InclusionProof, Leaf, Origin, Receipt,
-    prove_inclusion, sign_batch,
-};
+use strongroom_auditchain::{BatchLine, Ed25519Signer, Hash, Leaf, Receipt, sign_batch};
 use strongroom_tenancy::TenantId;
 use tokio::sync::{mpsc, oneshot};
-use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::batch::{
+    BatchError, Head, Keys, Placed, Staged, gather, insert, known_entries, lock_heads, prove_known,
+    store_heads,
+};
 use super::items::{Entry, Item};
-use crate::postgres::{CommitError, Job, JobTx, QueryError};
+use crate::postgres::Job;
 
 /// Events that may wait; beyond it a caller is told to come back.
 const QUEUE: usize = 4096;
@@ -121,40 +121,6 @@ impl Sequencer {
 struct Worker {
     job: Job,
     signer: Arc<Ed25519Signer>,
-}
-
-/// A log's head, locked by the batch in hand.
-struct Head {
-    origin: Origin,
-    frontier: Frontier,
-}
-
-/// The proof of one entry in the log as it is after the batch.
-struct Placed {
-    leaf: Hash,
-    proof: InclusionProof,
-}
-
-/// Why one attempt at a batch failed.
-#[derive(Debug, thiserror::Error)]
-enum BatchError {
-    #[error(transparent)]
-    Query(#[from] QueryError),
-    #[error(transparent)]
-    Commit(#[from] CommitError),
-    #[error("a stored log is inconsistent: {0}")]
-    Inconsistent(String),
-}
-
-type Keys = (TenantId, Uuid);
-
-/// Which staged events a batch takes along.
-#[derive(Clone, Copy)]
-enum Staged {
-    /// Those that their writers announced.
-    Announced,
-    /// Those that nobody announced in time: their writer died, or gave up waiting.
-    Forgotten,
 }
 
 async fn run(worker: Worker, mut events: mpsc::Receiver<Item>) {
@@ -310,222 +276,4 @@ impl Worker {
         }
         Ok(receipts)
     }
-}
-
-/// The batch's own events, and the staged ones that it is to take.
-async fn gather(tx: &mut JobTx, batch: &[Item], staged: Staged) -> Result<Vec<Entry>, BatchError> {
-    const TAKE_ANNOUNCED: &str = "delete from app.audit_staged s \
-         using unnest($1::uuid[], $2::uuid[]) as u (t, e) \
-         where s.tenant_id = u.t and s.event_id = u.e \
-         returning s.tenant_id, s.event_id, s.leaf, s.payload, s.staged_at";
-    // Younger rows are about to be announced: taken now, their writers would have to wait for a
-    // proof from the whole log.
-    const TAKE_FORGOTTEN: &str = "with taken as (select tenant_id, event_id from app.audit_staged \
-         where staged_at < clock_timestamp() - interval '2 seconds' \
-         order by staged_at limit 512 for update skip locked) \
-         delete from app.audit_staged s using taken t \
-         where s.tenant_id = t.tenant_id and s.event_id = t.event_id \
-         returning s.tenant_id, s.event_id, s.leaf, s.payload, s.staged_at";
-    let mut entries = Vec::with_capacity(batch.len());
-    let mut rows = match staged {
-        Staged::Forgotten => tx.query(TAKE_FORGOTTEN, &[]).await?,
-        Staged::Announced => {
-            let (tenants, events): (Vec<Uuid>, Vec<Uuid>) = batch
-                .iter()
-                .filter(|item| matches!(item, Item::Staged { .. }))
-                .map(|item| (*item.key().0.as_uuid(), item.key().1))
-                .unzip();
-            if tenants.is_empty() {
-                Vec::new()
-            } else {
-                tx.query(TAKE_ANNOUNCED, &[&tenants, &events]).await?
-            }
-        }
-    };
-    rows.sort_by_key(|row| row.try_get::<_, std::time::SystemTime>(4).ok());
-    for row in rows {
-        let tenant = tenant_of(&row, 0)?;
-        let leaf: Vec<u8> = column(&row, 2)?;
-        entries.push(Entry {
-            tenant,
-            event_id: column(&row, 1)?,
-            leaf_hash: Hash::of_leaf(&leaf),
-            leaf,
-            payload: column(&row, 3)?,
-        });
-    }
-    for item in batch {
-        if let Item::Append {
-            tenant,
-            event_id,
-            leaf,
-            payload,
-            ..
-        } = item
-        {
-            entries.push(Entry {
-                tenant: *tenant,
-                event_id: *event_id,
-                leaf_hash: leaf.hash(),
-                leaf: leaf.as_bytes().to_vec(),
-                payload: payload.clone(),
-            });
-        }
-    }
-    Ok(entries)
-}
-
-/// Locks the logs' heads, in one order, so that two sequencers never wait for each other.
-async fn lock_heads(
-    tx: &mut JobTx,
-    tenants: &[Uuid],
-) -> Result<BTreeMap<TenantId, Head>, BatchError> {
-    const LOCK_HEADS: &str = "select tenant_id, origin, size, frontier from app.audit_logs \
-         where tenant_id = any($1) order by tenant_id for update";
-    let mut heads = BTreeMap::new();
-    for row in tx.query(LOCK_HEADS, &[&tenants]).await? {
-        let origin: String = column(&row, 1)?;
-        let size: i64 = column(&row, 2)?;
-        let bytes: Vec<u8> = column(&row, 3)?;
-        let inconsistent = |what: &str| BatchError::Inconsistent(format!("{origin}: {what}"));
-        let size = u64::try_from(size).map_err(|_| inconsistent("negative size"))?;
-        let frontier = Frontier::from_bytes(size, &bytes)
-            .map_err(|_| inconsistent("frontier of another size"))?;
-        let origin = origin
-            .parse()
-            .map_err(|_| inconsistent("malformed origin"))?;
-        heads.insert(tenant_of(&row, 0)?, Head { origin, frontier });
-    }
-    Ok(heads)
-}
-
-/// Which of these events have their place already: a retry must never write one twice.
-async fn known_entries(
-    tx: &mut JobTx,
-    tenants: &[Uuid],
-    entries: &[Entry],
-    asked: &[Keys],
-) -> Result<HashMap<Keys, u64>, BatchError> {
-    const KNOWN: &str = "select tenant_id, event_id, idx from app.audit_leaves \
-         where tenant_id = any($1) and event_id = any($2)";
-    let ids: Vec<Uuid> = entries
-        .iter()
-        .map(|entry| entry.event_id)
-        .chain(asked.iter().map(|(_, event_id)| *event_id))
-        .collect();
-    let mut known = HashMap::new();
-    for row in tx.query(KNOWN, &[&tenants, &ids]).await? {
-        let index: i64 = column(&row, 2)?;
-        known.insert(
-            (tenant_of(&row, 0)?, column(&row, 1)?),
-            index.unsigned_abs(),
-        );
-    }
-    Ok(known)
-}
-
-async fn insert(
-    tx: &mut JobTx,
-    tenant: TenantId,
-    start: u64,
-    list: &[Entry],
-) -> Result<(), BatchError> {
-    const INSERT_LEAVES: &str = "insert into app.audit_leaves \
-         (tenant_id, idx, event_id, leaf, leaf_hash) \
-         select $1, i, e, l, h from unnest($2::bigint[], $3::uuid[], $4::bytea[], $5::bytea[]) \
-         as u (i, e, l, h)";
-    const INSERT_PAYLOADS: &str = "insert into app.audit_payloads (tenant_id, event_id, sealed) \
-         select $1, e, p from unnest($2::uuid[], $3::bytea[]) as u (e, p)";
-    let indices: Vec<i64> = (start..)
-        .take(list.len())
-        .map(|index| i64::try_from(index).unwrap_or(i64::MAX))
-        .collect();
-    let ids: Vec<Uuid> = list.iter().map(|entry| entry.event_id).collect();
-    let leaves: Vec<&[u8]> = list.iter().map(|entry| entry.leaf.as_slice()).collect();
-    let hashes: Vec<&[u8]> = list
-        .iter()
-        .map(|entry| entry.leaf_hash.as_bytes().as_slice())
-        .collect();
-    tx.query(
-        INSERT_LEAVES,
-        &[tenant.as_uuid(), &indices, &ids, &leaves, &hashes],
-    )
-    .await?;
-    let (with, payloads): (Vec<Uuid>, Vec<&[u8]>) = list
-        .iter()
-        .filter_map(|entry| {
-            entry
-                .payload
-                .as_deref()
-                .map(|payload| (entry.event_id, payload))
-        })
-        .unzip();
-    if !with.is_empty() {
-        tx.query(INSERT_PAYLOADS, &[tenant.as_uuid(), &with, &payloads])
-            .await?;
-    }
-    Ok(())
-}
-
-async fn store_heads(
-    tx: &mut JobTx,
-    heads: &BTreeMap<TenantId, Head>,
-    grown: &BTreeMap<TenantId, Vec<Entry>>,
-) -> Result<(), BatchError> {
-    const STORE_HEADS: &str = "update app.audit_logs l set size = u.s, frontier = u.f \
-         from unnest($1::uuid[], $2::bigint[], $3::bytea[]) as u (t, s, f) where l.tenant_id = u.t";
-    let changed = grown
-        .keys()
-        .filter_map(|tenant| heads.get(tenant).map(|head| (tenant, head)));
-    let mut rows = (Vec::new(), Vec::new(), Vec::new());
-    for (tenant, head) in changed {
-        let size = i64::try_from(head.frontier.size())
-            .map_err(|_| BatchError::Inconsistent("a log is full".to_owned()))?;
-        rows.0.push(*tenant.as_uuid());
-        rows.1.push(size);
-        rows.2.push(head.frontier.to_bytes());
-    }
-    if !rows.0.is_empty() {
-        tx.query(STORE_HEADS, &[&rows.0, &rows.1, &rows.2]).await?;
-    }
-    Ok(())
-}
-
-/// A proof for an entry that an earlier batch wrote; rare, so the whole log is read.
-async fn prove_known(
-    tx: &mut JobTx,
-    tenant: TenantId,
-    index: u64,
-    head: &Head,
-) -> Result<Placed, BatchError> {
-    const HASHES: &str = "select leaf_hash from app.audit_leaves where tenant_id = $1 order by idx";
-    let mut hashes = Vec::new();
-    for row in tx.query(HASHES, &[tenant.as_uuid()]).await? {
-        let bytes: Vec<u8> = column(&row, 0)?;
-        let bytes = bytes
-            .try_into()
-            .map_err(|_| BatchError::Inconsistent("leaf hash".to_owned()))?;
-        hashes.push(Hash::from_bytes(bytes));
-    }
-    let proof = prove_inclusion(&hashes, index, head.frontier.size())
-        .map_err(|error| BatchError::Inconsistent(error.to_string()))?;
-    let leaf = usize::try_from(index)
-        .ok()
-        .and_then(|index| hashes.get(index))
-        .copied();
-    leaf.map(|leaf| Placed { leaf, proof })
-        .ok_or_else(|| BatchError::Inconsistent("entry beyond the log".to_owned()))
-}
-
-fn tenant_of(row: &Row, index: usize) -> Result<TenantId, BatchError> {
-    TenantId::from_uuid(column(row, index)?)
-        .map_err(|error| BatchError::Inconsistent(error.to_string()))
-}
-
-fn column<'a, T: tokio_postgres::types::FromSql<'a>>(
-    row: &'a Row,
-    index: usize,
-) -> Result<T, QueryError> {
-    row.try_get(index)
-        .map_err(|error| QueryError::Row(error.to_string()))
 }
