@@ -11,8 +11,8 @@ use serde_json::json;
 use strongroom_server::router::router;
 use tower::ServiceExt;
 
-use crate::database::database;
-use crate::platform::{Running, on_platform};
+use crate::database::{Database, database, folder};
+use crate::platform::{Running, on_platform, runtime, start};
 
 fn request(method: &str, path: &str, token: &str, body: String) -> Request<Body> {
     let mut request = Request::builder()
@@ -158,4 +158,61 @@ fn a_client_that_hangs_up_in_mid_call_still_has_its_outcome_recorded() {
         }
         panic!("an attempt has no outcome");
     });
+}
+
+#[test]
+fn two_hundred_clients_that_hang_up_in_mid_statement_leave_no_backend_and_no_lock() {
+    let task = runtime().spawn(async {
+        let database = Database::start(folder()).await;
+        let running = start(database.endpoint(), &[]).await;
+        let tenant = running.tenant("two-hundred").await;
+        let slots = i64::try_from(running.app.config.database_connections).unwrap();
+        // Whoever reads this table now waits in mid-statement.
+        let blocker = database.sql("postgres").await;
+        let lock = "begin; lock table app.provider_credentials in access exclusive mode";
+        blocker.batch_execute(lock).await.unwrap();
+        let watch = database.sql("postgres").await;
+
+        let clients: Vec<_> = (0..200_u64)
+            .map(|client| {
+                let (url, token) = (running.url("/v1/providers"), tenant.token.clone());
+                tokio::spawn(async move {
+                    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+                    let patience = Duration::from_millis(100 + 5 * client);
+                    let call = http.get(url).bearer_auth(token).timeout(patience);
+                    assert!(call.send().await.is_err_and(|error| error.is_timeout()));
+                })
+            })
+            .collect();
+        let (mut most, mut waited) = (0, 0);
+        while clients.iter().any(|client| !client.is_finished()) {
+            most = most.max(count(&watch, BACKENDS).await);
+            waited = waited.max(count(&watch, WAITING).await);
+        }
+        for client in clients {
+            client.await.unwrap();
+        }
+        assert!(waited > 0, "nobody was in mid-statement");
+        assert!(most <= slots, "{most} backends for {slots} slots");
+        // The lock they waited for is still held, and a second later nobody waits any more.
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(count(&watch, WAITING).await, 0);
+        blocker.batch_execute("rollback").await.unwrap();
+        let listed = running
+            .send("GET", "/v1/providers", Some(&tenant.token), None)
+            .await;
+        assert_eq!(listed.status, 200);
+    });
+    if let Err(error) = runtime().block_on(task) {
+        std::panic::resume_unwind(error.into_panic());
+    }
+}
+
+const BACKENDS: &str = "select count(*) from pg_stat_activity where usename = 'strongroom_gateway'";
+
+const WAITING: &str = "select count(*) from pg_locks l join pg_stat_activity a using (pid) \
+     where not l.granted and a.usename = 'strongroom_gateway'";
+
+async fn count(watch: &tokio_postgres::Client, sql: &str) -> i64 {
+    watch.query_one(sql, &[]).await.unwrap().get(0)
 }
