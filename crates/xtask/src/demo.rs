@@ -10,9 +10,12 @@ mod tenants;
 mod transcript;
 
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use clap::Args;
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::failure::Failure;
 use crate::program;
@@ -37,6 +40,12 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<(), Failure> {
     let packages = "build --locked -p strongroom-server -p strongroom-cli -p strongroom-examples";
     program::run(&mut project.cargo(packages))?;
 
+    // Ctrl-c reaches every program of the demo; this one stays, to clean up behind them.
+    let asked = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&asked))
+            .map_err(|error| Failure::cannot_run(format!("signals: {error}")))?;
+    }
     let mut transcript = Transcript::begin();
     let mut platform = Platform::start(project, &python)?;
     transcript.step(
@@ -61,7 +70,7 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<(), Failure> {
     );
     if options.keep {
         println!("{}", platform.how_to_reach(&acme));
-        platform.wait()?;
+        platform.wait(&asked);
     }
     platform.stop()
 }

@@ -34,24 +34,29 @@ pub(crate) fn database() -> &'static Database {
     })
 }
 
-/// A folder that the cluster's user can reach, named after this process so that a later run
-/// knows when nobody uses it any more.
+/// A folder that the cluster's user can reach. It goes when this process has ended and its
+/// clusters with it.
 pub(crate) fn folder() -> PathBuf {
-    let base = std::env::temp_dir();
-    for entry in std::fs::read_dir(&base).unwrap().flatten() {
-        let name = entry.file_name().into_string().unwrap_or_default();
-        if let Some(rest) = name.strip_prefix("strongroom-test-") {
-            let pid = rest.split('-').next().unwrap_or_default();
-            if !std::path::Path::new("/proc").join(pid).exists() {
-                let _ = std::fs::remove_dir_all(entry.path());
-            }
-        }
-    }
-    base.join(format!(
-        "strongroom-test-{}-{}",
-        std::process::id(),
-        Uuid::from_bytes(random())
-    ))
+    static JANITOR: OnceLock<PathBuf> = OnceLock::new();
+    let prefix = JANITOR.get_or_init(|| {
+        let process = std::process::id();
+        let prefix = std::env::temp_dir().join(format!("strongroom-test-{process}-"));
+        let work = "while kill -0 \"$1\" 2>/dev/null; do sleep 1; done; sleep 3; rm -rf -- \"$2\"*";
+        // It outlives us on purpose, and ends by itself: nobody is left to wait for it.
+        #[allow(clippy::zombie_processes, reason = "the child waits for this process to end")]
+        std::process::Command::new("sh")
+            .args(["-c", work, "janitor", &process.to_string()])
+            .arg(&prefix)
+            .stdin(std::process::Stdio::null())
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        prefix
+    });
+    let mut name = prefix.clone().into_os_string();
+    name.push(Uuid::from_bytes(random()).to_string());
+    name.into()
 }
 
 pub(crate) fn random<const N: usize>() -> [u8; N] {

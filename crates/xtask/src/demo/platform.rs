@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -24,7 +25,9 @@ const PATIENCE: Duration = Duration::from_secs(120);
 pub(crate) struct Running {
     child: Child,
     /// What it said: the rest of the line after each mark.
-    pub(crate) said: Vec<String>,
+    said: Vec<String>,
+    /// Every line that it said until it was ready.
+    heard: Vec<String>,
 }
 
 /// Everything that the demo started.
@@ -199,16 +202,23 @@ impl Platform {
             "init migrated, made the roles and printed the platform-admin key; the self-check passed",
             &ready.text,
         )?;
-        let pid = self.server.child.id().to_string();
-        let users =
-            program::output(Command::new("ps").args(["-o", "user=,comm=", "--ppid", &pid]))?;
-        let users: Vec<_> = users
-            .lines()
-            .map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "))
+        for line in self
+            .server
+            .heard
+            .iter()
+            .filter(|line| line.starts_with("made the system user"))
+        {
+            checked.that(true, line, "")?;
+        }
+        let children = children_of(self.server.child.id())?;
+        let apart = !am_root() || children.iter().all(|(uid, _)| *uid != 0);
+        let seen: Vec<_> = children
+            .iter()
+            .map(|(uid, name)| format!("{name} as uid {uid}"))
             .collect();
-        let apart = !am_root() || users.iter().all(|line| !line.starts_with("root "));
-        let seen = format!("its parent's children: {}", users.join(", "));
-        checked.that(users.len() >= 2 && apart, seen, users.join(", "))?;
+        let seen = seen.join(" and ");
+        let fact = format!("in the foreground under one parent: {seen}");
+        checked.that(children.len() >= 2 && apart, fact, &seen)?;
         Ok(checked)
     }
 
@@ -223,20 +233,17 @@ impl Platform {
         )
     }
 
-    pub(crate) fn wait(&mut self) -> Result<(), Failure> {
-        self.server
-            .child
-            .wait()
-            .map(|_| ())
-            .map_err(|error| Failure::failed(format!("the platform: {error}")))
+    /// Waits until the platform ends or somebody asks this process to.
+    pub(crate) fn wait(&mut self, asked: &AtomicBool) {
+        while !asked.load(Ordering::SeqCst) && matches!(self.server.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(200));
+        }
     }
 
     /// Stops the platform as an operator would, and removes what it left.
     pub(crate) fn stop(mut self) -> Result<(), Failure> {
         self.server.terminate();
-        let status = self.server.child.wait();
-        fs::remove_dir_all(&self.folder).at(&self.folder)?;
-        match status {
+        match self.server.child.wait() {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(Failure::failed(format!("the platform ended with {status}"))),
             Err(error) => Err(Failure::failed(format!("the platform: {error}"))),
@@ -248,7 +255,28 @@ impl Drop for Platform {
     fn drop(&mut self) {
         self.server.terminate();
         let _ = self.server.child.wait();
+        let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// The processes that a process started: whose they are, and their names.
+fn children_of(parent: u32) -> Result<Vec<(u32, String)>, Failure> {
+    let proc = Path::new("/proc");
+    let mut children = Vec::new();
+    for entry in fs::read_dir(proc).at(proc)?.flatten() {
+        // A process may end while we look.
+        let status = fs::read_to_string(entry.path().join("status")).unwrap_or_default();
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.and_then(|rest| rest.split_whitespace().next())
+                .unwrap_or_default()
+                .to_owned()
+        };
+        if field("PPid:") == parent.to_string() {
+            children.push((field("Uid:").parse().unwrap_or_default(), field("Name:")));
+        }
+    }
+    Ok(children)
 }
 
 /// Where a program says what the demo waits for.
@@ -294,7 +322,11 @@ impl Running {
             }
             last.push(line);
         }
-        Ok(Self { child, said })
+        Ok(Self {
+            child,
+            said,
+            heard: last,
+        })
     }
 
     fn word(&self, mark: usize) -> Result<String, Failure> {
