@@ -36,35 +36,42 @@ pub(crate) struct Redactor<'a> {
 
 /// The names of the two innermost members around a value: what makes nine digits a social
 /// security number is often the member's name.
-#[derive(Clone, Copy, Default)]
+///
+/// Made once for each member, however many values stand in the array under it.
+#[derive(Default)]
 pub(crate) struct Names<'a> {
-    outer: &'a str,
     inner: &'a str,
+    /// Both as words before the value; empty when there are none.
+    lead: String,
 }
 
 impl<'a> Names<'a> {
-    pub(crate) fn within(self, name: &'a str) -> Self {
+    pub(crate) fn within(&self, name: &'a str) -> Self {
+        let inner = if name.len() > MAX_NAME { "" } else { name };
         Self {
-            outer: self.inner,
-            inner: if name.len() > MAX_NAME { "" } else { name },
+            inner,
+            lead: lead(self.inner, inner),
         }
     }
+}
 
-    /// The names as words: `ssnNumber` and `ssn_number` both as `ssn number`.
-    fn words(self) -> String {
-        let mut words = String::with_capacity(self.outer.len() + self.inner.len() + 8);
-        for name in [self.outer, self.inner] {
-            words.push(' ');
-            let mut lower = false;
-            for c in name.chars() {
-                if lower && c.is_uppercase() {
-                    words.push(' ');
-                }
-                lower = c.is_lowercase();
-                words.push(if c.is_alphanumeric() { c } else { ' ' });
+/// Names as words: `ssnNumber` and `ssn_number` both as `ssn number: `.
+fn lead(outer: &str, inner: &str) -> String {
+    let mut words = String::with_capacity(outer.len() + inner.len() + 8);
+    for name in [outer, inner] {
+        words.push(' ');
+        let mut lower = false;
+        for c in name.chars() {
+            if lower && c.is_uppercase() {
+                words.push(' ');
             }
+            lower = c.is_lowercase();
+            words.push(if c.is_alphanumeric() { c } else { ' ' });
         }
-        words.trim().to_owned()
+    }
+    match words.trim() {
+        "" => String::new(),
+        words => format!("{words}: "),
     }
 }
 
@@ -93,14 +100,14 @@ impl<'a> Redactor<'a> {
         channel: Channel,
         path: &Path<'_>,
     ) -> Result<(), WireError> {
-        self.named_text(text, Names::default(), channel, path)
+        self.named_text(text, "", channel, path)
     }
 
     /// Redacts a text that is the value of a member.
     fn named_text(
         &mut self,
         text: &mut String,
-        names: Names<'_>,
+        lead: &str,
         channel: Channel,
         path: &Path<'_>,
     ) -> Result<(), WireError> {
@@ -116,15 +123,14 @@ impl<'a> Redactor<'a> {
             }
         }
 
-        let words = names.words();
-        if !words.is_empty() && !is_uuid(text) {
-            let lead = format!("{words}: ");
+        if !lead.is_empty() && !is_uuid(text) {
             let named = self.redaction(&format!("{lead}{text}"), channel, path)?;
-            if let Some(rest) = named.text.strip_prefix(&lead) {
-                let within = |f: &&Finding| f.range.start >= lead.len();
-                found.add_pass(&Findings::of(named.findings.iter().filter(within)));
-                *text = rest.to_owned();
-            }
+            // Names that read as personal data along with the value cannot be given a label.
+            let rest = named.text.strip_prefix(lead);
+            let rest = rest.ok_or_else(|| WireError::refused(path))?;
+            let within = |f: &&Finding| f.range.start >= lead.len();
+            found.add_pass(&Findings::of(named.findings.iter().filter(within)));
+            *text = rest.to_owned();
         }
         self.findings.add(&found);
         Ok(())
@@ -141,7 +147,7 @@ impl<'a> Redactor<'a> {
         let mut value = match Value::parse(text.as_bytes()) {
             Ok(value @ (Value::Array(_) | Value::Object(_))) => value,
             Ok(Value::Number(number)) if self.redaction(text, channel, path)?.text == *text => {
-                return self.number(&number, Names::default(), channel, path);
+                return self.number(&number, "", channel, path);
             }
             _ => return self.text(text, channel, path),
         };
@@ -160,13 +166,23 @@ impl<'a> Redactor<'a> {
         names: Names<'_>,
         path: &Path<'_>,
     ) -> Result<(), WireError> {
+        self.under(value, channel, &names, path)
+    }
+
+    fn under(
+        &mut self,
+        value: &mut Value,
+        channel: Channel,
+        names: &Names<'_>,
+        path: &Path<'_>,
+    ) -> Result<(), WireError> {
         match value {
             Value::Null | Value::Bool(_) => Ok(()),
-            Value::Number(number) => self.number(number, names, channel, path),
-            Value::String(text) => self.named_text(text, names, channel, path),
+            Value::Number(number) => self.number(number, &names.lead, channel, path),
+            Value::String(text) => self.named_text(text, &names.lead, channel, path),
             Value::Array(elements) => {
                 for (index, element) in elements.iter_mut().enumerate() {
-                    self.any(element, channel, names, &path.element(index))?;
+                    self.under(element, channel, names, &path.element(index))?;
                 }
                 Ok(())
             }
@@ -260,7 +276,7 @@ impl<'a> Redactor<'a> {
     fn number(
         &mut self,
         number: &Number,
-        names: Names<'_>,
+        lead: &str,
         channel: Channel,
         path: &Path<'_>,
     ) -> Result<(), WireError> {
@@ -269,14 +285,13 @@ impl<'a> Redactor<'a> {
             Some(real) if number.is_f64() => real.to_string(),
             _ => number.to_string(),
         };
-        let words = names.words();
-        if words.is_empty() {
+        if lead.is_empty() {
             return self.unreplaceable(&digits, channel, path);
         }
         if self.redaction(&digits, channel, path)?.text != digits {
             return Err(WireError::refused(path));
         }
-        self.unreplaceable(&format!("{words}: {digits}"), channel, path)
+        self.unreplaceable(&format!("{lead}{digits}"), channel, path)
     }
 
     /// Refuses a text that the policy would change, where a label would break the document.
@@ -342,12 +357,12 @@ mod tests {
     #[test]
     fn names_are_read_as_words() {
         let names = Names::default().within("patient");
-        assert_eq!(names.words(), "patient");
-        assert_eq!(names.within("ssnNumber").words(), "patient ssn Number");
-        assert_eq!(names.within("ssn_number").words(), "patient ssn number");
-        assert_eq!(names.within("").words(), "patient");
-        assert_eq!(names.within(&"n".repeat(MAX_NAME + 1)).words(), "patient");
-        assert_eq!(Names::default().words(), "");
+        assert_eq!(names.lead, "patient: ");
+        assert_eq!(names.within("ssnNumber").lead, "patient ssn Number: ");
+        assert_eq!(names.within("ssn_number").lead, "patient ssn number: ");
+        assert_eq!(names.within("").lead, "patient: ");
+        assert_eq!(names.within(&"n".repeat(MAX_NAME + 1)).lead, "patient: ");
+        assert_eq!(Names::default().lead, "");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The self-check: catalogue queries whose every row is a hole in the isolation.
 
+use sha2::{Digest, Sha256};
+
 use crate::Names;
 
 /// One check: a query that answers `(object text, problem text)`, a row for each violation.
@@ -74,7 +76,8 @@ pub fn role_checks(names: &Names, definer_functions: &[&str]) -> Vec<Check> {
                 "select c.oid::regclass::text, 'the login role can read or write claim keys' \
                  from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
                  where n.nspname = '{private}' and \
-                 has_table_privilege(c.oid, 'SELECT, INSERT, UPDATE, DELETE')"
+                 (has_table_privilege(c.oid, 'DELETE') or \
+                 has_any_column_privilege(c.oid, 'SELECT, INSERT, UPDATE'))"
             ),
         },
         Check {
@@ -85,6 +88,39 @@ pub fn role_checks(names: &Names, definer_functions: &[&str]) -> Vec<Check> {
                  where p.prosecdef and has_function_privilege(p.oid, 'EXECUTE') \
                  and n.nspname || '.' || p.proname not in ({functions})"
             ),
+        },
+    ]
+}
+
+/// What must hold besides for a login role that is to see rows through the claim alone, asked over
+/// a connection of that role.
+#[must_use]
+pub fn claimed_role_checks(names: &Names) -> Vec<Check> {
+    let public = names.public_schema();
+    let claim = format!("(tenant_id = ( SELECT {public}.tenant_id() AS tenant_id))");
+    vec![
+        Check {
+            name: "policies-read-the-claim-alone",
+            // Policies of one table are joined by OR: one that says less opens all.
+            sql: format!(
+                "select p.polrelid::regclass::text, 'has a policy for the login role that is not \
+                 the claim: ' || p.polname from pg_catalog.pg_policy p \
+                 where p.polpermissive and exists (select from unnest(p.polroles) r(oid) \
+                 where r.oid = 0 or pg_catalog.pg_has_role(current_user, r.oid, 'USAGE')) \
+                 and (p.polcmd <> '*' \
+                 or pg_catalog.pg_get_expr(p.polqual, p.polrelid) is distinct from '{claim}' \
+                 or pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) is distinct from '{claim}')"
+            ),
+        },
+        Check {
+            name: "role-cannot-lock-tables",
+            // A right to change or delete whole rows is a right to lock the table for everyone.
+            sql: "select c.oid::regclass::text, 'grants UPDATE or DELETE of whole rows' \
+                  from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+                  where c.relkind in ('r', 'p') \
+                  and n.nspname not in ('pg_catalog', 'information_schema') \
+                  and has_table_privilege(c.oid, 'UPDATE, DELETE')"
+                .to_owned(),
         },
     ]
 }
@@ -101,6 +137,7 @@ pub fn schema_checks(names: &Names, exempt_tables: &[&str]) -> Vec<Check> {
         names.owner_role(),
     );
     let exempt = quoted_list(exempt_tables);
+    let body = hex::encode(Sha256::digest(names.verifier_body()));
     let user_schema =
         format!("n.nspname not in ('pg_catalog', 'information_schema', 'pg_toast', '{private}')");
     vec![
@@ -142,7 +179,7 @@ pub fn schema_checks(names: &Names, exempt_tables: &[&str]) -> Vec<Check> {
         Check {
             name: "verifier-is-as-specified",
             sql: format!(
-                "select '{public}.tenant_id()', 'is missing, or differs in owner, SECURITY DEFINER, \
+                "select '{public}.tenant_id()', 'is missing, or differs in owner, body, SECURITY DEFINER, \
                  volatility, parallel safety or search_path' \
                  where not exists (select from pg_catalog.pg_proc p \
                  join pg_catalog.pg_namespace n on n.oid = p.pronamespace \
@@ -150,6 +187,8 @@ pub fn schema_checks(names: &Names, exempt_tables: &[&str]) -> Vec<Check> {
                  where n.nspname = '{public}' and p.proname = 'tenant_id' and p.pronargs = 0 \
                  and r.rolname = '{owner}' and not r.rolcanlogin and not r.rolsuper \
                  and p.prosecdef and p.provolatile = 's' and p.proparallel = 'r' \
+                 and pg_catalog.sha256(pg_catalog.convert_to(p.prosrc, 'UTF8')) \
+                 = pg_catalog.decode('{body}', 'hex') \
                  and p.proconfig = array['search_path=pg_catalog, pg_temp'])"
             ),
         },
@@ -187,6 +226,7 @@ mod tests {
     #[test]
     fn check_names_are_unique() {
         let mut checks = role_checks(&Names::default(), &["app.find_key"]);
+        checks.extend(claimed_role_checks(&Names::default()));
         checks.extend(schema_checks(&Names::default(), &["app.migrations"]));
         let names: HashSet<_> = checks.iter().map(|check| check.name).collect();
         assert_eq!(names.len(), checks.len());

@@ -65,7 +65,7 @@ begin
 end $$;
 revoke all on function @public@.tenant_id() from public;
 
--- The installing role may add keys, and cannot read one.
+-- The installing role may add keys without being a member of the owner role.
 create or replace function @private@.add_claim_key(
   new_kid pg_catalog.text, new_ipad pg_catalog.bytea, new_opad pg_catalog.bytea
 ) returns void

@@ -29,7 +29,7 @@ mod claim;
 mod key;
 mod names;
 
-pub use check::{Check, role_checks, schema_checks};
+pub use check::{Check, claimed_role_checks, role_checks, schema_checks};
 pub use claim::{Backend, Claim, ClaimError, ClaimRequest, MAX_LIFETIME_SECONDS};
 pub use key::{ClaimKey, KeyError, KeyId, PaddedKey};
 pub use names::{NameError, Names};

@@ -60,10 +60,13 @@ impl Names {
     }
 
     /// Installs the schemas, the owner role, the key table and the verifier, in one transaction
-    /// of a role that may create roles; it need not be a superuser, and when the SQL has run it
-    /// can no longer read the keys.
+    /// of a role that may create roles; it need not be a superuser.
     ///
     /// Running it again is harmless.
+    ///
+    /// # Security
+    /// When the SQL has run, the installing role is no longer a member of the owner role. A role
+    /// that may create roles can make itself one again: keep its password away from the server.
     #[must_use]
     pub fn install_sql(&self) -> String {
         self.render(include_str!("install.sql"))
@@ -121,6 +124,17 @@ impl Names {
         )))
     }
 
+    /// The body of the verifier as the database keeps it, for the self-check to compare.
+    pub(crate) fn verifier_body(&self) -> String {
+        let sql = self.install_sql();
+        let begin = format!("function {}.tenant_id()", self.public);
+        let body = sql
+            .split_once(&begin)
+            .and_then(|(_, rest)| rest.split_once("as $$"));
+        let body = body.and_then(|(_, rest)| rest.split_once("$$"));
+        body.map_or_else(String::new, |(body, _)| body.to_owned())
+    }
+
     fn render(&self, sql: &str) -> String {
         sql.replace("@public@", &self.public)
             .replace("@private@", &self.private)
@@ -168,6 +182,16 @@ mod tests {
         ] {
             assert!(Names::default().protect_sql(bad, &[]).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn the_verifier_s_body_is_found() {
+        let body = Names::default().verifier_body();
+        assert!(
+            body.starts_with("\ndeclare") && body.ends_with("end "),
+            "{body}"
+        );
+        assert!(body.contains("pg_backend_pid"));
     }
 
     #[test]

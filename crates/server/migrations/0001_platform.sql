@@ -19,6 +19,7 @@ create table app.api_keys (
   issued_at    bigint   not null,
   expires_at   bigint,
   revoked_at   bigint,
+  issued_by    text, -- the key that asked for it; none for a tenant's first
   primary key (tenant_id, id)
 );
 create index api_keys_by_id on app.api_keys (id);
@@ -26,7 +27,7 @@ create index api_keys_by_id on app.api_keys (id);
 create table app.provider_credentials (
   tenant_id    uuid   not null references app.tenants,
   name         text   not null check (name ~ '^[a-z0-9-]{1,64}$'),
-  sealed       bytea  not null,
+  sealed       bytea  not null, -- empty once deleted
   stored_at    bigint not null,
   primary key (tenant_id, name)
 );
@@ -77,7 +78,6 @@ create table app.audit_staged (
   tenant_id uuid        not null references app.tenants,
   event_id  uuid        not null,
   leaf      bytea       not null check (length(leaf) <= 1024),
-  payload   bytea,
   staged_at timestamptz not null default clock_timestamp(),
   primary key (tenant_id, event_id)
 );
@@ -105,6 +105,7 @@ create table app.audit_checkpoints (
   tenant_id uuid   not null references app.tenants,
   size      bigint not null check (size > 0),
   note      text   not null,
+  frontier  bytea  not null, -- from which the next checkpoint goes on, once its root is the note's
   signed_at bigint not null,
   primary key (tenant_id, size)
 );
@@ -135,13 +136,16 @@ create trigger audit_leaves_no_truncate before truncate on app.audit_leaves
 grant select, insert on app.tenants to strongroom_gateway;
 grant select, insert on app.api_keys to strongroom_gateway;
 grant update (revoked_at) on app.api_keys to strongroom_gateway;
-grant select, insert, update, delete on app.provider_credentials to strongroom_gateway;
+grant select, insert on app.provider_credentials to strongroom_gateway;
+-- By column: a right to change whole rows of a table is also the right to lock it for everyone.
+grant update (sealed, stored_at) on app.provider_credentials to strongroom_gateway;
 grant select, insert on app.pii_policies to strongroom_gateway;
 grant select, insert on app.webhook_endpoints to strongroom_gateway;
 grant update (disabled_at) on app.webhook_endpoints to strongroom_gateway;
 grant select, insert on app.webhook_outbox to strongroom_gateway;
 grant select, insert on app.audit_logs to strongroom_gateway;
-grant insert on app.audit_staged to strongroom_gateway;
+-- Not when it was staged: a writer must not be able to jump the queue.
+grant insert (tenant_id, event_id, leaf) on app.audit_staged to strongroom_gateway;
 grant select on app.audit_leaves, app.audit_payloads, app.audit_checkpoints to strongroom_gateway;
 
 grant select on app.audit_logs to strongroom_sequencer;

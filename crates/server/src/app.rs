@@ -6,6 +6,7 @@ use arc_swap::ArcSwap;
 use strongroom_auditchain::Ed25519Signer;
 use strongroom_envelope::{KeyAdmin, KeyRef, Kms, LocalKms};
 use strongroom_tenant_token::{JwkSet, SigningKey, Verifier};
+use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::audit::{Checkpointer, Sequencer, SequencerHandle};
@@ -51,6 +52,10 @@ pub struct App {
     pub upstream: Option<Upstream>,
     /// Who may ask how often.
     pub limits: RateLimits,
+    /// Places for chat calls.
+    pub calls: Arc<Semaphore>,
+    /// Places for the examination of texts, which keeps a processor busy: one for each there is.
+    pub redactions: Arc<Semaphore>,
     /// Requests that must come to their end before the platform does.
     pub in_flight: TaskTracker,
 }
@@ -125,6 +130,10 @@ impl Platform {
             batch_signer: keys.batch,
             upstream,
             limits: RateLimits::new(&config.limits),
+            calls: Arc::new(Semaphore::new(config.limits.concurrent_calls)),
+            redactions: Arc::new(Semaphore::new(
+                std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            )),
             in_flight: TaskTracker::new(),
             clock,
             config,

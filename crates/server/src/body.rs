@@ -1,6 +1,8 @@
 //! Request bodies: strict JSON of a known shape, or a problem that names the field.
 
-use axum::body::to_bytes;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{FromRequest, Request};
 use http::{HeaderMap, header};
 use serde::de::DeserializeOwned;
@@ -9,6 +11,9 @@ use crate::problem::{Kind, Problem};
 
 /// The longest body of any route but chat, in bytes.
 const MAX_BODY: usize = 128 * 1024;
+
+/// How long a body may take.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A JSON object of the route's own shape: `application/json`, UTF-8, no unknown field, no field
 /// twice.
@@ -19,9 +24,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Problem> {
         check_content_type(request.headers())?;
-        let bytes = to_bytes(request.into_body(), MAX_BODY)
-            .await
-            .map_err(unreadable)?;
+        let bytes = read(request.into_body(), MAX_BODY).await?;
         parse(&bytes).map(Json)
     }
 }
@@ -47,6 +50,20 @@ pub fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
         "the body must be application/json",
     );
     Err(problem.with_param("content-type"))
+}
+
+/// Reads a body of at most so many bytes, within half a minute.
+///
+/// # Errors
+/// A problem of kind `body-too-large`, `body-timeout` or `malformed-request`.
+pub async fn read(body: Body, most: usize) -> Result<Bytes, Problem> {
+    let Ok(read) = tokio::time::timeout(PATIENCE, to_bytes(body, most)).await else {
+        return Err(Problem::new(
+            Kind::BodyTimeout,
+            "the body did not come in time",
+        ));
+    };
+    read.map_err(unreadable)
 }
 
 /// What a body is that could not be read to its end.

@@ -62,6 +62,8 @@ pub struct Limits {
     pub caller_burst: u32,
     /// Longest request body, in bytes.
     pub body_bytes: usize,
+    /// Chat calls at once, of everybody.
+    pub concurrent_calls: usize,
 }
 
 /// A key or value that is refused.
@@ -149,6 +151,7 @@ impl Config {
                 caller_per_second: values.between("limits.caller_per_second", 1, u32::MAX)?,
                 caller_burst: values.between("limits.caller_burst", 1, u32::MAX)?,
                 body_bytes: values.between("limits.body_bytes", 1024, 8 << 20)?,
+                concurrent_calls: values.between("limits.concurrent_calls", 1, 100_000)?,
             },
             webhooks_allow_loopback: values.parsed("webhooks.allow_loopback")?,
             trusted_proxies,

@@ -65,6 +65,8 @@ registry! {
     NotFound = "not-found", 404, "not_found_error", "there is no such object";
     /// The route does not take the method.
     MethodNotAllowed = "method-not-allowed", 405, "invalid_request_error", "the route does not take this method";
+    /// The body did not come in time.
+    BodyTimeout = "body-timeout", 408, "invalid_request_error", "the body did not come in time";
     /// The object is there already.
     Conflict = "conflict", 409, "invalid_request_error", "the object exists already";
     /// The body is too long.

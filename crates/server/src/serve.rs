@@ -1,12 +1,24 @@
 //! Serving: the router on a listener, until told to stop, losing nothing that was acknowledged.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
 
 use crate::app::Platform;
 use crate::router::router;
@@ -14,36 +26,99 @@ use crate::router::router;
 /// How long open connections may take to come to their end.
 const DRAIN: Duration = Duration::from_secs(30);
 
+/// How long a request's head may take, and a connection between two requests.
+const HEAD: Duration = Duration::from_secs(10);
+
+/// Most connections at once; further ones wait to be accepted.
+const CONNECTIONS: usize = 4096;
+
+/// Most headers of a request. The request-id gate refuses far fewer with a document of its own.
+const HEADERS: usize = 1024;
+
 /// Serves until `stop` is done, then lets what began come to its end.
 ///
 /// # Errors
-/// What the listener says.
+/// Never as it stands; the listener's own errors are logged, since they pass.
 pub async fn serve(
     platform: Platform,
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let service = router(&platform.app).into_make_service_with_connect_info::<SocketAddr>();
-    let stopping = Arc::new(tokio::sync::Notify::new());
-    let signal = Arc::clone(&stopping);
-    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
-        stop.await;
-        signal.notify_one();
-    });
-    let overdue = async {
-        stopping.notified().await;
-        tokio::time::sleep(DRAIN).await;
-    };
-    let served = tokio::select! {
-        served = server => served,
-        () = overdue => {
-            tracing::warn!("connections were still open after the drain");
-            Ok(())
+    let router = router(&platform.app);
+    let closing = CancellationToken::new();
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    tokio::pin!(stop);
+    loop {
+        let accepted = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (place, listener.accept().await)
+        };
+        let (place, accepted) = tokio::select! {
+            () = &mut stop => break,
+            Some(_) = connections.join_next() => continue,
+            accepted = accepted => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => {
+                let served = connection(stream, peer, router.clone(), closing.clone());
+                connections.spawn(async move {
+                    served.await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
         }
-    };
+    }
+    drop(listener);
+    closing.cancel();
+    let drained = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(DRAIN, drained).await.is_err() {
+        tracing::warn!(
+            open = connections.len(),
+            "connections were cut after the drain"
+        );
+    }
+    // Cut connections end here; what their requests began goes on in tasks of its own.
+    connections.shutdown().await;
+    drop(router);
     platform.stop().await;
     tracing::info!("stopped");
-    served
+    Ok(())
+}
+
+/// One connection, to its end or, once we are closing, to the end of the request in hand.
+async fn connection(
+    stream: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    closing: CancellationToken,
+) {
+    let service = service_fn(move |request: hyper::Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        let router = router.clone();
+        async move { Ok::<_, Infallible>(router.oneshot(request).await.unwrap_or_else(|e| match e {})) }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_headers(HEADERS);
+    let served = http.serve_connection(TokioIo::new(stream), service);
+    let mut served = std::pin::pin!(served);
+    let ended = tokio::select! {
+        ended = served.as_mut() => ended,
+        () = closing.cancelled() => {
+            served.as_mut().graceful_shutdown();
+            served.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended badly");
+    }
 }
 
 /// Done when the process is asked to stop (SIGTERM, SIGINT).

@@ -4,9 +4,12 @@
 //! made when it is missing; PostgreSQL refuses to run as root, and the server's account must not
 //! be the one that owns the cluster's files. Both get their programs, socket and data where those
 //! users can reach them.
+//!
+//! `state_dir` is then root's; of what is in it, `keys/` alone is the server's (it replaces the
+//! keyring at run time), and `postgresql/data` and `postgresql/socket` are the cluster's.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -16,6 +19,7 @@ use tokio::process::{Child, Command};
 use crate::app::StartError;
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::files::{self, Ownership};
 use crate::init::{Initialised, init};
 use crate::postgres::{
     Binaries, Cluster, ClusterSpec, Endpoint, IdentLine, Owner, Role, SystemUser,
@@ -26,6 +30,9 @@ const SERVER_USER: &str = "strongroom";
 
 /// The account of the cluster when the parent is root.
 const CLUSTER_USER: &str = "postgres";
+
+/// What the server's copy of the configuration file is called.
+const CONFIG_COPY: &str = "strongroom.toml";
 
 /// A private cluster with the platform's schema in it.
 pub struct Home {
@@ -50,6 +57,10 @@ impl Home {
             (None, None)
         };
         make_root(&root, am_root)?;
+        let keyring = config.keyring();
+        if let Some(user) = &server {
+            take_keys(&keyring, user)?;
+        }
         let spec = ClusterSpec {
             binaries,
             root: root.join("postgresql"),
@@ -66,8 +77,8 @@ impl Home {
         let endpoint = cluster.endpoint("strongroom");
         let clock = Arc::new(SystemClock);
         let done = init(config, &endpoint, "postgres", None, clock).await?;
-        if let (Some(user), Some(keys)) = (&server, config.keyring().parent()) {
-            hand_over(keys, user).map_err(StartError::of)?;
+        if let Some(user) = &server {
+            hand_over(&keyring, user)?;
         }
         Ok((
             Self {
@@ -121,14 +132,19 @@ impl Home {
                 command.arg(format!("--reuid={}", user.uid));
                 command.arg(format!("--regid={}", user.gid));
                 command.args(["--init-groups", "--no-new-privs", "--bounding-set=-all"]);
-                self.reachable_copy(&program).map_err(StartError::of)?
+                let me = Ownership::of_this_process();
+                self.reachable_copy(&program, "strongroom-server", 0o755, me)?
             }
         };
         command.arg("--").arg(program).arg("serve");
         if let Some(file) = file {
             let file = match &self.server {
                 None => file.to_owned(),
-                Some(_) => self.reachable_copy(file).map_err(StartError::of)?,
+                Some(user) => {
+                    let gid = user.gid;
+                    let readers = Ownership { uid: 0, gid };
+                    self.reachable_copy(file, CONFIG_COPY, 0o640, readers)?
+                }
             };
             command.arg("--config").arg(file);
         }
@@ -142,16 +158,18 @@ impl Home {
     }
 
     /// A copy where the server's user can read it: the original may lie in somebody's home.
-    fn reachable_copy(&self, file: &Path) -> std::io::Result<PathBuf> {
+    fn reachable_copy(
+        &self,
+        file: &Path,
+        name: &str,
+        mode: u32,
+        owner: Ownership,
+    ) -> Result<PathBuf, StartError> {
         let dir = self.root.join("bin");
-        fs::create_dir_all(&dir)?;
-        fs::set_permissions(&dir, fs::Permissions::from_mode(0o755))?;
-        let name = file.file_name().unwrap_or(file.as_os_str());
         let copy = dir.join(name);
-        let temporary = dir.join(format!("{}.new", std::process::id()));
-        fs::copy(file, &temporary)?;
-        fs::set_permissions(&temporary, fs::Permissions::from_mode(0o755))?;
-        fs::rename(&temporary, &copy)?;
+        files::claim_dir(&dir, 0o755, Ownership::of_this_process()).map_err(|e| at(&dir, &e))?;
+        let mut original = fs::File::open(file).map_err(|e| at(file, &e))?;
+        files::replace(&copy, &mut original, mode, owner).map_err(|e| at(&copy, &e))?;
         Ok(copy)
     }
 }
@@ -169,10 +187,19 @@ pub async fn stop_server(mut server: Child) -> std::io::Result<ExitStatus> {
     server.wait().await
 }
 
+/// The folder of everything: a symbolic link to it is the administrator's to set.
 fn make_root(root: &Path, shared: bool) -> Result<(), StartError> {
-    fs::create_dir_all(root).map_err(StartError::of)?;
+    fs::create_dir_all(root).map_err(|e| at(root, &e))?;
+    let found = fs::metadata(root).map_err(|e| at(root, &e))?.uid();
+    let me = Ownership::of_this_process().uid;
+    if found != me {
+        return Err(at(
+            root,
+            &format!("belongs to user {found}: expected user {me}"),
+        ));
+    }
     let mode = if shared { 0o711 } else { 0o700 };
-    fs::set_permissions(root, fs::Permissions::from_mode(mode)).map_err(StartError::of)
+    fs::set_permissions(root, fs::Permissions::from_mode(mode)).map_err(|e| at(root, &e))
 }
 
 fn existing(name: &str) -> Result<SystemUser, StartError> {
@@ -240,11 +267,143 @@ fn user_name(uid: u32) -> Result<String, StartError> {
     Ok(name)
 }
 
-/// Gives a folder and what is in it to the server's user.
-fn hand_over(dir: &Path, user: &SystemUser) -> std::io::Result<()> {
-    chown(dir, Some(user.uid), Some(user.gid))?;
-    for entry in fs::read_dir(dir)? {
-        chown(entry?.path(), Some(user.uid), Some(user.gid))?;
-    }
+/// Takes the keys' folder from the server's user, so that nothing in it changes while root works
+/// there, and refuses a keyring that is not one plain file. [`hand_over`] gives it back.
+fn take_keys(keyring: &Path, user: &SystemUser) -> Result<(), StartError> {
+    let dir = keyring.parent().unwrap_or(keyring);
+    let me = Ownership::of_this_process();
+    files::claim_dir(dir, 0o700, user.ownership()).map_err(|e| at(dir, &e))?;
+    lchown(dir, Some(me.uid), Some(me.gid)).map_err(|e| at(dir, &e))?;
+    files::is_plain_file(keyring).map_err(|e| at(keyring, &e))?;
     Ok(())
+}
+
+/// Gives the keyring and its folder to the server's user.
+fn hand_over(keyring: &Path, user: &SystemUser) -> Result<(), StartError> {
+    let dir = keyring.parent().unwrap_or(keyring);
+    if files::is_plain_file(keyring).map_err(|e| at(keyring, &e))? {
+        lchown(keyring, Some(user.uid), Some(user.gid)).map_err(|e| at(keyring, &e))?;
+    }
+    files::claim_dir(dir, 0o700, user.ownership()).map_err(|e| at(dir, &e))
+}
+
+fn at(path: &Path, reason: &dyn std::fmt::Display) -> StartError {
+    StartError::of(format!("{}: {reason}", path.display()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    /// Somebody who is not root: the tests need no user of that name.
+    fn user() -> SystemUser {
+        SystemUser {
+            name: "somebody".to_owned(),
+            uid: 65534,
+            gid: 65534,
+        }
+    }
+
+    fn keyring(name: &str) -> PathBuf {
+        let process = std::process::id();
+        let root = std::env::temp_dir().join(format!("strongroom-keys-{process}-{name}"));
+        fs::create_dir(&root).unwrap();
+        root.join("keys").join("keyring")
+    }
+
+    fn clean(keyring: &Path) {
+        let root = keyring.ancestors().nth(2).unwrap();
+        fs::remove_dir_all(root).unwrap();
+    }
+
+    fn owner(path: &Path) -> u32 {
+        fs::symlink_metadata(path).unwrap().uid()
+    }
+
+    #[test]
+    fn the_keys_are_roots_while_root_works_and_the_servers_afterwards() {
+        if !rustix::process::getuid().is_root() {
+            return;
+        }
+        let keyring = keyring("turns");
+        let dir = keyring.parent().unwrap();
+        for _ in 0..2 {
+            take_keys(&keyring, &user()).unwrap();
+            assert_eq!(owner(dir), 0);
+            fs::write(&keyring, "keys").unwrap();
+            fs::write(dir.join("other"), "not handed over").unwrap();
+            hand_over(&keyring, &user()).unwrap();
+            assert_eq!((owner(dir), owner(&keyring)), (65534, 65534));
+            assert_eq!(owner(&dir.join("other")), 0);
+            assert_eq!(fs::metadata(dir).unwrap().mode() & 0o7777, 0o700);
+        }
+        // An attempt that was interrupted left the folder to root.
+        take_keys(&keyring, &user()).unwrap();
+        take_keys(&keyring, &user()).unwrap();
+        clean(&keyring);
+    }
+
+    #[test]
+    fn a_planted_keyring_is_neither_read_nor_given_away() {
+        if !rustix::process::getuid().is_root() {
+            return;
+        }
+        for plant in ["symbolic link", "hard link", "folder"] {
+            let keyring = keyring(&plant.replace(' ', "-"));
+            let dir = keyring.parent().unwrap();
+            let victim = keyring.ancestors().nth(2).unwrap().join("victim");
+            fs::write(&victim, "root's").unwrap();
+            fs::create_dir(dir).unwrap();
+            match plant {
+                "symbolic link" => symlink(&victim, &keyring).unwrap(),
+                "hard link" => fs::hard_link(&victim, &keyring).unwrap(),
+                _ => fs::create_dir(&keyring).unwrap(),
+            }
+            lchown(dir, Some(65534), Some(65534)).unwrap();
+            let refused = take_keys(&keyring, &user()).unwrap_err().to_string();
+            assert_eq!(
+                refused,
+                format!("{}: is not a plain file with one name", keyring.display())
+            );
+            assert!(hand_over(&keyring, &user()).is_err());
+            assert_eq!(owner(&victim), 0);
+            clean(&keyring);
+        }
+    }
+
+    #[test]
+    fn a_planted_folder_of_keys_is_not_entered() {
+        if !rustix::process::getuid().is_root() {
+            return;
+        }
+        let keyring = keyring("folder-link");
+        let dir = keyring.parent().unwrap();
+        let victim = keyring.ancestors().nth(2).unwrap().join("victim");
+        fs::create_dir(&victim).unwrap();
+        symlink(&victim, dir).unwrap();
+        assert!(take_keys(&keyring, &user()).is_err());
+        assert!(hand_over(&keyring, &user()).is_err());
+        assert_eq!(owner(&victim), 0);
+        clean(&keyring);
+    }
+
+    #[test]
+    fn a_state_folder_of_somebody_else_is_refused() {
+        if !rustix::process::getuid().is_root() {
+            return;
+        }
+        let keyring = keyring("state");
+        let root = keyring.ancestors().nth(2).unwrap();
+        lchown(root, Some(65534), Some(65534)).unwrap();
+        let refused = make_root(root, true).unwrap_err().to_string();
+        assert!(
+            refused.ends_with("belongs to user 65534: expected user 0"),
+            "{refused}"
+        );
+        assert_eq!(owner(root), 65534);
+        clean(&keyring);
+    }
 }

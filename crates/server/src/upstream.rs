@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use memchr::memmem::Finder;
 use reqwest::{Client, Url, redirect};
 use zeroize::Zeroizing;
 
@@ -9,6 +10,13 @@ use crate::config::Config;
 
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER: usize = 8 << 20;
+
+/// How long a credential must be, in bytes, to be looked for in answers: a shorter one would be
+/// found in many that say nothing of it.
+const LEAST_ECHO: usize = 8;
+
+/// How often an answer's escapes are decoded: JSON in a string of JSON in a string.
+const ESCAPES: usize = 3;
 
 /// Chooses AWS-LC for every TLS connection of the process. Any HTTP client needs it done before.
 pub fn install_tls() {
@@ -33,7 +41,7 @@ pub enum UpstreamError {
     /// No answer in time.
     #[error("upstream: no answer in time")]
     Timeout,
-    /// No connection, or a broken answer.
+    /// No connection, or an answer that is broken or tells the credential.
     #[error("upstream: no answer")]
     Broken,
     /// An answer that is too long.
@@ -132,8 +140,64 @@ impl Upstream {
             }
             answer.extend_from_slice(&chunk);
         }
+        if tells(&answer, credential) {
+            tracing::error!("the provider's answer tells the credential");
+            return Err(UpstreamError::Broken);
+        }
         Ok(answer)
     }
+}
+
+/// Whether an answer tells the credential, as it is or with characters of it escaped (RFC 8259,
+/// section 7).
+fn tells(answer: &[u8], credential: &[u8]) -> bool {
+    if credential.len() < LEAST_ECHO {
+        return false;
+    }
+    let finder = Finder::new(credential);
+    let mut decoded = Zeroizing::new(Vec::new());
+    for pass in 0..=ESCAPES {
+        let text = if pass == 0 { answer } else { &decoded };
+        if finder.find(text).is_some() {
+            return true;
+        }
+        if !text.contains(&b'\\') {
+            return false;
+        }
+        decoded = Zeroizing::new(unescape(text));
+    }
+    false
+}
+
+/// A text with each ASCII escape of JSON's as the character that it stands for.
+fn unescape(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        match (first, tail) {
+            (b'\\', [b'u', b'0', b'0', high, low, after @ ..]) => {
+                let digit = |byte: u8| char::from(byte).to_digit(16);
+                let code = digit(*high).zip(digit(*low));
+                let byte = code.and_then(|(high, low)| u8::try_from(high * 16 + low).ok());
+                plain.push(byte.unwrap_or(b'u'));
+                if byte.is_some() {
+                    rest = after;
+                }
+            }
+            (b'\\', [escaped, after @ ..]) => {
+                // A line break and the like stand in no credential.
+                plain.push(if b"bfnrt".contains(escaped) {
+                    b' '
+                } else {
+                    *escaped
+                });
+                rest = after;
+            }
+            (byte, _) => plain.push(*byte),
+        }
+    }
+    plain
 }
 
 fn failure(error: reqwest::Error) -> UpstreamError {
@@ -141,5 +205,38 @@ fn failure(error: reqwest::Error) -> UpstreamError {
         UpstreamError::Timeout
     } else {
         UpstreamError::Broken
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_tells_the_credential_is_known_however_it_is_written() {
+        let credential = b"sk-live/4f9aQ7";
+        for text in [
+            r#"{"key":"sk-live/4f9aQ7"}"#,
+            r#"sk-live/4f9aQ7"#,
+            r#"{"key":"sk-live\/4f9aQ7"}"#,
+            r#"{"key":"\u0073k-live/4f9aQ7"}"#,
+            r#"{"key":"sk\u002Dlive\u002f4f9aQ7"}"#,
+            r#"{"arguments":"{\"key\":\"\\u0073k-live/4f9aQ7\"}"}"#,
+            r#"{"\\\\\\u0073k-live/4f9aQ7":1}"#,
+        ] {
+            assert!(tells(text.as_bytes(), credential), "{text}");
+        }
+        for text in [
+            "",
+            "\\",
+            "\\u",
+            "\\u00",
+            "\\u00zz",
+            "sk-live/4f9aQ8",
+            "\\u007",
+        ] {
+            assert!(!tells(text.as_bytes(), credential), "{text}");
+        }
+        assert!(!tells(b"a test", b"test"));
     }
 }

@@ -29,8 +29,11 @@ pub(super) enum BatchError {
     Query(#[from] QueryError),
     #[error(transparent)]
     Commit(#[from] CommitError),
-    #[error("a stored log is inconsistent: {0}")]
-    Inconsistent(String),
+    /// One tenant's log cannot take the batch; the others' can.
+    #[error("the log of {0} is inconsistent: {1}")]
+    Log(TenantId, String),
+    #[error("a batch could not be signed: {0}")]
+    Sign(String),
 }
 
 pub(super) type Keys = (TenantId, Uuid);
@@ -49,26 +52,29 @@ pub(super) async fn gather(
     tx: &mut JobTx,
     batch: &[Item],
     staged: Staged,
+    excluded: &[Uuid],
 ) -> Result<Vec<Entry>, BatchError> {
     const TAKE_ANNOUNCED: &str = "delete from app.audit_staged s \
          using unnest($1::uuid[], $2::uuid[]) as u (t, e) \
          where s.tenant_id = u.t and s.event_id = u.e \
-         returning s.tenant_id, s.event_id, s.leaf, s.payload, s.staged_at";
+         returning s.tenant_id, s.event_id, s.leaf, s.staged_at";
     // Younger rows are about to be announced: taken now, their writers would have to wait for a
     // proof from the whole log.
     const TAKE_FORGOTTEN: &str = "with taken as (select tenant_id, event_id from app.audit_staged \
          where staged_at < clock_timestamp() - interval '2 seconds' \
+         and not (tenant_id = any($1)) \
          order by staged_at limit 512 for update skip locked) \
          delete from app.audit_staged s using taken t \
          where s.tenant_id = t.tenant_id and s.event_id = t.event_id \
-         returning s.tenant_id, s.event_id, s.leaf, s.payload, s.staged_at";
+         returning s.tenant_id, s.event_id, s.leaf, s.staged_at";
     let mut entries = Vec::with_capacity(batch.len());
     let mut rows = match staged {
-        Staged::Forgotten => tx.query(TAKE_FORGOTTEN, &[]).await?,
+        Staged::Forgotten => tx.query(TAKE_FORGOTTEN, &[&excluded]).await?,
         Staged::Announced => {
             let (tenants, events): (Vec<Uuid>, Vec<Uuid>) = batch
                 .iter()
                 .filter(|item| matches!(item, Item::Staged { .. }))
+                .filter(|item| !excluded.contains(item.key().0.as_uuid()))
                 .map(|item| (*item.key().0.as_uuid(), item.key().1))
                 .unzip();
             if tenants.is_empty() {
@@ -78,7 +84,7 @@ pub(super) async fn gather(
             }
         }
     };
-    rows.sort_by_key(|row| row.try_get::<_, std::time::SystemTime>(4).ok());
+    rows.sort_by_key(|row| row.try_get::<_, std::time::SystemTime>(3).ok());
     for row in rows {
         let tenant = tenant_of(&row, 0)?;
         let leaf: Vec<u8> = column(&row, 2)?;
@@ -87,7 +93,7 @@ pub(super) async fn gather(
             event_id: column(&row, 1)?,
             leaf_hash: Hash::of_leaf(&leaf),
             leaf,
-            payload: column(&row, 3)?,
+            payload: None,
         });
     }
     for item in batch {
@@ -98,6 +104,7 @@ pub(super) async fn gather(
             payload,
             ..
         } = item
+            && !excluded.contains(tenant.as_uuid())
         {
             entries.push(Entry {
                 tenant: *tenant,
@@ -123,14 +130,15 @@ pub(super) async fn lock_heads(
         let origin: String = column(&row, 1)?;
         let size: i64 = column(&row, 2)?;
         let bytes: Vec<u8> = column(&row, 3)?;
-        let inconsistent = |what: &str| BatchError::Inconsistent(format!("{origin}: {what}"));
+        let tenant = tenant_of(&row, 0)?;
+        let inconsistent = |what: &str| BatchError::Log(tenant, format!("{origin}: {what}"));
         let size = u64::try_from(size).map_err(|_| inconsistent("negative size"))?;
         let frontier = Frontier::from_bytes(size, &bytes)
             .map_err(|_| inconsistent("frontier of another size"))?;
         let origin = origin
             .parse()
             .map_err(|_| inconsistent("malformed origin"))?;
-        heads.insert(tenant_of(&row, 0)?, Head { origin, frontier });
+        heads.insert(tenant, Head { origin, frontier });
     }
     Ok(heads)
 }
@@ -186,7 +194,8 @@ pub(super) async fn insert(
         INSERT_LEAVES,
         &[tenant.as_uuid(), &indices, &ids, &leaves, &hashes],
     )
-    .await?;
+    .await
+    .map_err(|error| of_log(tenant, error))?;
     let (with, payloads): (Vec<Uuid>, Vec<&[u8]>) = list
         .iter()
         .filter_map(|entry| {
@@ -198,7 +207,8 @@ pub(super) async fn insert(
         .unzip();
     if !with.is_empty() {
         tx.query(INSERT_PAYLOADS, &[tenant.as_uuid(), &with, &payloads])
-            .await?;
+            .await
+            .map_err(|error| of_log(tenant, error))?;
     }
     Ok(())
 }
@@ -216,7 +226,7 @@ pub(super) async fn store_heads(
     let mut rows = (Vec::new(), Vec::new(), Vec::new());
     for (tenant, head) in changed {
         let size = i64::try_from(head.frontier.size())
-            .map_err(|_| BatchError::Inconsistent("a log is full".to_owned()))?;
+            .map_err(|_| BatchError::Log(*tenant, "it is full".to_owned()))?;
         rows.0.push(*tenant.as_uuid());
         rows.1.push(size);
         rows.2.push(head.frontier.to_bytes());
@@ -227,35 +237,47 @@ pub(super) async fn store_heads(
     Ok(())
 }
 
-/// A proof for an entry that an earlier batch wrote; rare, so the whole log is read.
+/// Proofs for entries that earlier batches wrote; rare, so each such log is read whole, once.
 pub(super) async fn prove_known(
     tx: &mut JobTx,
     tenant: TenantId,
-    index: u64,
     head: &Head,
-) -> Result<Placed, BatchError> {
+    entries: &[(Uuid, u64)],
+) -> Result<Vec<(Keys, Placed)>, BatchError> {
     const HASHES: &str = "select leaf_hash from app.audit_leaves where tenant_id = $1 order by idx";
     let mut hashes = Vec::new();
     for row in tx.query(HASHES, &[tenant.as_uuid()]).await? {
         let bytes: Vec<u8> = column(&row, 0)?;
         let bytes = bytes
             .try_into()
-            .map_err(|_| BatchError::Inconsistent("leaf hash".to_owned()))?;
+            .map_err(|_| BatchError::Log(tenant, "a leaf hash is malformed".to_owned()))?;
         hashes.push(Hash::from_bytes(bytes));
     }
-    let proof = prove_inclusion(&hashes, index, head.frontier.size())
-        .map_err(|error| BatchError::Inconsistent(error.to_string()))?;
-    let leaf = usize::try_from(index)
-        .ok()
-        .and_then(|index| hashes.get(index))
-        .copied();
-    leaf.map(|leaf| Placed { leaf, proof })
-        .ok_or_else(|| BatchError::Inconsistent("entry beyond the log".to_owned()))
+    let mut placed = Vec::with_capacity(entries.len());
+    for (event_id, index) in entries {
+        let proof = prove_inclusion(&hashes, *index, head.frontier.size())
+            .map_err(|error| BatchError::Log(tenant, error.to_string()))?;
+        let leaf = usize::try_from(*index)
+            .ok()
+            .and_then(|index| hashes.get(index))
+            .copied()
+            .ok_or_else(|| BatchError::Log(tenant, "an entry lies beyond the log".to_owned()))?;
+        placed.push(((tenant, *event_id), Placed { leaf, proof }));
+    }
+    Ok(placed)
+}
+
+/// A row that a constraint refuses is the one log's fault, anything else the batch's.
+fn of_log(tenant: TenantId, error: QueryError) -> BatchError {
+    match error {
+        QueryError::Constraint(what) => BatchError::Log(tenant, what),
+        other => other.into(),
+    }
 }
 
 fn tenant_of(row: &Row, index: usize) -> Result<TenantId, BatchError> {
     TenantId::from_uuid(column(row, index)?)
-        .map_err(|error| BatchError::Inconsistent(error.to_string()))
+        .map_err(|error| QueryError::Row(error.to_string()).into())
 }
 
 fn column<'a, T: tokio_postgres::types::FromSql<'a>>(

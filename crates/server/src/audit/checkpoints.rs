@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use strongroom_auditchain::{Checkpoint, Ed25519Signer, Frontier, Origin};
+use strongroom_auditchain::{Checkpoint, Ed25519Signer, Frontier, Hash, Origin};
 use strongroom_tenancy::TenantId;
 use tokio_postgres::Row;
+use tokio_postgres::types::FromSql;
+use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::postgres::{CommitError, Job, QueryError};
+use crate::postgres::{CommitError, Job, JobTx, QueryError};
 
 /// Signs logs' heads; the one key signs each log under the log's own name.
 #[derive(Clone)]
@@ -41,14 +43,29 @@ pub enum CheckpointError {
     Sign(String),
 }
 
-const GROWN: &str = "select l.tenant_id, l.origin, l.size, l.frontier, \
-     (select max(c.size) from app.audit_checkpoints c where c.tenant_id = l.tenant_id) \
-     from app.audit_logs l where l.size > 0 and ($1::uuid is null or l.tenant_id = $1) \
-     and l.size <> coalesce((select max(c.size) from app.audit_checkpoints c \
-     where c.tenant_id = l.tenant_id), 0) order by l.tenant_id limit 256";
+const GROWN: &str = "select l.tenant_id, l.origin, l.size, l.frontier, c.size, c.note, c.frontier \
+     from app.audit_logs l left join lateral (select k.size, k.note, k.frontier \
+     from app.audit_checkpoints k where k.tenant_id = l.tenant_id order by k.size desc limit 1) c \
+     on true where l.size > 0 and ($1::uuid is null or l.tenant_id = $1) \
+     and l.size <> coalesce(c.size, 0) and not (l.tenant_id = any($2)) \
+     order by l.tenant_id limit 256";
 
-const STORE: &str = "insert into app.audit_checkpoints (tenant_id, size, note, signed_at) \
-     values ($1, $2, $3, $4) on conflict (tenant_id, size) do nothing";
+const HASHES: &str = "select leaf_hash from app.audit_leaves \
+     where tenant_id = $1 and idx >= $2 and idx < $3 order by idx";
+
+const STORE: &str = "insert into app.audit_checkpoints (tenant_id, size, note, frontier, signed_at) \
+     values ($1, $2, $3, $4, $5) on conflict (tenant_id, size) do nothing";
+
+/// Leaf hashes read in one go.
+const PAGE: u64 = 8192;
+
+/// What is to be stored of a new checkpoint.
+struct Signed {
+    tenant: Uuid,
+    size: i64,
+    note: String,
+    frontier: Vec<u8>,
+}
 
 impl Checkpointer {
     /// A checkpointer that is due every so many seconds.
@@ -86,9 +103,9 @@ impl Checkpointer {
         if now < Self::next_due(*last, self.every_seconds) {
             return Ok(0);
         }
-        let signed = self.sign(None).await?;
+        // A log that is not signed must not bring the others' schedule forward.
         *last = now;
-        Ok(signed)
+        self.sign(None).await
     }
 
     /// Signs the logs that grew since their last checkpoint, or the one of this tenant. Answers
@@ -100,65 +117,117 @@ impl Checkpointer {
         let only = only.map(|tenant| *tenant.as_uuid());
         let mut signed = 0;
         let mut failure = None;
+        let mut refused: Vec<Uuid> = Vec::new();
         loop {
             let mut tx = self.job.begin().await?;
-            let rows = tx.query(GROWN, &[&only]).await?;
-            let mut stored = 0;
+            let rows = tx.query(GROWN, &[&only, &refused]).await?;
+            let full = rows.len() == 256;
             for row in &rows {
-                match self.note(row) {
-                    Ok((tenant, size, note)) => {
+                let tenant: Uuid = column(row, 0)?;
+                match self.checkpoint(&mut tx, tenant, row).await {
+                    Ok(new) => {
                         let now = i64::try_from(self.clock.unix_seconds()).unwrap_or(i64::MAX);
-                        tx.query(STORE, &[&tenant, &size, &note, &now]).await?;
-                        stored += 1;
+                        let Signed {
+                            tenant,
+                            size,
+                            note,
+                            frontier,
+                        } = new;
+                        tx.query(STORE, &[&tenant, &size, &note, &frontier, &now])
+                            .await?;
+                        signed += 1;
                     }
                     // One log that was tampered with must not keep the others unsigned.
-                    Err(error) => {
+                    Err(error @ CheckpointError::Inconsistent { .. }) => {
                         tracing::error!(%error, "a log was not signed");
+                        refused.push(tenant);
                         failure = Some(error);
                     }
+                    Err(error) => return Err(error),
                 }
             }
             tx.commit().await?;
-            signed += stored;
-            if stored == 0 || rows.len() < 256 {
+            if !full {
                 break;
             }
         }
         failure.map_or(Ok(signed), Err)
     }
 
-    fn note(&self, row: &Row) -> Result<(uuid::Uuid, i64, String), CheckpointError> {
-        let shape = |error: tokio_postgres::Error| QueryError::Row(error.to_string());
-        let tenant: uuid::Uuid = row.try_get(0).map_err(shape)?;
-        let origin: String = row.try_get(1).map_err(shape)?;
-        let size: i64 = row.try_get(2).map_err(shape)?;
-        let bytes: Vec<u8> = row.try_get(3).map_err(shape)?;
-        let last: Option<i64> = row.try_get(4).map_err(shape)?;
+    /// Signs a log's head, if it extends what was signed before.
+    async fn checkpoint(
+        &self,
+        tx: &mut JobTx,
+        tenant: Uuid,
+        row: &Row,
+    ) -> Result<Signed, CheckpointError> {
+        let origin: String = column(row, 1)?;
+        let size: i64 = column(row, 2)?;
         let refuse = |reason| CheckpointError::Inconsistent {
             origin: origin.clone(),
             reason,
         };
-        if size < last.unwrap_or(0) {
-            return Err(refuse("it shrank"));
-        }
         let length = u64::try_from(size).map_err(|_| refuse("its size is negative"))?;
-        let frontier = Frontier::from_bytes(length, &bytes)
+        let frontier = Frontier::from_bytes(length, &column::<Vec<u8>>(row, 3)?)
             .map_err(|_| refuse("its frontier is malformed"))?;
         let name: Origin = origin
             .parse()
             .map_err(|_| refuse("its origin is malformed"))?;
         let signer = self.signer.with_name(name.as_str());
         let signer = signer.map_err(|error| CheckpointError::Sign(error.to_string()))?;
+
+        let mut tree = match column::<Option<String>>(row, 5)? {
+            None => Frontier::new(),
+            Some(note) => {
+                let before = Checkpoint::verify(&note, signer.verifier_key(), &name)
+                    .map_err(|_| refuse("its last checkpoint is not ours"))?;
+                let kept: Option<Vec<u8>> = column(row, 6)?;
+                let kept = Frontier::from_bytes(before.size, &kept.unwrap_or_default())
+                    .map_err(|_| refuse("the frontier of its last checkpoint is malformed"))?;
+                if kept.root() != before.root || length < before.size {
+                    return Err(refuse("it shrank, or what was signed was changed"));
+                }
+                kept
+            }
+        };
+        // From the entries themselves: a head alone could say anything.
+        while tree.size() < length {
+            let start = tree.size();
+            let end = length.min(start.saturating_add(PAGE));
+            let bounds = [start, end].map(|bound| i64::try_from(bound).unwrap_or(i64::MAX));
+            let hashes = tx.query(HASHES, &[&tenant, &bounds[0], &bounds[1]]).await?;
+            if hashes.len() as u64 != end - start {
+                return Err(refuse("entries are missing"));
+            }
+            for hash in &hashes {
+                let hash = <[u8; 32]>::try_from(column::<&[u8]>(hash, 0)?)
+                    .map_err(|_| refuse("a leaf hash is malformed"))?;
+                tree.push(Hash::from_bytes(hash));
+            }
+        }
+        if tree.root() != frontier.root() {
+            return Err(refuse("its entries are not those of its head"));
+        }
         let checkpoint = Checkpoint {
             origin: name,
             size: length,
-            root: frontier.root(),
+            root: tree.root(),
         };
         let note = checkpoint
             .sign(&signer)
             .map_err(|error| CheckpointError::Sign(error.to_string()))?;
-        Ok((tenant, size, note))
+        Ok(Signed {
+            tenant,
+            size,
+            note,
+            frontier: tree.to_bytes(),
+        })
     }
+}
+
+fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, QueryError> {
+    row.try_get(index)
+        .map_err(|error| QueryError::Row(error.to_string()))
 }
 
 #[cfg(test)]

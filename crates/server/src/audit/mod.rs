@@ -17,8 +17,8 @@ pub use verification::{TenantReport, verify_tenant};
 use strongroom_auditchain::Origin;
 
 /// Stages an event in its writer's own transaction; the sequencer takes it up from there.
-pub const STAGE_EVENT: &str = "insert into app.audit_staged (tenant_id, event_id, leaf, payload) \
-     values ($1, $2, $3, null)";
+pub const STAGE_EVENT: &str =
+    "insert into app.audit_staged (tenant_id, event_id, leaf) values ($1, $2, $3)";
 
 /// Draws the opaque name of a new log: it says nothing of its tenant.
 ///

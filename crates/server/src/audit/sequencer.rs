@@ -25,6 +25,9 @@ const BATCH: usize = 512;
 /// How often staged events that nobody announced are taken up.
 const SWEEP: Duration = Duration::from_secs(1);
 
+/// How long a caller waits for its receipt.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// How often a batch is tried before its callers are told that the log is not available.
 const TRIES: u32 = 3;
 
@@ -114,7 +117,10 @@ impl Sequencer {
                 mpsc::error::TrySendError::Full(_) => AuditError::Busy,
                 mpsc::error::TrySendError::Closed(_) => AuditError::Unavailable,
             })?;
-        answered.await.unwrap_or(Err(AuditError::Unavailable))
+        match tokio::time::timeout(PATIENCE, answered).await {
+            Ok(Ok(answer)) => answer,
+            _ => Err(AuditError::Unavailable),
+        }
     }
 }
 
@@ -129,14 +135,15 @@ async fn run(worker: Worker, mut events: mpsc::Receiver<Item>) {
     let mut batch = Vec::with_capacity(BATCH);
     loop {
         tokio::select! {
+            // The sweep first: under load the queue is never empty.
             biased;
+            _ = sweep.tick() => worker.settle(&mut batch, Staged::Forgotten).await,
             taken = events.recv_many(&mut batch, BATCH) => {
                 if taken == 0 {
                     return;
                 }
                 worker.settle(&mut batch, Staged::Announced).await;
             }
-            _ = sweep.tick() => worker.settle(&mut batch, Staged::Forgotten).await,
         }
     }
 }
@@ -145,14 +152,22 @@ impl Worker {
     /// Writes the batch, however often it takes, and answers everyone in it.
     async fn settle(&self, batch: &mut Vec<Item>, staged: Staged) {
         let mut outcome = Err(AuditError::Unavailable);
-        for attempt in 1..=TRIES {
-            match self.write(batch, staged).await {
+        let mut excluded = Vec::new();
+        let mut attempt = 0;
+        while attempt < TRIES {
+            match self.write(batch, staged, &excluded).await {
                 Ok(receipts) => {
                     outcome = Ok(receipts);
                     break;
                 }
+                // One tenant's log must not keep the others' waiting: the rest goes on without it.
+                Err(BatchError::Log(tenant, reason)) if !excluded.contains(tenant.as_uuid()) => {
+                    tracing::error!(%tenant, reason, "a log takes no events");
+                    excluded.push(*tenant.as_uuid());
+                }
                 // A commit of unknown outcome is safe to repeat: entries are found by event id.
                 Err(error) => {
+                    attempt += 1;
                     tracing::error!(%error, attempt, events = batch.len(), "audit batch failed");
                     tokio::time::sleep(Duration::from_millis(50 << attempt)).await;
                 }
@@ -177,10 +192,15 @@ impl Worker {
         &self,
         batch: &[Item],
         staged: Staged,
+        excluded: &[Uuid],
     ) -> Result<HashMap<Keys, Receipt>, BatchError> {
         let mut tx = self.job.begin().await?;
-        let entries = gather(&mut tx, batch, staged).await?;
-        let asked: Vec<Keys> = batch.iter().map(Item::key).collect();
+        let entries = gather(&mut tx, batch, staged, excluded).await?;
+        let asked: Vec<Keys> = batch
+            .iter()
+            .map(Item::key)
+            .filter(|(tenant, _)| !excluded.contains(tenant.as_uuid()))
+            .collect();
         if entries.is_empty() && asked.is_empty() {
             tx.rollback().await;
             return Ok(HashMap::new());
@@ -209,7 +229,7 @@ impl Worker {
         }
         for (tenant, list) in &fresh {
             let Some(head) = heads.get_mut(tenant) else {
-                return Err(BatchError::Inconsistent(format!("{tenant} has no log")));
+                return Err(BatchError::Log(*tenant, "it is not there".to_owned()));
             };
             let hashes: Vec<Hash> = list.iter().map(|entry| entry.leaf_hash).collect();
             let start = head.frontier.size();
@@ -227,11 +247,14 @@ impl Worker {
             }
         }
         store_heads(&mut tx, &heads, &fresh).await?;
-        for (key, index) in known {
-            let Some(head) = heads.get(&key.0) else {
-                continue;
-            };
-            placed.insert(key, prove_known(&mut tx, key.0, index, head).await?);
+        let mut earlier: BTreeMap<TenantId, Vec<(Uuid, u64)>> = BTreeMap::new();
+        for ((tenant, event_id), index) in known {
+            earlier.entry(tenant).or_default().push((event_id, index));
+        }
+        for (tenant, entries) in &earlier {
+            if let Some(head) = heads.get(tenant) {
+                placed.extend(prove_known(&mut tx, *tenant, head, entries).await?);
+            }
         }
         tx.commit().await?;
         self.receipts(&heads, placed)
@@ -243,8 +266,7 @@ impl Worker {
         heads: &BTreeMap<TenantId, Head>,
         placed: HashMap<Keys, Placed>,
     ) -> Result<HashMap<Keys, Receipt>, BatchError> {
-        let inconsistent =
-            |error: &dyn std::fmt::Display| BatchError::Inconsistent(error.to_string());
+        let unsigned = |error: &dyn std::fmt::Display| BatchError::Sign(error.to_string());
         let touched: BTreeMap<TenantId, usize> = heads
             .iter()
             .filter(|(_, head)| head.frontier.size() > 0)
@@ -263,7 +285,7 @@ impl Worker {
                 root: head.frontier.root(),
             })
             .collect();
-        let signed = sign_batch(&lines, self.signer.as_ref()).map_err(|e| inconsistent(&e))?;
+        let signed = sign_batch(&lines, self.signer.as_ref()).map_err(|e| unsigned(&e))?;
         let mut receipts = HashMap::with_capacity(placed.len());
         for (key, entry) in placed {
             let Some(line) = touched.get(&key.0) else {
@@ -271,7 +293,7 @@ impl Worker {
             };
             let receipt = signed
                 .receipt(*line, entry.leaf, &entry.proof)
-                .map_err(|error| inconsistent(&error))?;
+                .map_err(|error| unsigned(&error))?;
             receipts.insert(key, receipt);
         }
         Ok(receipts)

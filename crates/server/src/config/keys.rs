@@ -98,6 +98,11 @@ pub const KEYS: &[Key] = &[
         "longest request body, 1024 to 8388608 bytes",
     ),
     key(
+        "limits.concurrent_calls",
+        "256",
+        "chat calls at once, of everybody, 1 to 100000; further ones are told to come back",
+    ),
+    key(
         "webhooks.allow_loopback",
         "false",
         "whether webhooks may go to http and loopback addresses; for development",

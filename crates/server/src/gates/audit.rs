@@ -1,18 +1,22 @@
 //! Last gate: nothing is answered before its event is durable.
 //!
 //! It wraps the gates that know the caller, so that their refusals are recorded too, and acts
-//! when the handler has answered.
+//! when the handler has answered. Only a tenant's refusals beyond a rate are counted instead: the
+//! next one that is recorded says how many they were.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
 use strongroom_auditchain::{Outcome, Receipt};
 use strongroom_tenancy::{Actor, TenantId};
 use tracing::Instrument;
 
 use super::caller::Caller;
+use super::rate_limit::Noted;
 use super::request_id::RequestContext;
 use crate::app::App;
 use crate::audit::{AuditError, Draft, EventError, STAGE_EVENT, new_event_id};
@@ -29,9 +33,13 @@ pub async fn audit(
     let Some(context) = request.extensions().get::<Arc<RequestContext>>().cloned() else {
         return Problem::new(Kind::Internal, "the request has no id").into_response();
     };
+    tracing::Span::current().record("action", spec.action);
     let tracker = app.in_flight.clone();
     let work = async move {
-        let response = next.run(request).await;
+        // A handler that panics is answered for, and recorded, as any other failure of ours.
+        let run = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+        let response = run
+            .unwrap_or_else(|_| Problem::new(Kind::Internal, "the request failed").into_response());
         settle(&app, spec, &context, response).await
     };
     match spec.effect {
@@ -56,19 +64,30 @@ async fn settle(app: &App, spec: Spec, context: &RequestContext, response: Respo
         return response;
     }
     let outcome = outcome(&response);
+    let mut unrecorded = 0;
+    // Refusals cost who provokes them nothing: beyond a rate they are counted, not appended.
+    if matches!(outcome, Outcome::Refused(_)) {
+        match app.limits.note_refusal(*tenant) {
+            Noted::Count => return response,
+            Noted::Record { unrecorded: count } => unrecorded = count,
+        }
+    }
     let recorded = record(
         app,
         context,
         *tenant,
         actor.clone(),
         spec.action,
-        None,
+        (unrecorded > 0).then(|| format!("unrecorded-refusals/{unrecorded}")),
         outcome,
     )
     .await;
     match recorded {
         Ok(_) => response,
-        Err(problem) => problem.into_response(),
+        Err(problem) => {
+            app.limits.keep_unrecorded(*tenant, unrecorded);
+            problem.into_response()
+        }
     }
 }
 
@@ -129,8 +148,8 @@ pub async fn record(
 /// then carries the receipt.
 ///
 /// # Errors
-/// A problem: `outcome-unknown` when the transaction may have been committed, `audit-unavailable`
-/// when it was and its event is not acknowledged yet.
+/// A problem: `outcome-unknown` when the transaction may have been committed, or was and its event
+/// is not acknowledged yet. A write that may have happened is never answered as one that failed.
 pub async fn commit_recorded(
     app: &App,
     context: &RequestContext,
@@ -159,7 +178,16 @@ pub async fn commit_recorded(
     tx.query(STAGE_EVENT, &[tenant.as_uuid(), &id, &leaf.as_bytes()])
         .await?;
     tx.commit().await?;
-    let receipt = app.sequencer.staged(tenant, id).await?;
+    // From here on the event is written, by the next sweep at the latest.
+    context.conclude();
+    let receipt = app.sequencer.staged(tenant, id).await.map_err(|error| {
+        tracing::error!(%error, kind, "a staged event is not acknowledged");
+        Problem::new(
+            Kind::OutcomeUnknown,
+            "the write happened and its event is not acknowledged yet: read the object before you \
+             repeat it",
+        )
+    })?;
     if context.known().is_some_and(|(known, _)| *known == tenant) {
         context.acknowledge(&receipt);
     }

@@ -89,11 +89,20 @@ fn verify_token(app: &App, context: &RequestContext, token: &str) -> Result<Call
     match app.verifier.load().verify(token, app.clock.unix_seconds()) {
         Ok(verified) => {
             let claims = verified.claims();
+            let Ok(key) = claims.client_id.parse() else {
+                tracing::error!("an access token of ours names no api key");
+                let detail = "the credential is not accepted";
+                return Err(Problem::new(Kind::CredentialRefused, detail));
+            };
             Ok(Caller::new(
                 claims.tenant,
                 claims.actor.clone(),
                 claims.capabilities,
-                Credential::Token(claims.token_id),
+                Credential::Token {
+                    id: claims.token_id,
+                    key,
+                },
+                Some(claims.expires_at),
             ))
         }
         Err(rejection) => {
@@ -148,6 +157,7 @@ pub async fn present_key(
         Actor::new(actor),
         *verified.capabilities(),
         Credential::Key(verified.id().clone()),
+        record.expires_at,
     ))
 }
 

@@ -11,7 +11,8 @@ use crate::app::App;
 use crate::problem::{Kind, Problem};
 use crate::router::{Need, Spec};
 
-/// Lets through who holds the route's capability, within the caller's rate.
+/// Lets through who holds the route's capability, within the caller's rate. What is refused
+/// counts too.
 pub async fn authorise(
     State((app, spec)): State<(Arc<App>, Spec)>,
     request: Request,
@@ -20,6 +21,12 @@ pub async fn authorise(
     let Some(caller) = request.extensions().get::<Caller>() else {
         return Problem::new(Kind::Internal, "the request has no caller").into_response();
     };
+    let limited = app
+        .limits
+        .check_caller(caller.tenant(), *caller.actor().id(), spec.action);
+    if let Err(problem) = limited {
+        return problem.into_response();
+    }
     if let Need::Capability(capability) = spec.need
         && !caller.capabilities().contains(capability)
     {
@@ -28,11 +35,5 @@ pub async fn authorise(
             .with_param(capability.as_str())
             .into_response();
     }
-    let limited = app
-        .limits
-        .check_caller(caller.tenant(), *caller.actor().id(), spec.action);
-    match limited {
-        Ok(()) => next.run(request).await,
-        Err(problem) => problem.into_response(),
-    }
+    next.run(request).await
 }

@@ -11,6 +11,7 @@ pub struct Caller {
     actor: Actor,
     capabilities: CapabilitySet,
     credential: Credential,
+    expires_at: Option<u64>,
 }
 
 /// What the caller showed.
@@ -20,7 +21,12 @@ pub enum Credential {
     /// An API key, by its public id.
     Key(KeyId),
     /// An access token, by its `jti`.
-    Token(Uuid),
+    Token {
+        /// The `jti`.
+        id: Uuid,
+        /// The API key that it was exchanged for.
+        key: KeyId,
+    },
 }
 
 impl Caller {
@@ -29,12 +35,14 @@ impl Caller {
         actor: Actor,
         capabilities: CapabilitySet,
         credential: Credential,
+        expires_at: Option<u64>,
     ) -> Self {
         Self {
             tenant,
             actor,
             capabilities,
             credential,
+            expires_at,
         }
     }
 
@@ -60,5 +68,19 @@ impl Caller {
     #[must_use]
     pub const fn credential(&self) -> &Credential {
         &self.credential
+    }
+
+    /// The API key that all of it comes from: the one shown, or the one behind the token.
+    #[must_use]
+    pub const fn key(&self) -> &KeyId {
+        match &self.credential {
+            Credential::Key(key) | Credential::Token { key, .. } => key,
+        }
+    }
+
+    /// When the credential ends, in Unix seconds; never when absent.
+    #[must_use]
+    pub const fn expires_at(&self) -> Option<u64> {
+        self.expires_at
     }
 }

@@ -1,14 +1,15 @@
 //! Sixth gate: personal data leaves a chat request by the tenant's policy, before any handler.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
 use strongroom_llm_wire::{ChatRequest, RedactedRequest, WireError};
 use strongroom_pii::Policy;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::Row;
 
 use super::tenant_context::TenantContext;
@@ -20,6 +21,9 @@ use crate::problem::{Kind, Problem};
 const ACTIVE_POLICY: &str =
     "select source from app.pii_policies order by activated_at desc, hash limit 1";
 
+/// How long a text may wait to be examined.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// A chat request that went through the gate, and the policy that it went through.
 #[derive(Clone)]
 pub struct Redacted {
@@ -27,6 +31,8 @@ pub struct Redacted {
     pub request: Arc<RedactedRequest>,
     /// The policy that decided, which decides on the answer too.
     pub policy: Arc<Policy>,
+    /// The call's place among those that run at once, held until it is answered.
+    pub place: Arc<OwnedSemaphorePermit>,
 }
 
 /// Reads the body, redacts it and passes on the evidence; the original ends here.
@@ -53,17 +59,48 @@ async fn gate(
     parts: &Parts,
     body: axum::body::Body,
 ) -> Result<Redacted, Problem> {
+    let place = Arc::clone(&app.calls)
+        .try_acquire_owned()
+        .map_err(|_| busy())?;
     body::check_content_type(&parts.headers)?;
-    let bytes = to_bytes(body, app.config.limits.body_bytes)
-        .await
-        .map_err(body::unreadable)?;
-    let request = ChatRequest::parse(&bytes)?;
-    let policy = active_policy(tenant).await?;
-    let redacted = request.redact(&policy, &tenant.tenant())?;
+    let bytes = body::read(body, app.config.limits.body_bytes).await?;
+    let policy = Arc::new(active_policy(tenant).await?);
+    let (by, owner) = (Arc::clone(&policy), tenant.tenant());
+    let examined = examine(&app.redactions, move || {
+        ChatRequest::parse(&bytes)?.redact(&by, &owner)
+    });
     Ok(Redacted {
-        request: Arc::new(redacted),
-        policy: Arc::new(policy),
+        request: Arc::new(examined.await??),
+        policy,
+        place: Arc::new(place),
     })
+}
+
+/// Examines a text on a thread of its own, since the runtime's must stay free for other requests,
+/// as soon as one of the places is.
+///
+/// # Errors
+/// A problem of kind `unavailable` when none was free for 5 s.
+pub async fn examine<T: Send + 'static>(
+    places: &Arc<Semaphore>,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, Problem> {
+    let place = tokio::time::timeout(PATIENCE, Arc::clone(places).acquire_owned()).await;
+    let place = place.ok().and_then(Result::ok).ok_or_else(busy)?;
+    let span = tracing::Span::current();
+    // A request that is given up does not give its place away while its text is worked on.
+    let examined = tokio::task::spawn_blocking(move || {
+        let _place = place;
+        span.in_scope(work)
+    });
+    examined.await.map_err(|error| {
+        tracing::error!(%error, "an examination ended badly");
+        Problem::new(Kind::Internal, "the text could not be examined")
+    })
+}
+
+fn busy() -> Problem {
+    Problem::new(Kind::Unavailable, "too many calls are being made").with_retry_after(1)
 }
 
 /// The tenant's policy: the one activated last, or strict on everything.
@@ -108,5 +145,40 @@ impl From<WireError> for Problem {
             Some(param) => problem.with_param(param),
             None => problem,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_examination_leaves_the_runtime_free() {
+        let places = Arc::new(Semaphore::new(1));
+        let (begin, begun) = tokio::sync::oneshot::channel();
+        let (send, receive) = std::sync::mpsc::channel();
+        // The runtime has one thread: were it held, the word would never be given.
+        let examined = examine(&places, move || {
+            begin.send(()).unwrap();
+            receive.recv_timeout(PATIENCE)
+        });
+        let word = async move {
+            begun.await.unwrap();
+            send.send(7).unwrap();
+        };
+        let (examined, ()) = tokio::join!(examined, word);
+        assert_eq!(examined.unwrap().unwrap(), 7);
+    }
+
+    #[tokio::test]
+    async fn a_text_waits_five_seconds_for_a_place() {
+        let places = Arc::new(Semaphore::new(1));
+        let held = Arc::clone(&places).acquire_owned().await.unwrap();
+        let start = std::time::Instant::now();
+        let refused = examine(&places, || ()).await.unwrap_err();
+        assert_eq!(refused.kind(), Kind::Unavailable);
+        assert!(start.elapsed() >= PATIENCE);
+        drop(held);
+        assert!(examine(&places, || ()).await.is_ok());
     }
 }

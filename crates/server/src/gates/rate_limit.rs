@@ -1,8 +1,9 @@
 //! Second gate: how often an address may ask, and, once known, a caller.
 
-use std::net::{IpAddr, SocketAddr};
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request, State};
@@ -20,13 +21,30 @@ use crate::problem::{Kind, Problem};
 /// Keys beyond which idle ones are swept, so that strangers cannot fill the memory.
 const SWEEP_ABOVE: usize = 100_000;
 
+/// How many refusals of one tenant are recorded at once; after that, one a second.
+const REFUSALS: u32 = 60;
+
 type CallerKey = (TenantId, ActorId, &'static str);
 
-/// The limits: two by address, one by caller and route.
+/// The limits: two by address, one by caller and route, one on a tenant's recorded refusals.
 pub struct RateLimits {
     edge: DefaultKeyedRateLimiter<IpAddr>,
     proxy: DefaultKeyedRateLimiter<IpAddr>,
     caller: DefaultKeyedRateLimiter<CallerKey>,
+    refusals: DefaultKeyedRateLimiter<TenantId>,
+    unrecorded: Mutex<HashMap<TenantId, u64>>,
+}
+
+/// What becomes of a refusal's event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Noted {
+    /// It is recorded, and says how many before it were not.
+    Record {
+        /// How many.
+        unrecorded: u64,
+    },
+    /// It is only counted: the tenant's log must not grow as fast as anyone can be refused.
+    Count,
 }
 
 impl RateLimits {
@@ -43,10 +61,13 @@ impl RateLimits {
             edge: RateLimiter::keyed(edge),
             proxy: RateLimiter::keyed(per_second(limits.proxy_per_second, limits.proxy_burst)),
             caller: RateLimiter::keyed(per_second(limits.caller_per_second, limits.caller_burst)),
+            refusals: RateLimiter::keyed(per_second(1, REFUSALS)),
+            unrecorded: Mutex::default(),
         }
     }
 
     fn check_address(&self, address: IpAddr) -> Result<(), Problem> {
+        let address = network(address);
         check(&self.edge, &address)?;
         check(&self.proxy, &address)
     }
@@ -62,6 +83,47 @@ impl RateLimits {
         route: &'static str,
     ) -> Result<(), Problem> {
         check(&self.caller, &(tenant, actor, route))
+    }
+
+    /// Decides whether a tenant's refusal is recorded or only counted.
+    #[must_use]
+    pub fn note_refusal(&self, tenant: TenantId) -> Noted {
+        let within = check(&self.refusals, &tenant).is_ok();
+        let mut counts = self
+            .unrecorded
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if within {
+            let unrecorded = counts.remove(&tenant).unwrap_or(0);
+            return Noted::Record { unrecorded };
+        }
+        let count = counts.entry(tenant).or_default();
+        *count = count.saturating_add(1);
+        Noted::Count
+    }
+
+    /// Keeps a count for the next refusal, when the event that was to carry it was not recorded.
+    pub fn keep_unrecorded(&self, tenant: TenantId, unrecorded: u64) {
+        if unrecorded > 0 {
+            let mut counts = self
+                .unrecorded
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let count = counts.entry(tenant).or_default();
+            *count = count.saturating_add(unrecorded);
+        }
+    }
+}
+
+/// What one client has for itself: an IPv4 address, or an IPv6 network of 64 bits, in which it can
+/// take any address it likes.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        address => address,
     }
 }
 
@@ -97,6 +159,7 @@ pub async fn limit_address(
 }
 
 /// The client's address: the peer's, or behind a trusted proxy the last one that the proxy added.
+/// A proxy that adds none asks for itself, as for its health checks.
 fn client_address(config: &Config, peer: IpAddr, headers: &HeaderMap) -> Result<IpAddr, Problem> {
     if config.trusted_proxies.is_empty() {
         return Ok(peer);
@@ -111,17 +174,25 @@ fn client_address(config: &Config, peer: IpAddr, headers: &HeaderMap) -> Result<
             "requests are taken from the proxy only",
         ));
     }
-    let forwarded = headers
-        .get("x-forwarded-for")
-        .and_then(|value| value.to_str().ok());
+    let Some(forwarded) = headers.get("x-forwarded-for") else {
+        return Ok(peer);
+    };
     // What stands further left was written by the client itself.
     let last = forwarded
+        .to_str()
+        .ok()
         .and_then(|list| list.rsplit(',').next())
         .map(str::trim);
-    last.and_then(|text| text.parse().ok()).ok_or_else(|| {
+    last.and_then(address).ok_or_else(|| {
         Problem::new(Kind::MalformedRequest, "the proxy gave no client address")
             .with_param("x-forwarded-for")
     })
+}
+
+/// An address, with or without a port.
+fn address(text: &str) -> Option<IpAddr> {
+    let with_port = || text.parse().ok().map(|socket: SocketAddr| socket.ip());
+    text.parse().ok().or_else(with_port)
 }
 
 #[cfg(test)]
@@ -136,6 +207,7 @@ mod tests {
             caller_per_second: 10,
             caller_burst: 20,
             body_bytes: 1024,
+            concurrent_calls: 1,
         })
     }
 
@@ -162,7 +234,52 @@ mod tests {
         assert_eq!(address, IpAddr::from([9, 9, 9, 9]));
         let direct = client_address(&config, IpAddr::from([9, 9, 9, 9]), &headers).unwrap_err();
         assert_eq!(direct.kind(), Kind::UntrustedOrigin);
-        let silent = client_address(&config, proxy, &HeaderMap::new()).unwrap_err();
-        assert_eq!(silent.kind(), Kind::MalformedRequest);
+        let silent = client_address(&config, proxy, &HeaderMap::new()).unwrap();
+        assert_eq!(silent, proxy);
+        for (text, found) in [
+            ("9.9.9.9:4711", Some("9.9.9.9")),
+            ("6.6.6.6, [2001:db8::1]:443", Some("2001:db8::1")),
+            ("2001:db8::1", Some("2001:db8::1")),
+            ("9.9.9.9,", None),
+            ("", None),
+            ("unknown", None),
+            ("9.9.9.9:x", None),
+            ("[2001:db8::1]", None),
+        ] {
+            headers.insert("x-forwarded-for", text.parse().unwrap());
+            let read = client_address(&config, proxy, &headers);
+            match found {
+                Some(found) => assert_eq!(read.unwrap(), found.parse::<IpAddr>().unwrap()),
+                None => assert_eq!(read.unwrap_err().kind(), Kind::MalformedRequest, "{text}"),
+            }
+        }
+    }
+
+    #[test]
+    fn an_ipv6_client_is_its_network() {
+        let same = |a: &str, b: &str| network(a.parse().unwrap()) == network(b.parse().unwrap());
+        assert!(same("2001:db8:0:1::1", "2001:db8:0:1:ffff:ffff:ffff:ffff"));
+        assert!(!same("2001:db8:0:1::1", "2001:db8:0:2::1"));
+        assert!(same("::ffff:9.9.9.9", "9.9.9.9"));
+        assert!(!same("::ffff:9.9.9.9", "::ffff:9.9.9.8"));
+        let limits = limits();
+        let refused = (0..40_u16).filter(|&host| {
+            let address = Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, host);
+            limits.check_address(address.into()).is_err()
+        });
+        assert!(refused.count() > 0);
+    }
+
+    #[test]
+    fn refusals_beyond_the_rate_are_counted_and_the_count_is_told_once() {
+        let (limits, tenant) = (limits(), TenantId::PLATFORM);
+        let noted: Vec<_> = (0..100).map(|_| limits.note_refusal(tenant)).collect();
+        let counted = noted.iter().filter(|noted| **noted == Noted::Count).count();
+        assert!((35..=40).contains(&counted), "{counted}");
+        let other = "0190b2a4-8c7e-7d3a-9f00-0242ac120002".parse().unwrap();
+        assert_eq!(limits.note_refusal(other), Noted::Record { unrecorded: 0 });
+        limits.keep_unrecorded(other, 3);
+        assert_eq!(limits.note_refusal(other), Noted::Record { unrecorded: 3 });
+        assert_eq!(limits.note_refusal(other), Noted::Record { unrecorded: 0 });
     }
 }

@@ -1,5 +1,6 @@
 //! First gate: every request gets an id of our own, in its span, its errors and its headers.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::{Request, State};
@@ -34,6 +35,7 @@ pub struct RequestContext {
     pub client_id: Option<ClientRequestId>,
     known: OnceLock<(TenantId, Option<Actor>)>,
     receipt: OnceLock<String>,
+    concluded: AtomicBool,
 }
 
 /// A handler's hold on its request's context.
@@ -49,6 +51,7 @@ impl RequestContext {
             client_id,
             known: OnceLock::new(),
             receipt: OnceLock::new(),
+            concluded: AtomicBool::new(false),
         }
     }
 
@@ -68,10 +71,15 @@ impl RequestContext {
         let _ = self.receipt.set(receipt.to_header());
     }
 
-    /// Whether the request's event is in the audit log.
+    /// Notes that the request's event is on its way: whatever is answered, no second one follows.
+    pub fn conclude(&self) {
+        self.concluded.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the request's event is in the audit log, or on its way there.
     #[must_use]
     pub fn is_recorded(&self) -> bool {
-        self.receipt.get().is_some()
+        self.receipt.get().is_some() || self.concluded.load(Ordering::SeqCst)
     }
 }
 
@@ -96,7 +104,8 @@ pub async fn request_id(State(app): State<Arc<App>>, mut request: Request, next:
         request_id = %id,
         client_request_id = context.client_id.as_ref().map(tracing::field::display),
         method = %request.method(),
-        path = request.uri().path(),
+        // The route's own name, never the path: a secret can be pasted into a path.
+        action = tracing::field::Empty,
     );
     let response = async {
         let response = match check_head(request.uri(), request.headers()) {
@@ -132,10 +141,14 @@ pub async fn request_id(State(app): State<Arc<App>>, mut request: Request, next:
 /// The longest address, in bytes.
 const MAX_URI: usize = 8 * 1024;
 
+/// Most header lines of a request.
+const MAX_HEADER_COUNT: usize = 100;
+
 /// The longest headers, names and values together, in bytes.
 const MAX_HEADERS: usize = 32 * 1024;
 
 fn check_head(uri: &http::Uri, headers: &HeaderMap) -> Result<(), Problem> {
+    let many = headers.len() > MAX_HEADER_COUNT;
     let sizes = headers
         .iter()
         .map(|(name, value)| name.as_str().len() + value.len());
@@ -143,6 +156,7 @@ fn check_head(uri: &http::Uri, headers: &HeaderMap) -> Result<(), Problem> {
         .path_and_query()
         .is_some_and(|text| text.as_str().len() > MAX_URI)
         || sizes.sum::<usize>() > MAX_HEADERS
+        || many
     {
         return Err(Problem::new(
             Kind::HeadersTooLarge,

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
@@ -37,11 +38,7 @@ impl Jobs {
                 tracing::error!(%error, "checkpoints were not signed");
             }
         });
-        let deliveries = every(stop.clone(), async move || {
-            if let Err(error) = deliverer.deliver_due().await {
-                tracing::error!(%error, "webhooks were not delivered");
-            }
-        });
+        let deliveries = deliverer.run(stop.clone());
         Self {
             stop,
             tasks: vec![tokio::spawn(checkpoints), tokio::spawn(deliveries)],
@@ -58,12 +55,17 @@ impl Jobs {
 }
 
 async fn every(stop: CancellationToken, mut work: impl AsyncFnMut()) {
-    let mut ticks = tokio::time::interval(TICK);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut ticks = ticks();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = ticks.tick() => work().await,
         }
     }
+}
+
+fn ticks() -> Interval {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
 }

@@ -1,7 +1,11 @@
 //! A private PostgreSQL cluster of the platform's own, from the installed binaries.
+//!
+//! Its folder holds `data/` and `socket/`, which are the cluster user's, and `etc/`, which is
+//! this process's: configuration and log. When this process is root, the account that PostgreSQL
+//! runs as can change neither who gets in nor what root writes.
 
 use std::fs;
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -12,6 +16,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::binaries::Binaries;
 use super::endpoint::Endpoint;
+use crate::files::{self, Ownership};
 
 /// A port is only part of the socket's name: nothing listens on the network.
 const PORT: u16 = 5432;
@@ -19,6 +24,19 @@ const PORT: u16 = 5432;
 /// How long the server may take to start, and to stop.
 const START_PATIENCE: Duration = Duration::from_secs(60);
 const STOP_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a predecessor that was killed may take to let go of the data.
+const PREDECESSOR_PATIENCE: Duration = Duration::from_secs(20);
+
+/// What PostgreSQL says while a predecessor holds the data: its server, or what a killed server
+/// left running.
+const HELD: [&str; 2] = [
+    "lock file \"postmaster.pid\" already exists",
+    "pre-existing shared memory block",
+];
+
+/// The most that is read of a log or lock file, in bytes.
+const TAIL: u64 = 16 * 1024;
 
 /// Lets an operating-system user in as a database role, over the socket.
 #[derive(Clone, Debug)]
@@ -34,7 +52,7 @@ pub struct IdentLine {
 pub struct ClusterSpec {
     /// PostgreSQL's programs.
     pub binaries: Binaries,
-    /// Holds `data/` (0700) and `socket/`; must be reachable by the users below.
+    /// Holds `data/` (0700), `socket/` and `etc/`; must be reachable by the users below.
     pub root: PathBuf,
     /// Who runs the server; needed when this process is root, since PostgreSQL refuses root.
     pub run_as: Option<SystemUser>,
@@ -59,6 +77,7 @@ pub struct SystemUser {
 
 /// A running cluster; it stops when this is dropped, and when this process dies.
 pub struct Cluster {
+    data: PathBuf,
     endpoint_dir: PathBuf,
     pid: Pid,
     exited: Mutex<mpsc::Receiver<ExitStatus>>,
@@ -84,8 +103,12 @@ pub enum ClusterError {
         /// What it said.
         message: String,
     },
-    /// The server did not come up in time.
-    #[error("the cluster did not start within a minute: {0}")]
+    /// The data folder holds no cluster. Nothing is made in its place: it may be one that was
+    /// not mounted, or only half restored.
+    #[error("{0}: is not a cluster (no PG_VERSION): restore it, or move it away for a new one")]
+    NotACluster(PathBuf),
+    /// The server ended or was not ready within a minute; the end of what it logged.
+    #[error("the cluster did not start: {0}")]
     Start(String),
 }
 
@@ -107,59 +130,78 @@ impl SystemUser {
             gid,
         }))
     }
+
+    /// The user and the user's first group, as files have them.
+    #[must_use]
+    pub const fn ownership(&self) -> Ownership {
+        Ownership {
+            uid: self.uid,
+            gid: self.gid,
+        }
+    }
 }
 
 impl ClusterSpec {
     /// Makes the cluster unless it is there, and starts it in the foreground of a thread of its own.
     ///
+    /// A predecessor that was killed has 20 s to end.
+    ///
     /// # Errors
     /// [`ClusterError`] says which file or program failed.
     pub fn start(&self) -> Result<Cluster, ClusterError> {
-        let (data, socket) = (self.root.join("data"), self.root.join("socket"));
-        self.make_dir(&self.root, 0o711)?;
-        self.make_dir(&socket, 0o750)?;
-        if let (Some(user), Some(gid)) = (&self.run_as, self.socket_gid) {
-            chown(&socket, Some(user.uid), Some(gid)).map_err(|source| file(&socket, source))?;
+        let data = self.root.join("data");
+        self.prepare(&data)?;
+        let started = Instant::now();
+        loop {
+            match self.start_once(&data) {
+                Err(ClusterError::Start(said))
+                    if HELD.iter().any(|text| said.contains(text))
+                        && started.elapsed() < PREDECESSOR_PATIENCE =>
+                {
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+                done => return done,
+            }
         }
-        if !data.join("PG_VERSION").exists() {
-            self.initialise(&data)?;
-        }
-        self.configure(&data, &socket)?;
-        let log = self.root.join("postgresql.log");
-        let (pid, exited) = self.spawn(&data, &log)?;
-        let cluster = Cluster {
-            endpoint_dir: socket,
-            pid,
-            exited: Mutex::new(exited),
+    }
+
+    /// The folders, the cluster and its configuration.
+    fn prepare(&self, data: &Path) -> Result<(), ClusterError> {
+        let (me, cluster) = (Ownership::of_this_process(), self.owner());
+        claim_dir(&self.root, 0o711, me)?;
+        claim_dir(&self.root.join("etc"), 0o755, me)?;
+        let group = self.socket_gid.unwrap_or(cluster.gid);
+        let socket = Ownership {
+            gid: group,
+            ..cluster
         };
-        cluster.wait_until_ready(&log)?;
-        Ok(cluster)
+        claim_dir(&self.root.join("socket"), 0o750, socket)?;
+        match fs::symlink_metadata(data) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.initialise(data)?,
+            Err(error) => return Err(file(data, error)),
+            Ok(_) => {}
+        }
+        claim_dir(data, 0o700, cluster)?;
+        if !data.join("PG_VERSION").exists() {
+            return Err(ClusterError::NotACluster(data.to_owned()));
+        }
+        self.configure()
     }
 
-    fn make_dir(&self, path: &Path, mode: u32) -> Result<(), ClusterError> {
-        if !path.exists() {
-            fs::DirBuilder::new()
-                .recursive(true)
-                .mode(mode)
-                .create(path)
-                .map_err(|source| file(path, source))?;
-        }
-        let permissions = fs::Permissions::from_mode(mode);
-        fs::set_permissions(path, permissions).map_err(|source| file(path, source))?;
-        if let Some(user) = &self.run_as {
-            chown(path, Some(user.uid), Some(user.gid)).map_err(|source| file(path, source))?;
-        }
-        Ok(())
+    /// Who runs the server.
+    fn owner(&self) -> Ownership {
+        let user = self.run_as.as_ref();
+        user.map_or_else(Ownership::of_this_process, SystemUser::ownership)
     }
 
+    /// The cluster has its name only once it is whole and on the disk.
     fn initialise(&self, data: &Path) -> Result<(), ClusterError> {
-        // A folder that an interrupted attempt left is not a cluster.
-        if data.exists() {
-            fs::remove_dir_all(data).map_err(|source| file(data, source))?;
-        }
-        self.make_dir(data, 0o700)?;
+        let unfinished = self.root.join("data.new");
+        remove_leftover(&unfinished).map_err(|source| file(&unfinished, source))?;
+        claim_dir(&unfinished, 0o700, self.owner())?;
         let output = self
-            .command("initdb")
+            // Told to stop, it would clear the folder of the attempt that comes after it.
+            .command("initdb", "KILL")
             .args([
                 "--username=postgres",
                 "--auth=peer",
@@ -167,50 +209,66 @@ impl ClusterSpec {
                 "--locale=C",
             ])
             .args(["--data-checksums", "--no-instructions", "-D"])
-            .arg(data)
+            .arg(&unfinished)
             .output()
             .map_err(|source| program("initdb", &source.to_string()))?;
         if !output.status.success() {
             return Err(program("initdb", &String::from_utf8_lossy(&output.stderr)));
         }
-        Ok(())
+        fs::rename(&unfinished, data).map_err(|source| file(data, source))?;
+        files::sync_dir(&self.root).map_err(|source| file(&self.root, source))
     }
 
-    fn configure(&self, data: &Path, socket: &Path) -> Result<(), ClusterError> {
+    fn configure(&self) -> Result<(), ClusterError> {
         let mut conf = format!(
             "# Written at every start.\n\
              listen_addresses = ''\n\
              port = {PORT}\n\
-             unix_socket_directories = '{}'\n\
+             unix_socket_directories = {}\n\
              unix_socket_permissions = 0777\n\
              max_connections = 100\n\
              log_parameter_max_length = 0\n\
              log_parameter_max_length_on_error = 0\n\
              client_connection_check_interval = '500ms'\n\
              log_line_prefix = '%m [%p] %a '\n",
-            socket.display()
+            quoted(&self.root.join("socket").display().to_string())
         );
         for (name, value) in &self.settings {
-            conf.push_str(&format!("{name} = '{value}'\n"));
+            conf.push_str(&format!("{name} = {}\n", quoted(value)));
         }
         let mut ident = String::new();
         for line in &self.ident {
             ident.push_str(&format!("strongroom {} {}\n", line.os_user, line.role));
         }
-        self.write(&data.join("strongroom.conf"), &conf)?;
-        self.write(
-            &data.join("pg_hba.conf"),
-            "local all all peer map=strongroom\n",
-        )?;
-        self.write(&data.join("pg_ident.conf"), &ident)
-    }
-
-    fn write(&self, path: &Path, text: &str) -> Result<(), ClusterError> {
-        fs::write(path, text).map_err(|source| file(path, source))?;
-        if let Some(user) = &self.run_as {
-            chown(path, Some(user.uid), Some(user.gid)).map_err(|source| file(path, source))?;
+        let hba = "local all all peer map=strongroom\n";
+        for (name, text) in [
+            ("strongroom.conf", conf.as_str()),
+            ("pg_hba.conf", hba),
+            ("pg_ident.conf", &ident),
+        ] {
+            let path = self.root.join("etc").join(name);
+            let me = Ownership::of_this_process();
+            files::replace(&path, &mut text.as_bytes(), 0o644, me)
+                .map_err(|source| file(&path, source))?;
         }
         Ok(())
+    }
+
+    fn start_once(&self, data: &Path) -> Result<Cluster, ClusterError> {
+        let path = self.root.join("etc/postgresql.log");
+        let log = files::append(&path).map_err(|source| file(&path, source))?;
+        let before = log.metadata().map_err(|source| file(&path, source))?.len();
+        let (pid, exited) = self.spawn(data, log)?;
+        let cluster = Cluster {
+            data: data.to_owned(),
+            endpoint_dir: self.root.join("socket"),
+            pid,
+            exited: Mutex::new(exited),
+        };
+        if cluster.wait_until_ready() {
+            return Ok(cluster);
+        }
+        Err(ClusterError::Start(said_since(&path, before)))
     }
 
     /// Starts the server from a thread that lives as long as it: the kernel stops the server when
@@ -218,26 +276,24 @@ impl ClusterSpec {
     fn spawn(
         &self,
         data: &Path,
-        log: &Path,
+        log: fs::File,
     ) -> Result<(Pid, mpsc::Receiver<ExitStatus>), ClusterError> {
-        let out = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(log)
-            .map_err(|source| file(log, source))?;
-        let err = out.try_clone().map_err(|source| file(log, source))?;
-        let mut command = self.command("postgres");
-        command
-            .arg("-D")
-            .arg(data)
-            .arg("-c")
-            .arg(format!(
-                "config_file={}",
-                data.join("strongroom.conf").display()
-            ))
-            .stdin(Stdio::null())
-            .stdout(out)
-            .stderr(err);
+        let copy = log.try_clone();
+        let copy = copy.map_err(|error| program("postgres", &error.to_string()))?;
+        let mut command = self.command("postgres", "INT");
+        command.arg("-D").arg(data);
+        for (setting, name) in [
+            ("config_file", "strongroom.conf"),
+            ("hba_file", "pg_hba.conf"),
+            ("ident_file", "pg_ident.conf"),
+        ] {
+            let path = self.root.join("etc").join(name);
+            command
+                .arg("-c")
+                .arg(format!("{setting}={}", path.display()));
+        }
+        // PostgreSQL inherits the log open: it could not open root's file by its name.
+        command.stdin(Stdio::null()).stdout(copy).stderr(log);
         let (started, pid) = mpsc::channel();
         let (ended, exited) = mpsc::channel();
         std::thread::spawn(move || match command.spawn() {
@@ -262,8 +318,8 @@ impl ClusterSpec {
     }
 
     /// A program of the installation, as the cluster's user, with an environment of its own, told
-    /// to stop when its parent dies.
-    fn command(&self, name: &str) -> Command {
+    /// to stop by a signal when its parent dies.
+    fn command(&self, name: &str, signal: &str) -> Command {
         let mut command = Command::new("setpriv");
         if let Some(user) = &self.run_as {
             command.arg(format!("--reuid={}", user.uid));
@@ -272,7 +328,7 @@ impl ClusterSpec {
                 .arg("--init-groups");
         }
         command
-            .arg("--pdeathsig=INT")
+            .arg(format!("--pdeathsig={signal}"))
             .arg("--")
             .arg(self.binaries.program(name));
         command
@@ -304,9 +360,10 @@ impl Cluster {
         !matches!(self.exit().try_recv(), Err(mpsc::TryRecvError::Empty))
     }
 
-    /// Kills the server without a word (SIGQUIT: no clean-up), as a crash would.
+    /// Kills the server with SIGKILL, as a crash would. What it leaves running ends by itself;
+    /// [`ClusterSpec::start`] waits for that.
     pub fn crash(self) {
-        let _ = kill_process(self.pid, Signal::QUIT);
+        let _ = kill_process(self.pid, Signal::KILL);
         let _ = self.exit().recv_timeout(STOP_PATIENCE);
     }
 
@@ -314,31 +371,30 @@ impl Cluster {
         self.exited.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn wait_until_ready(&self, log: &Path) -> Result<(), ClusterError> {
+    fn wait_until_ready(&self) -> bool {
         let socket = self.endpoint_dir.join(format!(".s.PGSQL.{PORT}"));
         let started = Instant::now();
-        while started.elapsed() < START_PATIENCE {
-            if self.has_exited() {
-                break;
-            }
+        while started.elapsed() < START_PATIENCE && !self.has_exited() {
             if socket.exists() && self.accepts() {
-                return Ok(());
+                return true;
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        let tail = fs::read_to_string(log).unwrap_or_default();
-        let last = tail.lines().rev().take(5).collect::<Vec<_>>();
-        Err(ClusterError::Start(
-            last.into_iter().rev().collect::<Vec<_>>().join("; "),
-        ))
+        false
     }
 
-    /// The postmaster writes `ready` to the eighth line of its lock file.
+    /// The postmaster writes its process id to the first line of its lock file and `ready` to the
+    /// eighth. A predecessor's file says `ready` of the predecessor.
     fn accepts(&self) -> bool {
-        let Some(root) = self.endpoint_dir.parent() else {
+        let lock = self.data.join("postmaster.pid");
+        let lock = files::read_foreign(&lock, TAIL).unwrap_or_default();
+        let pid = lock
+            .lines()
+            .next()
+            .and_then(|line| line.trim().parse().ok());
+        if pid != Some(self.pid.as_raw_nonzero().get()) {
             return false;
-        };
-        let lock = fs::read_to_string(root.join("data/postmaster.pid")).unwrap_or_default();
+        }
         lock.lines()
             .nth(7)
             .is_some_and(|status| status.trim() == "ready")
@@ -347,6 +403,10 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
+        // The number of a process that has ended may be somebody else's by now.
+        if self.has_exited() {
+            return;
+        }
         // SIGINT is PostgreSQL's fast shutdown.
         let _ = kill_process(self.pid, Signal::INT);
         if self.exit().recv_timeout(STOP_PATIENCE).is_err() && !self.has_exited() {
@@ -354,6 +414,50 @@ impl Drop for Cluster {
             let _ = self.exit().recv_timeout(STOP_PATIENCE);
         }
     }
+}
+
+/// What was logged after the first `before` bytes, at most the last five lines of it.
+fn said_since(log: &Path, before: u64) -> String {
+    let said = || -> std::io::Result<String> {
+        let mut log = fs::File::open(log)?;
+        let start = log.metadata()?.len().saturating_sub(TAIL).max(before);
+        log.seek(SeekFrom::Start(start))?;
+        let mut bytes = Vec::new();
+        log.take(TAIL).read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    };
+    let said = said().unwrap_or_default();
+    let lines: Vec<&str> = said.lines().collect();
+    lines
+        .get(lines.len().saturating_sub(5)..)
+        .unwrap_or_default()
+        .join("; ")
+}
+
+/// A value in a configuration file of PostgreSQL.
+fn quoted(value: &str) -> String {
+    format!("'{}'", value.replace('\\', "\\\\").replace('\'', "''"))
+}
+
+/// What an attempt that was killed left running may write there for a moment more.
+fn remove_leftover(dir: &Path) -> std::io::Result<()> {
+    let started = Instant::now();
+    loop {
+        match fs::remove_dir_all(dir) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error)
+                if error.kind() == std::io::ErrorKind::DirectoryNotEmpty
+                    && started.elapsed() < PREDECESSOR_PATIENCE =>
+            {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            done => return done,
+        }
+    }
+}
+
+fn claim_dir(dir: &Path, mode: u32, owner: Ownership) -> Result<(), ClusterError> {
+    files::claim_dir(dir, mode, owner).map_err(|source| file(dir, source))
 }
 
 fn file(path: &Path, source: std::io::Error) -> ClusterError {

@@ -65,11 +65,9 @@ pub enum MigrationError {
 
 impl From<tokio_postgres::Error> for MigrationError {
     fn from(error: tokio_postgres::Error) -> Self {
-        Self::Database(
-            error
-                .as_db_error()
-                .map_or_else(|| error.to_string(), ToString::to_string),
-        )
+        // The cause says what happened; the error itself only "db error" or "error communicating".
+        let cause = std::error::Error::source(&error);
+        Self::Database(cause.map_or_else(|| error.to_string(), ToString::to_string))
     }
 }
 
@@ -199,26 +197,31 @@ impl Owner {
         Ok(())
     }
 
-    /// Gives every login role a new random password and writes each to a file of its own (mode
-    /// 0600) in a folder. For a database that does not know its users by their sockets.
+    /// Gives every login role that has no file in a folder a new random password, and writes it
+    /// to that file (mode 0600). For a database that does not know its users by their sockets.
+    /// Safe to repeat. The database is sent a SCRAM-SHA-256 verifier (RFC 5802), never the
+    /// password: what it logs of the statement lets nobody in.
     ///
     /// # Errors
     /// [`MigrationError`] when a file cannot be written or the database refuses.
     pub async fn set_passwords(&self, dir: &Path) -> Result<(), MigrationError> {
+        let failed =
+            |error: std::io::Error| MigrationError::Password("password file", error.to_string());
         for role in Role::ALL {
+            let path = dir.join(role.name());
+            if path.try_exists().map_err(failed)? {
+                continue;
+            }
             let mut bytes = zeroize::Zeroizing::new([0_u8; 32]);
             getrandom::fill(bytes.as_mut_slice())
                 .map_err(|error| MigrationError::Password("randomness", error.to_string()))?;
             let password = zeroize::Zeroizing::new(hex::encode(bytes.as_slice()));
-            crate::files::write_secret(&dir.join(role.name()), password.as_bytes())
-                .map_err(|error| MigrationError::Password("password file", error.to_string()))?;
-            // ALTER ROLE takes no parameters; the text is hexadecimal of our own making.
-            let sql = format!(
-                "alter role {} password '{}'",
-                role.name(),
-                password.as_str()
-            );
+            let verifier = postgres_protocol::password::scram_sha_256(password.as_bytes());
+            // ALTER ROLE takes no parameters; a verifier holds no character that SQL would quote.
+            let sql = format!("alter role {} password '{verifier}'", role.name());
             self.session.client().batch_execute(&sql).await?;
+            // The file last: without it, a repetition starts this role again.
+            crate::files::write_secret(&path, password.as_bytes()).map_err(failed)?;
         }
         Ok(())
     }
@@ -244,6 +247,7 @@ fn roles_sql() -> String {
              alter role {name} set statement_timeout = '30s';\n\
              alter role {name} set idle_in_transaction_session_timeout = '60s';\n\
              alter role {name} set client_connection_check_interval = '500ms';\n\
+             alter role {name} set synchronous_commit = on;\n\
              alter role {name} set search_path = '';\n"
         );
     }
@@ -259,6 +263,19 @@ do $$ begin
     current_database());
 end $$;
 revoke all on schema public from public;
+-- What goes round every policy: large objects have none, and a role may end its own sessions,
+-- other tenants' requests among them. Only a superuser can take these away.
+do $$ declare f regprocedure; begin
+  if (select r.rolsuper from pg_catalog.pg_roles r where r.rolname = current_user) then
+    for f in select p.oid::regprocedure from pg_catalog.pg_proc p
+      where p.pronamespace = 'pg_catalog'::regnamespace
+      and (p.proname ~ '^lo_' or p.proname in ('loread', 'lowrite', 'pg_cancel_backend',
+           'pg_terminate_backend'))
+    loop
+      execute format('revoke execute on function %s from public', f);
+    end loop;
+  end if;
+end $$;
 create table if not exists app.schema_migrations (
   name   text        primary key,
   ran_at timestamptz not null default now()

@@ -84,16 +84,23 @@ impl Pool {
             .acquire_owned()
             .await
             .map_err(|error| QueryError::Unavailable(error.to_string()))?;
-        let object = self
-            .sessions
-            .get()
-            .await
-            .map_err(|error| QueryError::Unavailable(error.to_string()))?;
-        Ok(Lease {
-            object: Some(object),
-            slot: Some(slot),
-            runtime: self.runtime.clone(),
-        })
+        // In a task of its own: a connection that is being made when its borrower goes away keeps
+        // its slot until its backend is gone.
+        let pool = self.clone();
+        let made = self.runtime.spawn(async move {
+            let object = pool
+                .sessions
+                .get()
+                .await
+                .map_err(|error| QueryError::Unavailable(error.to_string()))?;
+            Ok(Lease {
+                object: Some(object),
+                slot: Some(slot),
+                runtime: pool.runtime,
+            })
+        });
+        made.await
+            .map_err(|error| QueryError::Unavailable(error.to_string()))?
     }
 }
 

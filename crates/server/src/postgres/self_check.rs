@@ -1,6 +1,6 @@
 //! The self-check at start: what the isolation rests on is asked of the database itself.
 
-use strongroom_rls::{Names, role_checks, schema_checks};
+use strongroom_rls::{Names, claimed_role_checks, role_checks, schema_checks};
 
 use super::endpoint::Endpoint;
 use super::roles::{EXEMPT_TABLES, Role};
@@ -31,6 +31,18 @@ const SETTINGS: &[(&str, &str)] = &[
         "select 'server_version', 'is below 15' \
          where current_setting('server_version_num')::int < 150000",
         "version",
+    ),
+    (
+        "select 'synchronous_commit', 'does not wait for the disk: acknowledged events could be lost' \
+         where current_setting('synchronous_commit') not in ('on', 'remote_apply')",
+        "commits-wait-for-the-disk",
+    ),
+    (
+        "select 'app.audit_leaves', 'lacks an enabled trigger that refuses changes' \
+         where (select count(*) from pg_catalog.pg_trigger t \
+         where t.tgrelid = 'app.audit_leaves'::pg_catalog.regclass and not t.tgisinternal \
+         and t.tgenabled = 'O') <> 2",
+        "leaves-are-append-only",
     ),
     (
         "select s.name, 'is off: acknowledged events could be lost' from pg_catalog.pg_settings s \
@@ -90,6 +102,11 @@ pub async fn self_check(endpoint: &Endpoint, now: u64) -> Result<usize, SelfChec
                 .map(|(sql, name)| (*name, (*sql).to_owned())),
         );
         if role == Role::Gateway {
+            checks.extend(
+                claimed_role_checks(&names)
+                    .into_iter()
+                    .map(|c| (c.name, c.sql)),
+            );
             checks.extend(
                 schema_checks(&names, &exempt)
                     .into_iter()

@@ -9,6 +9,15 @@ use tokio_postgres::types::ToSql;
 
 use super::pool::{Lease, Pool};
 
+/// Takes away what a session could keep past its transaction, for its next borrower to trip over.
+///
+/// The last statement fails when SQL, and not our driver, prepared a statement: it may stand under
+/// the name of one of ours, and take the next claim.
+const CLEAN: &str = "close all; unlisten *; reset all; \
+     select pg_catalog.pg_advisory_unlock_all(); \
+     select 1 / (case when exists (select from pg_catalog.pg_prepared_statements \
+     where from_sql) then 0 else 1 end)";
+
 /// A statement's parameters.
 pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
@@ -174,9 +183,17 @@ impl Transaction {
     }
 
     async fn finish(&mut self, sql: &'static str) -> Result<(), QueryError> {
-        self.guarded(async |lease| Ok(lease.session()?.client().batch_execute(sql).await?))
+        let clean = self
+            .guarded(async |lease| {
+                let client = lease.session()?.client();
+                let (ended, clean) =
+                    futures_util::join!(client.batch_execute(sql), client.batch_execute(CLEAN));
+                ended?;
+                Ok(clean.is_ok())
+            })
             .await?;
-        if let Some(lease) = self.lease.take() {
+        // What is not clean is ended, as anything else that is not known to be in order.
+        if clean && let Some(lease) = self.lease.take() {
             lease.give_back();
         }
         Ok(())

@@ -31,7 +31,7 @@ pub struct NewKey {
     capabilities: Vec<String>,
     /// `live`, the default, or `test`.
     environment: Option<String>,
-    /// How long it is good, in seconds; without end when absent.
+    /// How long it is good, in seconds; as long as its issuer when absent.
     expires_in: Option<u64>,
 }
 
@@ -65,7 +65,15 @@ pub async fn issue(
         return Err(refuse("expires_in", "expected 1 to 315360000 seconds"));
     }
     let now = app.clock.unix_seconds();
-    let expires_at = asked.expires_in.map(|life| now.saturating_add(life));
+    let asked_end = asked.expires_in.map(|life| now.saturating_add(life));
+    let mut tx = tenant.begin(Access::Write).await?;
+    let issuer_end = issuer_end(&mut tx, caller.key(), now).await?;
+    let expires_at = match (asked_end, issuer_end) {
+        (Some(asked), Some(end)) if asked > end => {
+            return Err(refuse("expires_in", "a key cannot outlive its issuer"));
+        }
+        (asked, end) => asked.or(end),
+    };
     let prefix = PREFIX.parse().map_err(internal)?;
     let key = ApiKey::generate(&prefix, environment).map_err(internal)?;
     let issuer = caller.capabilities();
@@ -82,8 +90,7 @@ pub async fn issue(
     getrandom::fill(&mut random).map_err(internal)?;
     let id = uuid::Builder::from_random_bytes(random).into_uuid();
     let actor = ActorId::new(ActorKind::Service, id).map_err(internal)?;
-    let mut tx = tenant.begin(Access::Write).await?;
-    store(&mut tx, &record, actor, now).await?;
+    store(&mut tx, &record, actor, now, Some(caller.key())).await?;
     let data = json!({ "key_id": key.id().as_str(), "capabilities": capabilities });
     webhooks::enqueue(&app, &mut tx, "api_key.issued", data).await?;
     let resource = Some(format!("api_key/{}", key.id()));
@@ -99,7 +106,23 @@ pub async fn issue(
     Ok((StatusCode::CREATED, axum::Json(body)).into_response())
 }
 
-/// Writes a key's record: its hash, never the key.
+/// When the issuing key ends. It is held until the new key is stored, so that a revocation comes
+/// either before, and is seen here, or after, and finds the new key in the list.
+async fn issuer_end(tx: &mut TenantTx, issuer: &KeyId, now: u64) -> Result<Option<u64>, Problem> {
+    const ISSUER: &str = "select expires_at, revoked_at from app.api_keys where id = $1 for share";
+    let refused = || Problem::new(Kind::CredentialRefused, "the credential is not accepted");
+    let rows = tx.query(ISSUER, &[&issuer.as_str()]).await?;
+    let row = rows.first().ok_or_else(refused)?;
+    let end: Option<i64> = column(row, 0)?;
+    let end = end.map(|end| u64::try_from(end).unwrap_or(0));
+    if column::<Option<i64>>(row, 1)?.is_some() || end.is_some_and(|end| now >= end) {
+        tracing::info!(key_id = %issuer, "the issuing key is revoked or over");
+        return Err(refused());
+    }
+    Ok(end)
+}
+
+/// Writes a key's record: its hash, never the key. A tenant's first key has no issuer.
 ///
 /// # Errors
 /// [`QueryError`].
@@ -108,9 +131,11 @@ pub(crate) async fn store(
     record: &KeyRecord,
     actor: ActorId,
     now: u64,
+    issuer: Option<&KeyId>,
 ) -> Result<(), QueryError> {
     const INSERT: &str = "insert into app.api_keys (tenant_id, id, environment, scheme, hash, \
-         actor, capabilities, issued_at, expires_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+         actor, capabilities, issued_at, expires_at, issued_by) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
     tx.query(
         INSERT,
         &[
@@ -123,6 +148,7 @@ pub(crate) async fn store(
             &record.capabilities.to_string(),
             &seconds(now),
             &record.expires_at.map(seconds),
+            &issuer.map(KeyId::as_str),
         ],
     )
     .await
@@ -135,7 +161,7 @@ pub(crate) async fn store(
 /// A problem.
 pub async fn list(tenant: TenantContext) -> Result<Response, Problem> {
     const LIST: &str = "select id, environment, actor, capabilities, issued_at, expires_at, \
-         revoked_at from app.api_keys order by issued_at, id limit 1000";
+         revoked_at, issued_by from app.api_keys order by issued_at, id limit 1000";
     let mut tx = tenant.begin(Access::Read).await?;
     let rows = tx.query(LIST, &[]).await?;
     tx.rollback().await;
@@ -150,6 +176,7 @@ pub async fn list(tenant: TenantContext) -> Result<Response, Problem> {
             "issued_at": column::<i64>(row, 4)?,
             "expires_at": column::<Option<i64>>(row, 5)?,
             "revoked_at": column::<Option<i64>>(row, 6)?,
+            "issued_by": column::<Option<String>>(row, 7)?,
         }));
     }
     Ok(axum::Json(json!({ "data": keys })).into_response())

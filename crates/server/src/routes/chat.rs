@@ -9,18 +9,24 @@ use http::header;
 use strongroom_auditchain::{Outcome, Receipt, Slug};
 use strongroom_envelope::open;
 use strongroom_llm_wire::{ChatAnswer, RedactedAnswer};
+use strongroom_pii::Policy;
+use strongroom_tenancy::TenantId;
 use zeroize::Zeroizing;
 
 use super::{column, internal, providers};
 use crate::app::App;
 use crate::audit::{Draft, new_event_id, seal_payload};
-use crate::gates::{Caller, Redacted, RequestContext, RequestHandle, TenantContext};
+use crate::gates::{Caller, Redacted, RequestContext, RequestHandle, TenantContext, examine};
 use crate::postgres::Access;
 use crate::problem::{Kind, Problem};
 use crate::upstream::{Upstream, UpstreamError};
 
 /// The credential that chat calls use.
 const PROVIDER: &str = "default";
+
+/// The longest text that is sealed beside an event, in bytes: a payload takes 16 MiB with all its
+/// parts. Labels can make a text longer than it came.
+const MAX_TEXT: usize = 15 << 20;
 
 /// One call on its way.
 struct Call<'a> {
@@ -55,13 +61,20 @@ pub async fn complete(
         caller: &caller,
         policy_hash: redacted.policy.hash(),
     };
-    let prompt = redacted.request.upstream_body();
+    let prompt = sealable_prompt(redacted.request.upstream_body())?;
     call.record("chat.attempt", Outcome::Attempt, "prompt", &prompt)
         .await?;
 
     let answered = call.ask(upstream, &sealed, prompt).await;
     let answer = match answered {
-        Ok(bytes) => redact(&redacted, &tenant, &bytes),
+        Ok(bytes) => {
+            let (policy, owner) = (Arc::clone(&redacted.policy), tenant.tenant());
+            let examined = examine(&app.redactions, move || redact(&policy, &owner, &bytes));
+            match examined.await {
+                Ok(answer) => answer,
+                Err(problem) => Err(("answer-unexamined", problem)),
+            }
+        }
         Err(error) => Err((error.code(), upstream_problem(error))),
     };
     match answer {
@@ -83,7 +96,8 @@ pub async fn complete(
 }
 
 async fn stored_credential(tenant: &TenantContext) -> Result<Vec<u8>, Problem> {
-    const READ: &str = "select sealed from app.provider_credentials where name = $1";
+    const READ: &str =
+        "select sealed from app.provider_credentials where name = $1 and sealed <> ''";
     let mut tx = tenant.begin(Access::Read).await?;
     let rows = tx.query(READ, &[&PROVIDER]).await?;
     tx.rollback().await;
@@ -96,14 +110,31 @@ async fn stored_credential(tenant: &TenantContext) -> Result<Vec<u8>, Problem> {
     Ok(column(row, 0)?)
 }
 
+/// Refuses a prompt that could not be recorded, before anything says that it was attempted.
+fn sealable_prompt(prompt: Vec<u8>) -> Result<Vec<u8>, Problem> {
+    if prompt.len() > MAX_TEXT {
+        let detail = "the body is too long once it is redacted";
+        return Err(Problem::new(Kind::BodyTooLarge, detail));
+    }
+    Ok(prompt)
+}
+
+fn check_answer_length(length: usize) -> Result<(), (&'static str, Problem)> {
+    if length > MAX_TEXT {
+        let detail = "the provider's answer is too long once it is redacted";
+        let problem = Problem::new(Kind::UpstreamFailed, detail);
+        return Err(("answer-too-long", problem));
+    }
+    Ok(())
+}
+
 fn redact(
-    redacted: &Redacted,
-    tenant: &TenantContext,
+    policy: &Policy,
+    tenant: &TenantId,
     bytes: &[u8],
 ) -> Result<RedactedAnswer, (&'static str, Problem)> {
-    let answer = ChatAnswer::parse(bytes)
-        .and_then(|answer| answer.redact(&redacted.policy, &tenant.tenant()));
-    answer.map_err(|error| match Problem::from(error) {
+    let answer = ChatAnswer::parse(bytes).and_then(|answer| answer.redact(policy, tenant));
+    let answer = answer.map_err(|error| match Problem::from(error) {
         problem if problem.kind() == Kind::PiiBlocked => ("pii-blocked", problem),
         _ => {
             let detail = "the provider's answer is malformed";
@@ -112,7 +143,9 @@ fn redact(
                 Problem::new(Kind::UpstreamFailed, detail),
             )
         }
-    })
+    })?;
+    check_answer_length(answer.body().len())?;
+    Ok(answer)
 }
 
 impl Call<'_> {
@@ -207,5 +240,25 @@ fn upstream_problem(error: UpstreamError) -> Problem {
             Problem::new(Kind::UpstreamFailed, "the provider refused the request")
         }
         _ => Problem::new(Kind::UpstreamFailed, "the provider did not answer"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_payload_cannot_hold_is_refused_both_ways() {
+        assert!(sealable_prompt(vec![0; MAX_TEXT]).is_ok());
+        let problem = sealable_prompt(vec![0; MAX_TEXT + 1]).unwrap_err();
+        assert_eq!(problem.kind(), Kind::BodyTooLarge);
+        assert!(check_answer_length(MAX_TEXT).is_ok());
+        let (reason, problem) = check_answer_length(MAX_TEXT + 1).unwrap_err();
+        assert_eq!(
+            (reason, problem.kind()),
+            ("answer-too-long", Kind::UpstreamFailed)
+        );
+        assert!(reason.parse::<Slug>().is_ok());
+        assert!("answer-unexamined".parse::<Slug>().is_ok());
     }
 }

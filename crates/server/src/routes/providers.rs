@@ -101,7 +101,8 @@ pub async fn store(
 /// # Errors
 /// A problem.
 pub async fn list(tenant: TenantContext) -> Result<Response, Problem> {
-    const LIST: &str = "select name, stored_at from app.provider_credentials order by name";
+    const LIST: &str =
+        "select name, stored_at from app.provider_credentials where sealed <> '' order by name";
     let mut tx = tenant.begin(Access::Read).await?;
     let rows = tx.query(LIST, &[]).await?;
     tx.rollback().await;
@@ -124,10 +125,12 @@ pub async fn remove(
     tenant: TenantContext,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    const DELETE: &str = "delete from app.provider_credentials where name = $1 returning name";
+    const DELETE: &str = "update app.provider_credentials set sealed = '', stored_at = $2 \
+         where name = $1 and sealed <> '' returning name";
     check_name(&name)?;
+    let now = seconds(app.clock.unix_seconds());
     let mut tx = tenant.begin(Access::Write).await?;
-    if tx.query(DELETE, &[&name]).await?.is_empty() {
+    if tx.query(DELETE, &[&name, &now]).await?.is_empty() {
         tx.rollback().await;
         return Err(not_found());
     }

@@ -123,7 +123,7 @@ pub(crate) async fn provision(
     getrandom::fill(&mut random).map_err(internal)?;
     let id = uuid::Builder::from_random_bytes(random).into_uuid();
     let actor = ActorId::new(ActorKind::Service, id).map_err(internal)?;
-    api_keys::store(tx, &record, actor, now.seconds).await?;
+    api_keys::store(tx, &record, actor, now.seconds, None).await?;
     Ok(key)
 }
 

@@ -14,7 +14,7 @@ use crate::audit::new_event_id;
 use crate::gates::{Caller, Credential, RequestHandle, record};
 use crate::problem::{Kind, Problem};
 
-/// Mints an access token with what the key allows.
+/// Mints an access token with what the key allows, for no longer than the key is good.
 ///
 /// # Errors
 /// A problem; a token is not exchanged for a token.
@@ -30,7 +30,14 @@ pub async fn issue(
         ));
     };
     let now = app.clock.unix_seconds();
-    let lifetime = app.config.token_lifetime_seconds;
+    let end = now.saturating_add(app.config.token_lifetime_seconds);
+    let expires_at = caller.expires_at().map_or(end, |key| end.min(key));
+    if expires_at <= now {
+        return Err(Problem::new(
+            Kind::CredentialRefused,
+            "the credential is not accepted",
+        ));
+    }
     let claims = Claims {
         issuer: app.config.issuer.clone(),
         audience: app.config.audience.clone(),
@@ -38,7 +45,7 @@ pub async fn issue(
         actor: caller.actor().clone(),
         capabilities: *caller.capabilities(),
         issued_at: now,
-        expires_at: now.saturating_add(lifetime),
+        expires_at,
         token_id: new_event_id(app.clock.as_ref()).map_err(internal)?,
         session_id: new_event_id(app.clock.as_ref()).map_err(internal)?,
         client_id: key_id.to_string(),
@@ -60,7 +67,7 @@ pub async fn issue(
     let body = json!({
         "access_token": token,
         "token_type": "Bearer",
-        "expires_in": lifetime,
+        "expires_in": expires_at - now,
         "tenant_id": tenant,
         "capabilities": caller.capabilities(),
     });

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
+use reqwest::Url;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use strongroom_envelope::seal;
@@ -19,6 +20,9 @@ use crate::gates::{Caller, RequestHandle, TenantContext, commit_recorded};
 use crate::jobs::{check_url, secret_context};
 use crate::postgres::{Access, TenantTx};
 use crate::problem::{Kind, Problem};
+
+/// Most endpoints of one tenant: each gets every message, and every message is stored for each.
+const MAX_ENDPOINTS: i64 = 20;
 
 /// An endpoint to be created.
 #[derive(Deserialize)]
@@ -41,16 +45,17 @@ pub async fn create(
 ) -> Result<Response, Problem> {
     const INSERT: &str = "insert into app.webhook_endpoints \
          (tenant_id, id, url, sealed_secret, created_at) values ($1, $2, $3, $4, $5)";
-    let url = asked.url.parse().ok().filter(|url| {
-        asked.url.len() <= 2048 && check_url(url, app.config.webhooks_allow_loopback).is_ok()
+    let url = asked.url.parse().ok().filter(|url: &Url| {
+        url.as_str().len() <= 2048 && check_url(url, app.config.webhooks_allow_loopback).is_ok()
     });
-    if url.is_none() {
+    // The parser's own spelling: what it read is what is stored, shown and called.
+    let Some(url) = url.map(String::from) else {
         let problem = Problem::new(
             Kind::InvalidField,
             "expected https without user or fragment",
         );
         return Err(problem.with_param("url"));
-    }
+    };
     let id = new_event_id(app.clock.as_ref()).map_err(internal)?;
     let secret = SigningSecret::generate().map_err(internal)?;
     let context = secret_context(id).map_err(internal)?;
@@ -67,12 +72,28 @@ pub async fn create(
     .map_err(internal)?;
     let now = seconds(app.clock.unix_seconds());
     let mut tx = tenant.begin(Access::Write).await?;
-    tx.query(INSERT, &[owner.as_uuid(), &id, &asked.url, &sealed, &now])
+    check_count(&mut tx).await?;
+    tx.query(INSERT, &[owner.as_uuid(), &id, &url, &sealed, &now])
         .await?;
     let resource = Some(format!("webhook/{id}"));
     commit_recorded(&app, &request, &caller, tx, "webhook.create", resource).await?;
-    let body = json!({ "id": id.to_string(), "url": asked.url, "secret": text.as_str() });
+    let body = json!({ "id": id.to_string(), "url": url, "secret": text.as_str() });
     Ok((StatusCode::CREATED, axum::Json(body)).into_response())
+}
+
+/// Refuses an endpoint too many. The tenant's first key, which is always there, stands for the
+/// tenant: who creates an endpoint holds it, and so counts what was created at the same time.
+async fn check_count(tx: &mut TenantTx) -> Result<(), Problem> {
+    const HOLD: &str = "select from app.api_keys where issued_by is null for no key update";
+    const COUNT: &str = "select count(*) from app.webhook_endpoints";
+    tx.query(HOLD, &[]).await?;
+    let rows = tx.query(COUNT, &[]).await?;
+    let count: i64 = column(rows.first().ok_or_else(not_found)?, 0)?;
+    if count >= MAX_ENDPOINTS {
+        let detail = "a tenant has at most 20 webhook endpoints";
+        return Err(Problem::new(Kind::Conflict, detail));
+    }
+    Ok(())
 }
 
 /// Lists the tenant's endpoints, without their secrets.

@@ -1,10 +1,15 @@
 //! Whoever edits one audit leaf, even as the database's superuser, is found, and the entry named.
 
-use serde_json::json;
-use strongroom_auditchain::{Hash, ProofFile, VerifierKey};
+use std::sync::Arc;
 
-use crate::database::database;
-use crate::platform::{Running, Tenant, on_platform};
+use serde_json::json;
+use strongroom_auditchain::{Checkpoint, Ed25519Signer, Frontier, Hash, ProofFile, VerifierKey};
+use strongroom_server::audit::Checkpointer;
+use strongroom_server::clock::{Clock, ManualClock};
+use strongroom_server::postgres::{Job, Role};
+
+use crate::database::{Database, database, folder};
+use crate::platform::{Running, Tenant, on_platform, runtime};
 
 async fn post(running: &Running, tenant: &Tenant, path: &str) -> crate::platform::Answer {
     running
@@ -116,25 +121,50 @@ fn an_inclusion_proof_is_good_offline_with_the_public_key_alone() {
 
 #[test]
 fn checkpoints_come_by_the_clock() {
-    use std::sync::Arc;
-
-    use strongroom_auditchain::{Checkpoint, Ed25519Signer};
-    use strongroom_server::audit::Checkpointer;
-    use strongroom_server::clock::{Clock, ManualClock};
-    use strongroom_server::postgres::{Job, Role};
-
-    on_platform(|running| async move {
-        let tenant = running.tenant("clockwork").await;
+    let task = runtime().spawn(async {
+        // A cluster of its own: this checkpointer's key is not the platform's.
+        let database = Database::start(folder()).await;
+        let tenant = database.tenant("clockwork").await;
+        let superuser = database.sql("postgres").await;
+        let leaves = [
+            Hash::of_leaf(b"one"),
+            Hash::of_leaf(b"two"),
+            Hash::of_leaf(b"three"),
+        ];
+        let origin = "tests.example/log/clockwork";
+        superuser
+            .execute(
+                "insert into app.audit_logs values ($1, $2, 0, '')",
+                &[tenant.as_uuid(), &origin],
+            )
+            .await
+            .unwrap();
+        let grow = async |count: usize| {
+            let (tree, _) = Frontier::new().append_batch(&leaves[..count]);
+            let index = i64::try_from(count).unwrap() - 1;
+            let leaf_hash = leaves[count - 1].as_bytes().as_slice();
+            superuser
+                .execute(
+                    "insert into app.audit_leaves values ($1, $2, gen_random_uuid(), '', $3)",
+                    &[tenant.as_uuid(), &index, &leaf_hash],
+                )
+                .await
+                .unwrap();
+            superuser
+                .execute(
+                    "update app.audit_logs set size = $2, frontier = $3 where tenant_id = $1",
+                    &[tenant.as_uuid(), &(index + 1), &tree.to_bytes()],
+                )
+                .await
+                .unwrap();
+        };
         let clock = Arc::new(ManualClock::at(1_800_000_010));
         let signer = Arc::new(Ed25519Signer::generate("tests.example/checkpoint").unwrap());
-        let job = Job::new(database().pool(Role::Checkpointer, 1));
-        let checkpointer = Checkpointer::new(
-            job,
-            Arc::clone(&signer),
-            Arc::clone(&clock) as Arc<dyn Clock>,
-            300,
-        );
+        let job = Job::new(database.pool(Role::Checkpointer, 1));
+        let shared = Arc::clone(&clock) as Arc<dyn Clock>;
+        let checkpointer = Checkpointer::new(job, Arc::clone(&signer), shared, 300);
         let mut last = 1_800_000_000;
+        grow(1).await;
         assert_eq!(
             checkpointer.tick(&mut last).await.unwrap(),
             0,
@@ -147,8 +177,9 @@ fn checkpoints_come_by_the_clock() {
             "299 s later nothing is due"
         );
         clock.advance(1);
-        assert!(
-            checkpointer.tick(&mut last).await.unwrap() > 0,
+        assert_eq!(
+            checkpointer.tick(&mut last).await.unwrap(),
+            1,
             "300 s later it is"
         );
         assert_eq!(
@@ -156,21 +187,66 @@ fn checkpoints_come_by_the_clock() {
             0,
             "and once only"
         );
-        let superuser = database().sql("postgres").await;
-        let row = superuser
-            .query_one(
-                "select c.note, l.origin from app.audit_checkpoints c \
-                 join app.audit_logs l using (tenant_id) \
-                 where c.tenant_id = $1 and c.signed_at = 1800000300",
-                &[tenant.id.as_uuid()],
+        clock.advance(300);
+        assert_eq!(
+            checkpointer.tick(&mut last).await.unwrap(),
+            0,
+            "an idle log costs nothing"
+        );
+        let sql = "select note from app.audit_checkpoints order by size desc limit 1";
+        let note: String = superuser.query_one(sql, &[]).await.unwrap().get(0);
+        let key = signer.with_name(origin).unwrap();
+        let signed = Checkpoint::verify(&note, key.verifier_key(), &origin.parse().unwrap());
+        assert_eq!(signed.unwrap().size, 1);
+
+        // A log whose signed entries were changed is not signed again, whatever its head says.
+        grow(2).await;
+        superuser
+            .batch_execute(
+                "alter table app.audit_leaves disable trigger user; \
+                 update app.audit_leaves set leaf_hash = sha256('other') where idx = 1; \
+                 alter table app.audit_leaves enable trigger user",
             )
             .await
             .unwrap();
-        let (note, origin): (String, String) = (row.get(0), row.get(1));
-        let key = signer.with_name(&origin).unwrap();
-        Checkpoint::verify(&note, key.verifier_key(), &origin.parse().unwrap()).unwrap();
-        // This key is the tests' own: what it signed must not stay for others to trip over.
-        let clean = "delete from app.audit_checkpoints where signed_at = 1800000300";
-        superuser.batch_execute(clean).await.unwrap();
+        clock.advance(300);
+        assert!(
+            checkpointer.tick(&mut last).await.is_err(),
+            "its entries are not its head's"
+        );
+        assert_eq!(
+            checkpointer.tick(&mut last).await.unwrap(),
+            0,
+            "and the schedule goes on"
+        );
+        // Nor is one that was rewound behind its checkpoint and grew again.
+        superuser
+            .batch_execute(
+                "alter table app.audit_leaves disable trigger user; delete from app.audit_leaves; \
+                 alter table app.audit_leaves enable trigger user",
+            )
+            .await
+            .unwrap();
+        grow(1).await;
+        superuser
+            .batch_execute("update app.audit_leaves set leaf_hash = leaf_hash")
+            .await
+            .unwrap_err();
+        let (tree, _) = Frontier::new().append_batch(&[leaves[1], leaves[2]]);
+        superuser
+            .execute(
+                "update app.audit_logs set size = 2, frontier = $1",
+                &[&tree.to_bytes()],
+            )
+            .await
+            .unwrap();
+        clock.advance(300);
+        assert!(
+            checkpointer.tick(&mut last).await.is_err(),
+            "a second history is not signed"
+        );
     });
+    if let Err(error) = runtime().block_on(task) {
+        std::panic::resume_unwind(error.into_panic());
+    }
 }

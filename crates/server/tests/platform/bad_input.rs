@@ -335,3 +335,22 @@ fn request_ids_are_our_own() {
         }
     });
 }
+
+/// A secret that is pasted where an id belongs is refused, and is not what the log says.
+#[test]
+fn what_is_pasted_into_a_path_or_a_url_does_no_harm() {
+    on_platform(|running| async move {
+        let tenant = running.tenant("pasted").await;
+        let odd = json!({ "url": "https://example.com/\u{0}" });
+        let made = running
+            .send("POST", "/v1/webhooks", Some(&tenant.token), Some(odd))
+            .await;
+        assert!(matches!(made.status, 201 | 400), "{}", made.text);
+        let path = format!("/v1/api-keys/{}", "cust_live_".repeat(8));
+        let answer = running
+            .send("DELETE", &path, Some(&tenant.token), None)
+            .await;
+        assert_eq!(answer.slug(), "not-found");
+        assert!(!answer.text.contains("cust_live_"));
+    });
+}

@@ -94,7 +94,7 @@ async fn a_genuine_claim_sees_its_own_rows_and_no_others() {
         .await
         .unwrap_err();
     assert_eq!(error.code(), Some(&SqlState::INSUFFICIENT_PRIVILEGE));
-    let delete = "delete from app.provider_credentials where tenant_id = $1";
+    let delete = "update app.provider_credentials set stored_at = 9 where tenant_id = $1";
     assert_eq!(
         client.execute(delete, &[globex.as_uuid()]).await.unwrap(),
         0
@@ -212,9 +212,17 @@ async fn what_would_go_round_the_policies_is_refused() {
         "select * from app.audit_staged",
         "select * from app.schema_migrations",
         "delete from app.audit_leaves",
+        "delete from app.provider_credentials",
+        "do $$ begin lock table app.provider_credentials in access exclusive mode; end $$",
+        "do $$ begin lock table app.api_keys in access exclusive mode; end $$",
+        "select lo_create(0)",
+        "select lo_from_bytea(0, 'x')",
+        "select pg_terminate_backend(pg_backend_pid())",
+        "insert into app.audit_staged (tenant_id, event_id, leaf, staged_at) \
+         values (gen_random_uuid(), gen_random_uuid(), '', '-infinity')",
         "update app.audit_leaves set leaf = ''",
         "insert into app.audit_leaves values (gen_random_uuid(), 0, gen_random_uuid(), '', '')",
-        "insert into app.audit_checkpoints values (gen_random_uuid(), 1, '', 0)",
+        "insert into app.audit_checkpoints values (gen_random_uuid(), 1, '', '', 0)",
         "copy app.api_keys to '/tmp/strongroom-stolen'",
         "copy (select 1) to program 'true'",
         "select pg_read_file('/etc/passwd')",
@@ -484,4 +492,77 @@ async fn no_altered_claim_holds() {
             "{how} at {place}: {byte}"
         );
     }
+}
+
+/// Whoever can run SQL in one request leaves nothing in the session for the next: least of all a
+/// statement under the name of the one that takes the next claim.
+#[tokio::test]
+async fn nothing_of_a_session_outlives_its_loan() {
+    let database = Database::start(crate::database::folder()).await;
+    let (victim, thief) = (
+        database.tenant("victim").await,
+        database.tenant("thief").await,
+    );
+    let gateway = database.gateway(1);
+    let mut tx = begin(&gateway, thief, Access::Read).await;
+    tx.query(
+        "do $d$ declare n text; begin \
+         select name into n from pg_prepared_statements where not from_sql \
+           and statement like '%strongroom.claim%' limit 1; \
+         execute 'deallocate ' || quote_ident(n); \
+         execute 'prepare ' || quote_ident(n) || '(text, text) as select \
+           pg_catalog.set_config(''strongroom.claim'', $1, true), \
+           pg_catalog.set_config(''application_name'', $2, true), \
+           pg_catalog.set_config(''evil.claim'', $1, false)'; end $d$",
+        &[],
+    )
+    .await
+    .unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = begin(&gateway, victim, Access::Write).await;
+    tx.query("select from app.provider_credentials", &[])
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = begin(&gateway, thief, Access::Read).await;
+    let kept = tx
+        .query("select current_setting('evil.claim', true)", &[])
+        .await
+        .unwrap();
+    assert_eq!(kept[0].get::<_, Option<String>>(0).unwrap_or_default(), "");
+
+    // On one session: a cursor that is held, a lock, a channel, a setting.
+    for sql in [
+        "declare held cursor with hold for select sealed from app.provider_credentials",
+        "select pg_advisory_lock(1)",
+        "listen spy",
+        "select set_config('statement_timeout', '0', false), set_config('my.own', 'x', false)",
+    ] {
+        tx.query(sql, &[]).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let mut tx = begin(&gateway, victim, Access::Read).await;
+    let left = tx
+        .query(
+            "select (select count(*) from pg_cursors where name <> ''), coalesce(current_setting('my.own', true), ''), \
+             current_setting('statement_timeout'), (select count(*) from pg_listening_channels()), \
+             (select count(*) from pg_locks where locktype = 'advisory' and pid = pg_backend_pid())",
+            &[],
+        )
+        .await
+        .unwrap();
+    let left = &left[0];
+    assert_eq!(
+        (
+            left.get::<_, i64>(0),
+            left.get::<_, i64>(3),
+            left.get::<_, i64>(4)
+        ),
+        (0, 0, 0)
+    );
+    assert_eq!(
+        (left.get::<_, &str>(1), left.get::<_, &str>(2)),
+        ("", "30s")
+    );
+    tx.rollback().await;
 }

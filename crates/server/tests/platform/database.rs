@@ -43,7 +43,10 @@ pub(crate) fn folder() -> PathBuf {
         let prefix = std::env::temp_dir().join(format!("strongroom-test-{process}-"));
         let work = "while kill -0 \"$1\" 2>/dev/null; do sleep 1; done; sleep 3; rm -rf -- \"$2\"*";
         // It outlives us on purpose, and ends by itself: nobody is left to wait for it.
-        #[allow(clippy::zombie_processes, reason = "the child waits for this process to end")]
+        #[allow(
+            clippy::zombie_processes,
+            reason = "the child waits for this process to end"
+        )]
         std::process::Command::new("sh")
             .args(["-c", work, "janitor", &process.to_string()])
             .arg(&prefix)

@@ -218,7 +218,7 @@ async fn a_read_transaction_cannot_write() {
     let gateway = database.gateway(1);
     let mut tx = begin(&gateway, tenant, Access::Read).await;
     let error = tx
-        .query("delete from app.provider_credentials", &[])
+        .query("update app.provider_credentials set stored_at = 9", &[])
         .await
         .unwrap_err();
     assert!(matches!(error, QueryError::Refused(_)), "{error}");

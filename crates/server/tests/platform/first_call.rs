@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 use strongroom_auditchain::Receipt;
 
-use crate::database::database;
-use crate::platform::{Running, on_platform};
+use crate::database::{Database, database, folder};
+use crate::platform::{Running, on_platform, runtime, start};
 
 const EMAIL: &str = "john.planted@example.com";
 const SSN: &str = "536-90-4399";
@@ -309,4 +309,72 @@ fn a_policy_decides_for_the_next_call() {
             refused.text
         );
     });
+}
+
+#[test]
+fn an_answer_that_tells_the_credential_is_refused() {
+    on_platform(|running| async move {
+        let tenant = running.tenant("echo").await;
+        // The provider of the tests answers with the model that it was asked for.
+        let mut body = prompt();
+        body["model"] = json!("sk-tests-own-provider");
+        let path = "/v1/chat/completions";
+        let answer = running
+            .send("POST", path, Some(&tenant.token), Some(body))
+            .await;
+        assert_eq!(received(running, "sk-tests-own-provider").await.len(), 1);
+        assert_eq!(
+            (answer.status, answer.slug().as_str()),
+            (502, "upstream-failed")
+        );
+        assert!(!answer.text.contains("sk-tests-own-provider"));
+        let entries = running.entries(&tenant.token).await;
+        let last = entries
+            .iter()
+            .rfind(|e| e["event"]["kind"] == "chat.outcome")
+            .unwrap();
+        assert_eq!(last["event"]["outcome"], "failed");
+        assert_eq!(last["event"]["reason"], "upstream-broken");
+    });
+}
+
+#[test]
+fn a_call_too_many_at_once_is_told_to_come_back() {
+    // A platform of its own, with one place.
+    let limits = [("STRONGROOM_LIMITS_CONCURRENT_CALLS", "1")];
+    let task = runtime().spawn(async move {
+        let database = Database::start(folder()).await;
+        let running = start(database.endpoint(), &limits).await;
+        let tenant = running.tenant("crowd").await;
+        let call = || {
+            let path = "/v1/chat/completions";
+            running.send("POST", path, Some(&tenant.token), Some(prompt()))
+        };
+        *running.provider.delay.lock().unwrap() = std::time::Duration::from_secs(2);
+        // The place is held while the provider thinks.
+        let second = async {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            call().await
+        };
+        let (first, second) = tokio::join!(call(), second);
+        assert_eq!(first.status, 200, "{}", first.text);
+        assert_eq!(
+            (second.status, second.slug().as_str()),
+            (503, "unavailable")
+        );
+        assert_eq!(second.header("retry-after"), "1");
+        assert_eq!(running.app.calls.available_permits(), 1);
+
+        // Nor does a text wait for ever to be examined.
+        let places = running.app.redactions.available_permits();
+        let places = u32::try_from(places).unwrap();
+        let held = running.app.redactions.acquire_many(places).await.unwrap();
+        let third = call().await;
+        assert_eq!((third.status, third.slug().as_str()), (503, "unavailable"));
+        drop(held);
+        assert_eq!(call().await.status, 200);
+    });
+    if let Err(error) = runtime().block_on(task) {
+        std::panic::resume_unwind(error.into_panic());
+    }
 }

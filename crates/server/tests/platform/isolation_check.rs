@@ -77,6 +77,32 @@ async fn the_self_check_passes_and_finds_planted_holes() {
             "public-may-nothing",
         ),
         (
+            "create policy leak on app.api_keys to strongroom_gateway using (true)",
+            "drop policy leak on app.api_keys",
+            "policies-read-the-claim-alone: app.api_keys",
+        ),
+        (
+            "grant update on app.api_keys to strongroom_gateway",
+            "revoke update on app.api_keys from strongroom_gateway; \
+             grant update (revoked_at) on app.api_keys to strongroom_gateway",
+            "role-cannot-lock-tables: app.api_keys",
+        ),
+        (
+            "grant select (kid, ipad) on priv.claim_key to strongroom_gateway",
+            "revoke select (kid, ipad) on priv.claim_key from strongroom_gateway",
+            "claim-key-unreadable",
+        ),
+        (
+            "alter table app.audit_leaves disable trigger user",
+            "alter table app.audit_leaves enable trigger user",
+            "leaves-are-append-only",
+        ),
+        (
+            "alter role strongroom_sequencer set synchronous_commit = off",
+            "alter role strongroom_sequencer set synchronous_commit = on",
+            "commits-wait-for-the-disk",
+        ),
+        (
             "alter role strongroom_gateway set client_connection_check_interval = 0",
             "alter role strongroom_gateway set client_connection_check_interval = '500ms'",
             "time-outs-are-set",
@@ -96,4 +122,18 @@ async fn the_self_check_passes_and_finds_planted_holes() {
         .to_string();
     assert!(skewed.contains("clock-skew"), "{skewed}");
     self_check(&database.endpoint(), now()).await.unwrap();
+    // Last, since it cannot be undone from outside: a verifier that believes what it is told.
+    superuser
+        .batch_execute(
+            "create or replace function app.tenant_id() returns uuid language plpgsql stable \
+             security definer parallel restricted set search_path = pg_catalog, pg_temp as \
+             $$ begin return current_setting('strongroom.claim', true)::uuid; end $$",
+        )
+        .await
+        .unwrap();
+    let error = self_check(&database.endpoint(), now())
+        .await
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("verifier-is-as-specified"), "{error}");
 }

@@ -11,11 +11,13 @@
 mod audit_tamper;
 mod bad_input;
 mod claim_attacks;
+mod cluster_starts;
 mod database;
 mod dropped_requests;
 mod first_call;
 mod hang_ups;
 mod isolation_check;
+mod key_limits;
 mod kills;
 mod platform;
 mod request_id_thread;

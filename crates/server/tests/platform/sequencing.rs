@@ -101,13 +101,16 @@ fn nothing_is_answered_while_the_log_takes_no_events() {
             "model": "gpt-silent",
             "messages": [{ "role": "user", "content": "hello" }],
         });
-        for (method, path, body) in [
-            ("GET", "/v1/audit/log", json!({})),
-            ("POST", "/v1/chat/completions", call),
+        let store = json!({ "credential": "sk-x" });
+        // The third was written, and its event will be: it is not answered as a failure.
+        for (method, path, body, slug) in [
+            ("GET", "/v1/audit/log", json!({}), "audit-unavailable"),
+            ("POST", "/v1/chat/completions", call, "audit-unavailable"),
             (
                 "PUT",
                 "/v1/providers/x/credential",
-                json!({ "credential": "sk-x" }),
+                store,
+                "outcome-unknown",
             ),
         ] {
             let answer = running
@@ -115,16 +118,53 @@ fn nothing_is_answered_while_the_log_takes_no_events() {
                 .await;
             assert_eq!(
                 (answer.status, answer.slug().as_str()),
-                (503, "audit-unavailable"),
+                (503, slug),
                 "{path}"
             );
-            assert!(!answer.header("retry-after").is_empty());
+            assert_eq!(
+                answer.header("retry-after").is_empty(),
+                slug == "outcome-unknown"
+            );
         }
         assert_eq!(
             running.provider.received.lock().unwrap().len(),
             sent,
             "a call went out unrecorded"
         );
+    });
+    if let Err(error) = runtime().block_on(task) {
+        std::panic::resume_unwind(error.into_panic());
+    }
+}
+
+/// One tenant's log that cannot go on keeps nobody else's waiting.
+#[test]
+fn a_log_that_is_broken_stops_its_own_tenant_alone() {
+    let task = runtime().spawn(async {
+        let database = Database::start(folder()).await;
+        let running = start(database.endpoint(), &[]).await;
+        let (broken, whole) = (
+            running.tenant("broken").await,
+            running.tenant("whole").await,
+        );
+        let superuser = database.sql("postgres").await;
+        let garble = "update app.audit_logs set frontier = '\\x00' where tenant_id = $1";
+        superuser
+            .execute(garble, &[broken.id.as_uuid()])
+            .await
+            .unwrap();
+        let asks = (0..10).map(|number| {
+            let tenant = if number % 2 == 0 { &broken } else { &whole };
+            running.send("GET", "/v1/api-keys", Some(&tenant.token), None)
+        });
+        for (number, answer) in futures_util::future::join_all(asks)
+            .await
+            .iter()
+            .enumerate()
+        {
+            let expected = if number % 2 == 0 { 503 } else { 200 };
+            assert_eq!(answer.status, expected, "{}", answer.text);
+        }
     });
     if let Err(error) = runtime().block_on(task) {
         std::panic::resume_unwind(error.into_panic());

@@ -165,7 +165,7 @@ fn every_log_line_of_a_request_bears_its_id_and_no_content() {
                 "/v1/providers/logs/credential",
                 json!({ "credential": "sk-planted-in-logs" }),
             ),
-            ("GET", "/v1/nonsense", json!({})),
+            ("GET", "/v1/nonsense/planted", json!({})),
         ] {
             let answer = send(&server.base, method, path, &tenant.token, body)
                 .await
@@ -207,5 +207,36 @@ fn every_log_line_of_a_request_bears_its_id_and_no_content() {
             answered += usize::from(line["message"] == "answered");
         }
         assert_eq!(answered, ids.len());
+    });
+}
+
+/// Whoever opens a connection and says no more holds nothing up: neither others nor the end.
+#[test]
+fn a_silent_connection_holds_nothing_up() {
+    use std::io::{Read, Write};
+
+    on_platform(|running| async move {
+        let mut server = start(running);
+        let address = server.base.strip_prefix("http://").unwrap().to_owned();
+        let mut half = std::net::TcpStream::connect(&address).unwrap();
+        half.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n")
+            .unwrap();
+        let mut idle = std::net::TcpStream::connect(&address).unwrap();
+        idle.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            .unwrap();
+        let mut answer = [0_u8; 12];
+        idle.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 200");
+        let began = std::time::Instant::now();
+        let ended = tokio::task::spawn_blocking(move || server.terminate())
+            .await
+            .unwrap();
+        assert!(ended.success(), "{ended}");
+        assert!(
+            began.elapsed() < Duration::from_secs(20),
+            "{:?}",
+            began.elapsed()
+        );
+        drop((half, idle));
     });
 }

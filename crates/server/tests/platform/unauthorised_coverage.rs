@@ -30,7 +30,7 @@ fn claims(running: &Running, tenant: &Tenant) -> Claims {
         expires_at: now + 900,
         token_id: Uuid::from_u128(1),
         session_id: Uuid::from_u128(2),
-        client_id: "tests".to_owned(),
+        client_id: "TestsOwnKey1".to_owned(),
     }
 }
 
@@ -240,6 +240,66 @@ fn too_fast_is_told_when_to_come_back_and_recorded() {
             .filter(|e| e["event"]["reason"] == "rate-limited")
             .count();
         assert_eq!(recorded, refused.len());
+    });
+    if let Err(error) = runtime().block_on(task) {
+        std::panic::resume_unwind(error.into_panic());
+    }
+}
+
+#[test]
+fn refusals_without_end_do_not_fill_the_log_and_are_all_counted() {
+    on_platform(|running| async move {
+        let tenant = running.tenant("insistent").await;
+        let mut weak = claims(running, &tenant);
+        weak.capabilities = CapabilitySet::EMPTY;
+        let token = signed(running, &weak);
+        for _ in 0..15 {
+            let asks = (0..20).map(|_| running.send("GET", "/v1/policy", Some(&token), None));
+            for answer in futures_util::future::join_all(asks).await {
+                assert_eq!(
+                    (answer.status, answer.slug().as_str()),
+                    (403, "capability-missing")
+                );
+            }
+        }
+        // The next one that is recorded tells how many were not.
+        tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+        running.send("GET", "/v1/policy", Some(&token), None).await;
+        let entries = running.entries(&tenant.token).await;
+        let refused: Vec<_> = entries
+            .iter()
+            .filter(|entry| entry["event"]["reason"] == "capability-missing")
+            .collect();
+        assert!((60..150).contains(&refused.len()), "{}", refused.len());
+        let last = refused.last().unwrap()["event"]["resource"].as_str();
+        assert!(last.unwrap().starts_with("unrecorded-refusals/"));
+        let unrecorded: usize = refused
+            .iter()
+            .filter_map(|entry| entry["event"]["resource"].as_str())
+            .filter_map(|text| text.strip_prefix("unrecorded-refusals/"))
+            .map(|count| count.parse::<usize>().unwrap())
+            .sum();
+        assert_eq!(refused.len() + unrecorded, 301);
+    });
+}
+
+#[test]
+fn a_caller_without_the_capability_is_counted_before_it_is_refused() {
+    let limits = [
+        ("STRONGROOM_LIMITS_CALLER_PER_SECOND", "1"),
+        ("STRONGROOM_LIMITS_CALLER_BURST", "2"),
+    ];
+    let task = runtime().spawn(async move {
+        let database = Database::start(folder()).await;
+        let running = start(database.endpoint(), &limits).await;
+        let tenant = running.tenant("weak").await;
+        let mut weak = claims(&running, &tenant);
+        weak.capabilities = CapabilitySet::EMPTY;
+        let token = signed(&running, &weak);
+        let asks = (0..10).map(|_| running.send("GET", "/v1/policy", Some(&token), None));
+        let answers = futures_util::future::join_all(asks).await;
+        assert!(answers.iter().any(|answer| answer.status == 429));
+        assert!(answers.iter().any(|answer| answer.status == 403));
     });
     if let Err(error) = runtime().block_on(task) {
         std::panic::resume_unwind(error.into_panic());
