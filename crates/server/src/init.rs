@@ -54,9 +54,7 @@ pub async fn init(
         .await
         .map_err(StartError::of)?;
     let migrations = database.migrate().await.map_err(StartError::of)?;
-    if let Some(dir) = password_dir
-        && !dir.join(Role::Gateway.name()).exists()
-    {
+    if let Some(dir) = password_dir {
         database.set_passwords(dir).await.map_err(StartError::of)?;
     }
     let kms = keyring(config)?;
@@ -88,6 +86,7 @@ pub async fn init(
 fn keyring(config: &Config) -> Result<LocalKms, StartError> {
     let path = config.keyring();
     if path.exists() {
+        files::is_plain_file(&path).map_err(StartError::of)?;
         return LocalKms::open(path).map_err(StartError::of);
     }
     if let Some(dir) = path.parent() {
