@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::failure::{At as _, Failure};
-use crate::mutations::{MUTATIONS, Mutation};
+use crate::mutations::{self, Mutation};
 use crate::program;
 use crate::project::Project;
 use crate::stage::{Counts, Outcome};
@@ -47,7 +47,7 @@ enum Verdict {
 /// Tries the chosen sabotages; every one must be caught.
 pub(crate) fn run(project: &Project, options: &Options) -> Result<(), Failure> {
     if options.list {
-        for mutation in MUTATIONS {
+        for mutation in mutations::all() {
             println!(
                 "{:32} {}\n{:32} cargo test {}",
                 mutation.name, mutation.file, "", mutation.test
@@ -111,7 +111,7 @@ fn chosen(options: &Options) -> Result<Vec<&'static Mutation>, Failure> {
             .as_ref()
             .is_none_or(|only| only == mutation.name)
     };
-    let chosen: Vec<_> = MUTATIONS.iter().filter(wanted).collect();
+    let chosen: Vec<_> = mutations::all().filter(wanted).collect();
     if chosen.is_empty() {
         return Err(Failure::cannot_run(
             "no sabotage of this name: --list prints them",
