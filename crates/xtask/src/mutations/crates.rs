@@ -284,4 +284,11 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "options.write(true).create(true);",
         test: "-p strongroom-cli --test cli -- --exact command_line::nothing_is_overwritten",
     },
+    Mutation {
+        name: "llm-names-pass-unredacted",
+        file: "crates/llm-wire/src/redactor.rs",
+        find: "let rest = rest.ok_or_else(|| WireError::refused(path))?;",
+        replace: "let rest = rest.unwrap_or(text.as_str());",
+        test: "-p strongroom-llm-wire --test vectors requests",
+    },
 ];
