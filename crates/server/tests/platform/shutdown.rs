@@ -68,6 +68,14 @@ impl Logged {
     }
 }
 
+/// Nothing stays behind when a test fails.
+impl Drop for Logged {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
 fn call() -> Value {
     json!({
         "model": "gpt-stop",
