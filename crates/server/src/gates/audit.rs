@@ -178,8 +178,12 @@ pub async fn commit_recorded(
     tx.query(STAGE_EVENT, &[tenant.as_uuid(), &id, &leaf.as_bytes()])
         .await?;
     tx.commit().await?;
-    // From here on the event is written, by the next sweep at the latest.
-    context.conclude();
+    // From here on the event is written, by the next sweep at the latest. An operator's write into
+    // another tenant's log has an event in the operator's own besides.
+    let own = context.known().is_some_and(|(known, _)| *known == tenant);
+    if own {
+        context.conclude();
+    }
     let receipt = app.sequencer.staged(tenant, id).await.map_err(|error| {
         tracing::error!(%error, kind, "a staged event is not acknowledged");
         Problem::new(
@@ -188,7 +192,7 @@ pub async fn commit_recorded(
              repeat it",
         )
     })?;
-    if context.known().is_some_and(|(known, _)| *known == tenant) {
+    if own {
         context.acknowledge(&receipt);
     }
     Ok(receipt)

@@ -378,3 +378,19 @@ fn a_call_too_many_at_once_is_told_to_come_back() {
         std::panic::resume_unwind(error.into_panic());
     }
 }
+
+#[test]
+fn who_created_a_tenant_stands_in_both_logs() {
+    on_platform(|running| async move {
+        let before = running.entries(&running.admin_key).await.len();
+        let tenant = running.tenant("twice-told").await;
+        let platform = running.entries(&running.admin_key).await;
+        let created = |entry: &&Value| entry["event"]["kind"] == "tenant.create";
+        assert!(platform[before..].iter().any(|entry| created(&entry)));
+        let first = running.entries(&tenant.token).await[0].clone();
+        assert_eq!(first["event"]["kind"], "tenant.created");
+        assert_eq!(first["event"]["resource"], tenant.id.to_string());
+        let theirs = platform.iter().rfind(created).unwrap();
+        assert_eq!(first["event"]["actor"], theirs["event"]["actor"]);
+    });
+}
