@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::files;
 use crate::keys::{PlatformKeys, kek};
 use crate::postgres::{Access, Endpoint, Gateway, Job, Owner, Pool, Role};
-use crate::routes::tenants::{Moment, provision};
+use crate::routes::tenants::provision;
 
 /// What the platform's operator may do.
 const OPERATOR: CapabilitySet = CapabilitySet::of(&[
@@ -116,10 +116,8 @@ async fn platform_tenant(
         tx.rollback().await;
         return Ok(None);
     }
-    let now = Moment {
-        seconds: clock.unix_seconds(),
-    };
-    let key = provision(&mut tx, &now, config.host(), "platform", OPERATOR)
+    let now = clock.unix_seconds();
+    let key = provision(&mut tx, now, config.host(), "platform", OPERATOR)
         .await
         .map_err(|problem| StartError::of(problem.kind().title()))?;
     let draft = Draft {

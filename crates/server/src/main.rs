@@ -160,7 +160,6 @@ async fn serve_on(endpoint: Endpoint, config: Config) -> Result<(), String> {
         .map_err(|error| format!("listen: {listen}: {error}"))?;
     let address = listener.local_addr().map_err(|error| error.to_string())?;
     eprintln!("serving on http://{address}");
-    serve(platform, listener, stop)
-        .await
-        .map_err(|error| error.to_string())
+    serve(platform, listener, stop).await;
+    Ok(())
 }

@@ -35,15 +35,13 @@ const CONNECTIONS: usize = 4096;
 /// Most headers of a request. The request-id gate refuses far fewer with a document of its own.
 const HEADERS: usize = 1024;
 
-/// Serves until `stop` is done, then lets what began come to its end.
-///
-/// # Errors
-/// Never as it stands; the listener's own errors are logged, since they pass.
+/// Serves until `stop` is done, then lets what began come to its end. The listener's errors are
+/// logged and waited out, since they pass.
 pub async fn serve(
     platform: Platform,
     listener: TcpListener,
     stop: impl Future<Output = ()> + Send + 'static,
-) -> io::Result<()> {
+) {
     let router = router(&platform.app);
     let closing = CancellationToken::new();
     let places = Arc::new(Semaphore::new(CONNECTIONS));
@@ -87,7 +85,6 @@ pub async fn serve(
     drop(router);
     platform.stop().await;
     tracing::info!("stopped");
-    Ok(())
 }
 
 /// One connection, to its end or, once we are closing, to the end of the request in hand.

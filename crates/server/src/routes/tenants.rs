@@ -8,7 +8,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 use strongroom_apikey::{ApiKey, Environment, KeyRecord};
-use strongroom_envelope::{KeyAdmin, KmsError};
+use strongroom_envelope::KmsError;
 use strongroom_tenancy::{ActorId, ActorKind, CapabilitySet, Role, TenantId};
 use uuid::Uuid;
 
@@ -49,13 +49,13 @@ pub async fn create(
         return Err(problem.with_param("name"));
     }
     let tenant = new_id(&app).and_then(|id| TenantId::from_uuid(id).map_err(internal))?;
-    create_key(app.key_admin.as_ref(), &app, tenant).await?;
+    create_key(&app, tenant).await?;
     let context = operator.for_new_tenant(tenant);
     let mut tx = context.begin(Access::Write).await?;
     let owner = Role::Owner.capabilities();
     let key = provision(
         &mut tx,
-        &app_time(&app),
+        app.clock.unix_seconds(),
         app.config.host(),
         &asked.name,
         owner,
@@ -73,8 +73,8 @@ pub async fn create(
     Ok((StatusCode::CREATED, axum::Json(body)).into_response())
 }
 
-async fn create_key(admin: &dyn KeyAdmin, app: &App, tenant: TenantId) -> Result<(), Problem> {
-    match admin.create(&tenant, &app.kek).await {
+async fn create_key(app: &App, tenant: TenantId) -> Result<(), Problem> {
+    match app.key_admin.create(&tenant, &app.kek).await {
         Ok(()) | Err(KmsError::AlreadyExists) => Ok(()),
         Err(error) => {
             tracing::error!(%error, "a tenant's key was not made");
@@ -86,25 +86,14 @@ async fn create_key(admin: &dyn KeyAdmin, app: &App, tenant: TenantId) -> Result
     }
 }
 
-/// When, for rows and ids.
-pub(crate) struct Moment {
-    /// Unix seconds.
-    pub(crate) seconds: u64,
-}
-
-fn app_time(app: &App) -> Moment {
-    Moment {
-        seconds: app.clock.unix_seconds(),
-    }
-}
-
-/// Writes what every tenant begins with: its row, its log, its first key. Answers the key.
+/// Writes what every tenant begins with: its row, its log, its first key. Answers the key. `now`
+/// is in Unix seconds.
 ///
 /// # Errors
 /// A problem; nothing is written then.
 pub(crate) async fn provision(
     tx: &mut TenantTx,
-    now: &Moment,
+    now: u64,
     host: &str,
     name: &str,
     capabilities: CapabilitySet,
@@ -123,7 +112,7 @@ pub(crate) async fn provision(
     getrandom::fill(&mut random).map_err(internal)?;
     let id = uuid::Builder::from_random_bytes(random).into_uuid();
     let actor = ActorId::new(ActorKind::Service, id).map_err(internal)?;
-    api_keys::store(tx, &record, actor, now.seconds, None).await?;
+    api_keys::store(tx, &record, actor, now, None).await?;
     Ok(key)
 }
 

@@ -330,7 +330,7 @@ fn a_platform_that_stops_waits_for_what_is_under_way() {
         // The subscriber has it and has not answered.
         stop.send(()).unwrap();
         drop(running);
-        served.await.unwrap().unwrap();
+        served.await.unwrap();
         let superuser = database.sql("postgres").await;
         let sql = "select delivered_at, last_status from app.webhook_outbox";
         let row = superuser.query_one(sql, &[]).await.unwrap();
