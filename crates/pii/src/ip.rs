@@ -48,7 +48,8 @@ fn v6_start(page: &Page<'_>, colon: usize, free: usize) -> Option<usize> {
     let joined = page.word_before(start)
         || (matches!(page.byte_before(start), b'.' | b'-')
             && start >= 2
-            && matches!(page.byte(start - 2), b'0'..=b'9' | PLACEHOLDER));
+            && (matches!(page.byte(start - 2), b'0'..=b'9' | PLACEHOLDER)
+                || page.is_claimed(start - 2)));
     if digits > 0 && !joined {
         return Some(start);
     }

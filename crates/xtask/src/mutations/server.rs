@@ -50,8 +50,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         file: "crates/server/src/postgres/session.rs",
         find: "if in_statement && let Ok(stream)",
         replace: "if !in_statement && let Ok(stream)",
-        test: "-p strongroom-server --test platform -- --exact \
-               dropped_requests::two_hundred_hang_ups_in_mid_statement_never_exceed_the_slots",
+        test: "-p strongroom-server --test platform -- --exact hang_ups::two_hundred_clients_that_hang_up_in_mid_statement_leave_no_backend_and_no_lock",
     },
     Mutation {
         name: "dirty-connection-goes-back",
@@ -253,7 +252,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "silent-connections-stay",
         file: "crates/server/src/serve.rs",
-        find: "connections.shutdown().await;",
+        find: ".header_read_timeout(HEAD)",
         replace: "",
         test: "-p strongroom-server --test platform -- --exact shutdown::a_silent_connection_holds_nothing_up",
     },
