@@ -27,6 +27,7 @@ pub const MAX_CONTEXT_TEXT: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncryptionContext {
     pairs: BTreeMap<String, String>,
+    hash: [u8; 32],
 }
 
 /// Why pairs are not a context.
@@ -71,7 +72,10 @@ impl EncryptionContext {
                 return Err(ContextError::DuplicateKey);
             }
         }
-        Ok(Self { pairs: taken })
+        Ok(Self {
+            hash: hash(&taken),
+            pairs: taken,
+        })
     }
 
     /// The pairs, in the byte order of their keys.
@@ -81,16 +85,23 @@ impl EncryptionContext {
             .map(|(key, value)| (key.as_str(), value.as_str()))
     }
 
-    /// The context's hash (`docs/spec/envelope.md`, "Context").
-    pub(crate) fn hash(&self) -> [u8; 32] {
-        let mut hash = Sha256::new();
-        let texts = self.iter().flat_map(|(key, value)| [key, value]);
-        for field in std::iter::once(derive::CONTEXT).chain(texts) {
-            hash.update(derive::length(field.as_bytes()));
-            hash.update(field.as_bytes());
-        }
-        hash.finalize().into()
+    /// The context's hash, made once: sealing many records of one context does it no more.
+    pub(crate) const fn hash(&self) -> &[u8; 32] {
+        &self.hash
     }
+}
+
+/// The hash of a context (`docs/spec/envelope.md`, "Context").
+fn hash(pairs: &BTreeMap<String, String>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let texts = pairs
+        .iter()
+        .flat_map(|(key, value)| [key.as_str(), value.as_str()]);
+    for field in std::iter::once(derive::CONTEXT).chain(texts) {
+        hash.update(derive::length(field.as_bytes()));
+        hash.update(field.as_bytes());
+    }
+    hash.finalize().into()
 }
 
 #[cfg(test)]
@@ -128,7 +139,7 @@ mod tests {
     #[test]
     fn order_does_not_matter_and_boundaries_do() {
         let hash = |pairs: &[(&str, &str)]| {
-            EncryptionContext::new(pairs.iter().copied())
+            *EncryptionContext::new(pairs.iter().copied())
                 .unwrap()
                 .hash()
         };

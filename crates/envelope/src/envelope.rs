@@ -1,114 +1,195 @@
 //! Sealing and opening, with the KMS in between.
 
+use futures_util::future::try_join_all;
 use strongroom_tenancy::TenantId;
 use zeroize::Zeroizing;
 
-use crate::body;
+use crate::aead;
+use crate::compact::{self, CompactBody, CompactKey, MAX_COMPACT, SALT};
 use crate::context::EncryptionContext;
-use crate::dek::{Dek, RandomnessError};
-use crate::hazmat;
-use crate::header::{HeaderError, MAX_PLAINTEXT, SALT, Sealed};
+use crate::data_key::DataKey;
+use crate::dek::Dek;
+use crate::errors::{OpenError, SealError};
+use crate::header::{self, Header, KeyField, MAX_WRAPS, Suite, Wraps};
 use crate::key_ref::KeyRef;
-use crate::kms::{Kms, KmsError, WrappedDek};
+use crate::kms::{Kms, WrappedDek};
+use crate::random;
+use crate::stream_key::StreamKey;
+use crate::wipe::Plaintext;
 
-/// The most calls that [`open`] makes to a KMS.
+/// The most calls that opening a record makes to a KMS.
 pub const MAX_KMS_CALLS: usize = 2;
 
-/// Why a record was not sealed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum SealError {
-    /// Longer than [`MAX_PLAINTEXT`].
-    #[error("seal: the record is longer than 65536 bytes")]
-    PlaintextTooLong,
-    /// The KMS failed.
-    #[error(transparent)]
-    Kms(#[from] KmsError),
-    /// A wrap cannot be written, or the KMS answered with one for another key.
-    #[error("seal: the wrap is not for this key, or does not fit the header")]
-    Wrap,
-    /// No randomness.
-    #[error(transparent)]
-    Randomness(#[from] RandomnessError),
-    /// The cipher failed.
-    #[error("seal: the cipher failed")]
-    Cipher,
+/// A key that a record is sealed to, or may be opened with: its KMS, and its name there.
+#[derive(Clone, Copy)]
+pub struct Recipient<'a> {
+    /// Where the key is.
+    pub kms: &'a dyn Kms,
+    /// Its name.
+    pub key: &'a KeyRef,
 }
 
-/// Why a record was not opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum OpenError {
-    /// The bytes are not a sealed record.
-    #[error(transparent)]
-    Header(#[from] HeaderError),
-    /// The KMS was throttled or unavailable; the same call may succeed later.
-    #[error(transparent)]
-    Kms(KmsError),
-    /// The record does not open: altered, for another tenant or context, under a key that is not
-    /// allowed or is gone. Which, is not said.
-    #[error("open: failed")]
-    Failed,
+impl<'a> Recipient<'a> {
+    /// Names a key of a KMS.
+    #[must_use]
+    pub const fn new(kms: &'a dyn Kms, key: &'a KeyRef) -> Self {
+        Self { kms, key }
+    }
+
+    /// Wraps for this recipient, and checks that the answer is for this key.
+    pub(crate) async fn wrap(&self, tenant: &TenantId, dek: &Dek) -> Result<WrappedDek, SealError> {
+        let wrapped = self.kms.wrap(tenant, self.key, dek).await?;
+        self.check(wrapped)
+    }
+
+    /// Wraps again what is wrapped for this recipient.
+    pub(crate) async fn rewrap(
+        &self,
+        tenant: &TenantId,
+        wrapped: &WrappedDek,
+    ) -> Result<WrappedDek, SealError> {
+        let wrapped = self.kms.rewrap(tenant, wrapped, self.key).await?;
+        self.check(wrapped)
+    }
+
+    fn check(&self, wrapped: WrappedDek) -> Result<WrappedDek, SealError> {
+        if wrapped.provider == self.kms.provider() && wrapped.key_ref == *self.key {
+            Ok(wrapped)
+        } else {
+            Err(SealError::Wrap)
+        }
+    }
+
+    pub(crate) fn is_of(&self, wrapped: &WrappedDek) -> bool {
+        wrapped.provider == self.kms.provider() && wrapped.key_ref == *self.key
+    }
 }
 
-/// Seals a record under a fresh key, which the tenant's `key` wraps.
+/// Seals a record of any length under a fresh key, which is wrapped for each recipient.
+///
+/// Up to [`MAX_COMPACT`] bytes it is one AES-256-GCM; above, the stream suite. Several recipients
+/// are asked at the same time; any one of them opens the record.
 ///
 /// # Errors
-/// [`SealError`] when the record is too long, or the KMS or the randomness fails.
+/// [`SealError`] when a KMS or the randomness fails. Nothing is sealed to a part of the recipients.
 ///
 /// # Security
-/// The record's length and the key's name stay visible. The context is authenticated, not stored.
+/// The record's length and the keys' names stay visible. The context is authenticated, not stored.
 pub async fn seal(
-    kms: &dyn Kms,
-    key: &KeyRef,
+    recipients: &[Recipient<'_>],
     tenant: &TenantId,
     context: &EncryptionContext,
     plaintext: &[u8],
 ) -> Result<Vec<u8>, SealError> {
-    if plaintext.len() > MAX_PLAINTEXT {
-        return Err(SealError::PlaintextTooLong);
+    // One call for the DEK and all that the body needs: randomness costs by the call.
+    let mut random = Zeroizing::new([0; 32 + SALT + aead::NONCE]);
+    random::fill(random.as_mut_slice())?;
+    let (Some(dek), Some((rest, nonce))) = (
+        random.first_chunk(),
+        random.split_last_chunk::<{ aead::NONCE }>(),
+    ) else {
+        return Err(SealError::Cipher);
+    };
+    let salt = rest.last_chunk().ok_or(SealError::Cipher)?;
+    let dek = Dek::from_bytes(dek);
+    let wraps = wrap_for(recipients, tenant, &dek).await?;
+    let mut sealed = Vec::with_capacity(
+        front_length(&wraps) + compact::OVERHEAD + plaintext.len().min(MAX_COMPACT),
+    );
+    if plaintext.len() > MAX_COMPACT {
+        header::write_inline(Suite::Stream, &wraps, &mut sealed).map_err(|_| SealError::Wrap)?;
+        return StreamKey::new(&dek, tenant).seal(&sealed, context, plaintext);
     }
-    let dek = Dek::generate()?;
-    let wrap = kms.wrap(tenant, key, &dek).await?;
-    if wrap.key_ref != *key {
-        return Err(SealError::Wrap);
-    }
-    let (mut salt, mut nonce) = ([0; SALT], [0; 12]);
-    getrandom::fill(&mut salt).map_err(|_| RandomnessError)?;
-    getrandom::fill(&mut nonce).map_err(|_| RandomnessError)?;
-    hazmat::seal_with(&dek, &[wrap], tenant, context, &salt, &nonce, plaintext)
+    header::write_inline(Suite::Compact, &wraps, &mut sealed).map_err(|_| SealError::Wrap)?;
+    CompactKey::new(&dek, tenant)
+        .seal(context, salt, nonce, plaintext, &mut sealed)
+        .map_err(|_| SealError::Cipher)?;
+    Ok(sealed)
 }
 
 /// Opens a record for the tenant and context that the caller expects it to be for.
 ///
-/// A wrap that names a key outside `allowed` is passed over without a call, and at most
+/// A wrap that is for none of the `recipients` is passed over without a call, and at most
 /// [`MAX_KMS_CALLS`] calls are made, whatever the record says.
 ///
 /// # Errors
-/// [`OpenError::Header`] when the bytes are not a record, [`OpenError::Kms`] when a later try may
-/// succeed, and [`OpenError::Failed`] for everything else.
+/// [`OpenError::Header`] when the bytes are not a record, [`OpenError::Detached`] when its key is
+/// not in it, [`OpenError::Kms`] when a later try may succeed, and [`OpenError::Failed`] for
+/// everything else.
 ///
 /// # Security
 /// Take `tenant` and `context` from what the caller is allowed to see, never from the record or
 /// from beside it.
 pub async fn open(
-    kms: &dyn Kms,
-    allowed: &[KeyRef],
+    recipients: &[Recipient<'_>],
     tenant: &TenantId,
     context: &EncryptionContext,
     sealed: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-    let sealed = Sealed::parse(sealed)?;
+) -> Result<Plaintext, OpenError> {
+    let (header, body) = Header::parse(sealed)?;
+    let KeyField::Inline(wraps) = header.key else {
+        return Err(OpenError::Detached);
+    };
+    match header.suite {
+        Suite::Compact => {
+            let body = CompactBody::parse(body)?;
+            let open = |dek: &Dek| CompactKey::new(dek, tenant).open(context, &body);
+            unwrap_until(recipients, tenant, wraps, open).await
+        }
+        Suite::Stream => {
+            let open = |dek: &Dek| StreamKey::new(dek, tenant).open(context, body).ok();
+            unwrap_until(recipients, tenant, wraps, open).await
+        }
+    }
+}
+
+impl DataKey {
+    /// Makes a fresh key and has it wrapped for each recipient, to seal many records under.
+    ///
+    /// # Errors
+    /// [`SealError`] when a KMS or the randomness fails.
+    pub async fn generate(
+        recipients: &[Recipient<'_>],
+        tenant: &TenantId,
+    ) -> Result<Self, SealError> {
+        let dek = Dek::generate()?;
+        let wraps = wrap_for(recipients, tenant, &dek).await?;
+        Self::inline(&dek, tenant, &wraps).map_err(|_| SealError::Wrap)
+    }
+}
+
+pub(crate) async fn wrap_for(
+    recipients: &[Recipient<'_>],
+    tenant: &TenantId,
+    dek: &Dek,
+) -> Result<Vec<WrappedDek>, SealError> {
+    match recipients {
+        [] => Err(SealError::Recipients),
+        [one] => Ok(vec![one.wrap(tenant, dek).await?]),
+        many if many.len() > MAX_WRAPS => Err(SealError::Recipients),
+        many => try_join_all(many.iter().map(|one| one.wrap(tenant, dek))).await,
+    }
+}
+
+/// Unwraps one wrap after the other until one holds a key that `take` takes.
+pub(crate) async fn unwrap_until<T>(
+    recipients: &[Recipient<'_>],
+    tenant: &TenantId,
+    wraps: Wraps<'_>,
+    mut take: impl FnMut(&Dek) -> Option<T>,
+) -> Result<T, OpenError> {
     let mut retryable = None;
-    let candidates = sealed
-        .wraps()
-        .filter(|wrap| allowed.iter().any(|key| key.as_str() == wrap.key_ref))
-        .filter_map(|wrap| wrap.to_wrapped());
-    for wrapped in candidates.take(MAX_KMS_CALLS) {
-        match kms.unwrap(tenant, &wrapped).await {
+    let candidates = wraps.iter().filter_map(|wrap| {
+        let recipient = recipients.iter().find(|recipient| {
+            recipient.kms.provider() == wrap.provider && recipient.key.as_str() == wrap.key_ref
+        })?;
+        Some((recipient, wrap.to_wrapped()?))
+    });
+    for (recipient, wrapped) in candidates.take(MAX_KMS_CALLS) {
+        match recipient.kms.unwrap(tenant, &wrapped).await {
             Ok(dek) => {
-                if let Some(plaintext) = body::open(&dek, tenant, context, &sealed) {
-                    return Ok(plaintext);
+                if let Some(taken) = take(&dek) {
+                    return Ok(taken);
                 }
             }
             Err(error) if error.is_retryable() => retryable = Some(error),
@@ -118,17 +199,9 @@ pub async fn open(
     Err(retryable.map_or(OpenError::Failed, OpenError::Kms))
 }
 
-/// Reads a record's wraps, to see under which keys and versions it is sealed.
-///
-/// # Errors
-/// [`HeaderError`] when the bytes are not a record.
-///
-/// # Security
-/// Nothing here has been authenticated.
-pub fn read_wraps(sealed: &[u8]) -> Result<Vec<WrappedDek>, HeaderError> {
-    let sealed = Sealed::parse(sealed)?;
-    Ok(sealed
-        .wraps()
-        .filter_map(|wrap| wrap.to_wrapped())
-        .collect())
+fn front_length(wraps: &[WrappedDek]) -> usize {
+    let fields = wraps
+        .iter()
+        .map(|wrap| 8 + wrap.key_ref.as_str().len() + wrap.bytes.len());
+    7 + fields.sum::<usize>()
 }

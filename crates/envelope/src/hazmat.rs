@@ -5,82 +5,109 @@
 //! A salt and a nonce used twice under one DEK give away both records.
 
 use strongroom_tenancy::TenantId;
-use zeroize::Zeroizing;
 
-use crate::body;
+use crate::compact::CompactKey;
 use crate::context::EncryptionContext;
-use crate::dek::Dek;
-use crate::envelope::{OpenError, SealError};
-use crate::header::{self, MAX_PLAINTEXT, Sealed};
+use crate::dek::{Dek, DekId};
+use crate::errors::SealError;
+use crate::header::{self, Suite};
 use crate::key_ref::KeyRef;
+use crate::key_wrap::{self, WrapFor};
 use crate::kms::WrappedDek;
-use crate::local;
+use crate::provider::Provider;
+use crate::xaes::Inner;
 
-/// Seals a record under a given key, with given wraps, salt and nonce.
+/// Where a record's key is to be.
+#[derive(Clone, Copy, Debug)]
+pub enum KeyPlace<'a> {
+    /// In the record, as these wraps.
+    Inline(&'a [WrappedDek]),
+    /// Elsewhere, under this id.
+    Detached(DekId),
+}
+
+impl KeyPlace<'_> {
+    fn write(self, suite: Suite, out: &mut Vec<u8>) -> Result<(), SealError> {
+        match self {
+            Self::Inline(wraps) => {
+                header::write_inline(suite, wraps, out).map_err(|_| SealError::Wrap)
+            }
+            Self::Detached(id) => {
+                header::write_detached(suite, &id, out);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Seals a record in the compact suite, with a given key, salt and nonce.
 ///
 /// # Errors
-/// [`SealError`] when the record is too long or the wraps do not fit the header.
+/// [`SealError::Wrap`] when the wraps do not fit the header, [`SealError::Cipher`] for more than
+/// [`MAX_COMPACT`](crate::MAX_COMPACT) bytes.
 ///
 /// # Security
 /// The caller answers for the DEK being what the wraps hold, and salt and nonce being fresh.
-pub fn seal_with(
+pub fn seal_compact(
     dek: &Dek,
-    wraps: &[WrappedDek],
+    place: KeyPlace<'_>,
     tenant: &TenantId,
     context: &EncryptionContext,
     salt: &[u8; 16],
     nonce: &[u8; 12],
     plaintext: &[u8],
 ) -> Result<Vec<u8>, SealError> {
-    if plaintext.len() > MAX_PLAINTEXT {
-        return Err(SealError::PlaintextTooLong);
+    if plaintext.len() > crate::MAX_COMPACT {
+        return Err(SealError::Cipher);
     }
     let mut sealed = Vec::new();
-    header::write(wraps, &mut sealed).map_err(|_| SealError::Wrap)?;
-    body::seal(dek, tenant, context, salt, nonce, plaintext, &mut sealed)
+    place.write(Suite::Compact, &mut sealed)?;
+    CompactKey::new(dek, tenant)
+        .seal(context, salt, nonce, plaintext, &mut sealed)
         .map_err(|_| SealError::Cipher)?;
     Ok(sealed)
 }
 
-/// Opens a record under a given key; the wraps are not looked at.
-///
-/// # Errors
-/// [`OpenError::Header`] when the bytes are not a record, otherwise [`OpenError::Failed`].
-pub fn open_with(
-    dek: &Dek,
-    tenant: &TenantId,
-    context: &EncryptionContext,
-    sealed: &[u8],
-) -> Result<Zeroizing<Vec<u8>>, OpenError> {
-    let sealed = Sealed::parse(sealed)?;
-    body::open(dek, tenant, context, &sealed).ok_or(OpenError::Failed)
-}
-
-/// Wraps a key as the local keyring does, with a given salt.
+/// Wraps a key as the local keyring and tenants' KEKs do, with a given nonce of 24 bytes.
 ///
 /// # Errors
 /// [`SealError::Cipher`] when the cipher fails.
 ///
 /// # Security
-/// The salt makes the one key that encrypts this wrap: it must be fresh.
+/// The nonce must be fresh.
 pub fn wrap_with(
     wrapping_key: &[u8; 32],
+    provider: Provider,
     tenant: &TenantId,
     key_ref: &KeyRef,
     key_version: u32,
-    salt: &[u8; 16],
+    nonce: &[u8; 24],
     dek: &Dek,
 ) -> Result<WrappedDek, SealError> {
-    local::wrap::wrap(wrapping_key, tenant, key_ref, key_version, salt, dek)
+    let (Some((selector, _)), Some((_, nonce))) =
+        (nonce.split_first_chunk(), nonce.split_last_chunk())
+    else {
+        return Err(SealError::Cipher);
+    };
+    let whom = WrapFor {
+        provider,
+        tenant,
+        key_ref,
+        key_version,
+    };
+    Inner::new(wrapping_key, selector)
+        .and_then(|inner| key_wrap::wrap_with(&inner, whom, nonce, dek))
         .map_err(|_| SealError::Cipher)
 }
 
-/// Reads a keyring's bytes as [`LocalKms::open`](crate::LocalKms::open) reads its file, and
-/// writes them again.
+/// Reads a keyring's bytes as [`LocalKms`](crate::LocalKms) reads a file, and writes them again.
 ///
 /// # Errors
 /// [`KeyringError`](crate::KeyringError) as there.
 #[cfg(feature = "std")]
-pub fn keyring_round_trip(bytes: &[u8]) -> Result<Zeroizing<Vec<u8>>, crate::KeyringError> {
-    Ok(local::keyring::Keyring::decode(bytes)?.encode())
+pub fn keyring_round_trip(
+    tenant: &TenantId,
+    bytes: &[u8],
+) -> Result<zeroize::Zeroizing<Vec<u8>>, crate::KeyringError> {
+    Ok(crate::local::keyring::Keyring::decode(tenant, bytes)?.encode())
 }

@@ -3,17 +3,17 @@
 use std::fmt;
 use std::str::FromStr;
 
-const MAX: usize = 64;
+const MAX: usize = 128;
 
-/// Names a key within a tenant's KMS: 1 to 64 characters of `A-Z a-z 0-9 . _ - : /`.
+/// Names a key within a tenant's KMS: 1 to 128 characters of `A-Z a-z 0-9 . _ - : /`.
 ///
 /// The name is stored in clear in every record that the key wraps.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyRef(String);
 
-/// The text is empty, longer than 64 characters, or has one outside the safe set.
+/// The text is empty, longer than 128 characters, or has one outside the safe set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("key reference: expected 1 to 64 characters of A-Z a-z 0-9 . _ - : /")]
+#[error("key reference: expected 1 to 128 characters of A-Z a-z 0-9 . _ - : /")]
 pub struct KeyRefError;
 
 impl KeyRef {

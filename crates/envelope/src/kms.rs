@@ -9,6 +9,7 @@ use strongroom_tenancy::TenantId;
 use crate::dek::Dek;
 use crate::derive;
 use crate::key_ref::KeyRef;
+use crate::provider::Provider;
 
 /// What a KMS call returns: a boxed future, so that the traits can be used as `dyn`.
 pub type KmsFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, KmsError>> + Send + 'a>>;
@@ -17,8 +18,14 @@ pub type KmsFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, KmsError>> + S
 ///
 /// An implementation binds each wrap to its tenant, key and version, such as by handing
 /// [`WrappedDek::associated_data`] to an authenticated cipher: a wrap that was made for one tenant
-/// must not unwrap for another, whatever the wrap itself claims. Calls may run concurrently.
+/// must not unwrap for another, whatever the wrap itself claims. Calls may run concurrently. Each
+/// ends in bounded time, with [`KmsError::Unavailable`] when the KMS does not answer.
+///
+/// The feature `conformance` has the tests that every implementation must pass.
 pub trait Kms: Send + Sync {
+    /// What kind of KMS this is; the same in each of its wraps.
+    fn provider(&self) -> Provider;
+
     /// Wraps a key under the active version of the tenant's key.
     fn wrap<'a>(
         &'a self,
@@ -29,27 +36,97 @@ pub trait Kms: Send + Sync {
 
     /// Unwraps a key under the version that the wrap names. `wrapped` is untrusted input.
     fn unwrap<'a>(&'a self, tenant: &'a TenantId, wrapped: &'a WrappedDek) -> KmsFuture<'a, Dek>;
+
+    /// Wraps what is wrapped again, under the active version of `key`; the old wrap stays good.
+    ///
+    /// A KMS that can do so without handing out the key overrides this.
+    fn rewrap<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        wrapped: &'a WrappedDek,
+        key: &'a KeyRef,
+    ) -> KmsFuture<'a, WrappedDek> {
+        Box::pin(async move {
+            let dek = self.unwrap(tenant, wrapped).await?;
+            self.wrap(tenant, key, &dek).await
+        })
+    }
+
+    /// Tells a key's state and the version that wraps.
+    fn describe<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        key: &'a KeyRef,
+    ) -> KmsFuture<'a, KeyDescription>;
 }
 
-/// Creates and rotates wrapping keys; apart from [`Kms`], so that what seals cannot do this.
+/// Creates, rotates and ends wrapping keys; apart from [`Kms`], so that what seals and opens need
+/// not hold the right to destroy.
 ///
-/// A change is durable when its call returns `Ok`.
+/// A change is durable when its call returns `Ok`. A call on a destroyed key fails with
+/// [`KmsError::NotFound`], save `create`: its name is not used again.
 pub trait KeyAdmin: Send + Sync {
-    /// Creates a tenant's key, at version 1.
+    /// Creates a tenant's key, at its first version; [`KmsError::AlreadyExists`] for a name that
+    /// is or was in use.
     fn create<'a>(&'a self, tenant: &'a TenantId, key: &'a KeyRef) -> KmsFuture<'a, ()>;
 
     /// Adds a version, which wraps from now on, and returns its number. Older ones only unwrap.
     fn rotate<'a>(&'a self, tenant: &'a TenantId, key: &'a KeyRef) -> KmsFuture<'a, u32>;
+
+    /// Disables every version: until [`enable`](Self::enable), calls fail with
+    /// [`KmsError::Disabled`]. Doing it twice is no error.
+    fn disable<'a>(&'a self, tenant: &'a TenantId, key: &'a KeyRef) -> KmsFuture<'a, ()>;
+
+    /// Takes a [`disable`](Self::disable) back. Doing it twice is no error.
+    fn enable<'a>(&'a self, tenant: &'a TenantId, key: &'a KeyRef) -> KmsFuture<'a, ()>;
+
+    /// Destroys every version, for good; all that is wrapped under them is lost.
+    fn destroy<'a>(&'a self, tenant: &'a TenantId, key: &'a KeyRef) -> KmsFuture<'a, Destruction>;
+}
+
+/// What a KMS says of a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyDescription {
+    /// Whether it can be used.
+    pub state: KeyState,
+    /// The version that wraps, or would if the key were enabled.
+    pub active_version: u32,
+}
+
+/// Whether a key can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyState {
+    /// It wraps and unwraps.
+    Enabled,
+    /// It does neither, until it is enabled.
+    Disabled,
+    /// It does neither, and will be destroyed.
+    PendingDestruction,
+}
+
+/// When a destroyed key is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Destruction {
+    /// It is gone from the KMS. Backups of what the KMS writes may still hold it.
+    Done,
+    /// It can no longer be used, and will be gone at this time, unless an operator of the KMS
+    /// takes the destruction back before.
+    Scheduled {
+        /// Unix seconds.
+        at: u64,
+    },
 }
 
 /// A wrapped data-encryption key, as a record carries it. Not secret, and not to be trusted.
 #[derive(Clone, PartialEq, Eq)]
 pub struct WrappedDek {
-    /// What kind of KMS made it: 1 is the local keyring.
-    pub provider: u8,
+    /// What kind of KMS made it.
+    pub provider: Provider,
     /// The key that it is wrapped under.
     pub key_ref: KeyRef,
-    /// That key's version.
+    /// That key's version; 0 where the KMS keeps that to itself.
     pub key_version: u32,
     /// The wrapped key, in the provider's own form; 1 to 1,024 bytes.
     pub bytes: Vec<u8>,
@@ -68,7 +145,7 @@ pub enum KmsError {
     /// A key of that name exists already.
     #[error("kms: the key exists already")]
     AlreadyExists,
-    /// The key is disabled.
+    /// The key is disabled, or about to be destroyed.
     #[error("kms: the key is disabled")]
     Disabled,
     /// The wrap does not hold under this tenant, key and version.
@@ -77,7 +154,7 @@ pub enum KmsError {
     /// Too many calls; try again later.
     #[error("kms: throttled")]
     Throttled,
-    /// The KMS cannot be reached or cannot write; try again later.
+    /// The KMS cannot be reached, does not answer in time or cannot write; try again later.
     #[error("kms: unavailable")]
     Unavailable,
 }
@@ -94,16 +171,16 @@ impl WrappedDek {
     /// The associated data that binds a wrap to whom it is for (`docs/spec/envelope.md`, "Wraps").
     #[must_use]
     pub fn associated_data(
-        provider: u8,
+        provider: Provider,
         tenant: &TenantId,
         key_ref: &KeyRef,
         key_version: u32,
     ) -> Vec<u8> {
-        let mut data = Vec::with_capacity(176);
+        let mut data = Vec::with_capacity(240);
         let version = key_version.to_be_bytes();
         let fields: [&[u8]; 5] = [
             derive::WRAP.as_bytes(),
-            &[provider],
+            &[provider.number()],
             tenant.as_bytes(),
             key_ref.as_str().as_bytes(),
             &version,

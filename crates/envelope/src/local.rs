@@ -1,14 +1,8 @@
-//! The local provider: wrapping keys in a file.
+//! The local provider: wrapping keys in files, one for each tenant.
 
-#[cfg(feature = "std")]
 mod file;
-#[cfg(feature = "std")]
 pub(crate) mod keyring;
-#[cfg(feature = "std")]
 mod kms;
-pub(crate) mod wrap;
 
-#[cfg(feature = "std")]
 pub use keyring::KeyringError;
-#[cfg(feature = "std")]
 pub use kms::LocalKms;

@@ -1,41 +1,62 @@
-//! AES-256-GCM from AWS-LC.
+//! AES-256-GCM and CMAC from AWS-LC.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use aws_lc_rs::cmac;
+use zeroize::Zeroizing;
 
-use super::{AeadError, KEY, NONCE};
+use super::{Aead, AeadError, KEY, NONCE, TAG};
 
-/// Encrypts the buffer and appends the tag.
-pub(crate) fn seal_in_place(
-    key: &[u8; KEY],
-    nonce: &[u8; NONCE],
-    aad: &[u8],
-    buffer: &mut Vec<u8>,
-) -> Result<(), AeadError> {
-    let nonce = Nonce::assume_unique_for_key(*nonce);
-    let tag = cipher(key)?
-        .seal_in_place_separate_tag(nonce, Aad::from(aad), buffer)
-        .map_err(|_| AeadError)?;
-    buffer.extend_from_slice(tag.as_ref());
-    Ok(())
+/// A key, ready to use. AWS-LC holds it, and wipes it when it is dropped.
+pub(crate) struct Cipher(LessSafeKey);
+
+impl Aead for Cipher {
+    fn new(key: &[u8; KEY]) -> Result<Self, AeadError> {
+        let key = UnboundKey::new(&AES_256_GCM, key).map_err(|_| AeadError)?;
+        Ok(Self(LessSafeKey::new(key)))
+    }
+
+    fn seal_in_place(
+        &self,
+        nonce: &[u8; NONCE],
+        aad: &[u8],
+        buffer: &mut [u8],
+    ) -> Result<[u8; TAG], AeadError> {
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        let tag = self
+            .0
+            .seal_in_place_separate_tag(nonce, Aad::from(aad), buffer)
+            .map_err(|_| AeadError)?;
+        tag.as_ref().try_into().map_err(|_| AeadError)
+    }
+
+    fn open_separate(
+        &self,
+        nonce: &[u8; NONCE],
+        aad: &[u8],
+        ciphertext: &[u8],
+        tag: &[u8; TAG],
+        plaintext: &mut [u8],
+    ) -> Result<(), AeadError> {
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        self.0
+            .open_separate_gather(nonce, Aad::from(aad), ciphertext, tag, plaintext)
+            .map_err(|_| AeadError)
+    }
 }
 
-/// Checks and removes the tag at the buffer's end and decrypts the rest.
-pub(crate) fn open_in_place(
-    key: &[u8; KEY],
-    nonce: &[u8; NONCE],
-    aad: &[u8],
-    buffer: &mut Vec<u8>,
-) -> Result<(), AeadError> {
-    let nonce = Nonce::assume_unique_for_key(*nonce);
-    let length = cipher(key)?
-        .open_in_place(nonce, Aad::from(aad), buffer)
-        .map_err(|_| AeadError)?
-        .len();
-    buffer.truncate(length);
-    Ok(())
-}
+/// CMAC with AES-256 (NIST SP 800-38B).
+pub(crate) struct Prf(cmac::Key);
 
-fn cipher(key: &[u8; KEY]) -> Result<LessSafeKey, AeadError> {
-    let key = UnboundKey::new(&AES_256_GCM, key).map_err(|_| AeadError)?;
-    Ok(LessSafeKey::new(key))
+impl Prf {
+    pub(crate) fn new(key: &[u8; KEY]) -> Result<Self, AeadError> {
+        let key = cmac::Key::new(cmac::AES_256, key).map_err(|_| AeadError)?;
+        Ok(Self(key))
+    }
+
+    /// The CMAC of one block.
+    pub(crate) fn block(&self, block: &[u8; 16]) -> Result<Zeroizing<[u8; 16]>, AeadError> {
+        let mut tag = Zeroizing::new([0; 16]);
+        cmac::sign_to_buffer(&self.0, block, tag.as_mut_slice()).map_err(|_| AeadError)?;
+        Ok(tag)
+    }
 }

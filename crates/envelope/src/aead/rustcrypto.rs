@@ -1,35 +1,70 @@
-//! AES-256-GCM from RustCrypto.
+//! AES-256-GCM and CMAC from RustCrypto.
 
+use aes_gcm::aes::Aes256;
 use aes_gcm::{AeadInOut as _, Aes256Gcm, KeyInit as _};
+use cmac::{Cmac, Mac as _};
+use zeroize::{Zeroize as _, Zeroizing};
 
-use super::{AeadError, KEY, NONCE, TAG};
+use super::{Aead, AeadError, KEY, NONCE, TAG};
 
-/// Encrypts the buffer and appends the tag.
-pub(crate) fn seal_in_place(
-    key: &[u8; KEY],
-    nonce: &[u8; NONCE],
-    aad: &[u8],
-    buffer: &mut Vec<u8>,
-) -> Result<(), AeadError> {
-    let tag = Aes256Gcm::new(key.into())
-        .encrypt_inout_detached(nonce.into(), aad, buffer.as_mut_slice().into())
-        .map_err(|_| AeadError)?;
-    buffer.extend_from_slice(&tag);
-    Ok(())
+/// A key, ready to use; wiped when dropped.
+pub(crate) struct Cipher(Aes256Gcm);
+
+impl Aead for Cipher {
+    fn new(key: &[u8; KEY]) -> Result<Self, AeadError> {
+        Ok(Self(Aes256Gcm::new(key.into())))
+    }
+
+    fn seal_in_place(
+        &self,
+        nonce: &[u8; NONCE],
+        aad: &[u8],
+        buffer: &mut [u8],
+    ) -> Result<[u8; TAG], AeadError> {
+        let tag = self
+            .0
+            .encrypt_inout_detached(nonce.into(), aad, buffer.into())
+            .map_err(|_| AeadError)?;
+        Ok(tag.into())
+    }
+
+    fn open_separate(
+        &self,
+        nonce: &[u8; NONCE],
+        aad: &[u8],
+        ciphertext: &[u8],
+        tag: &[u8; TAG],
+        plaintext: &mut [u8],
+    ) -> Result<(), AeadError> {
+        if plaintext.len() != ciphertext.len() {
+            return Err(AeadError);
+        }
+        plaintext.copy_from_slice(ciphertext);
+        self.0
+            .decrypt_inout_detached(nonce.into(), aad, plaintext.into(), tag.into())
+            .map_err(|_| AeadError)
+    }
 }
 
-/// Checks and removes the tag at the buffer's end and decrypts the rest.
-pub(crate) fn open_in_place(
-    key: &[u8; KEY],
-    nonce: &[u8; NONCE],
-    aad: &[u8],
-    buffer: &mut Vec<u8>,
-) -> Result<(), AeadError> {
-    let (body, tag) = buffer.split_last_chunk_mut::<TAG>().ok_or(AeadError)?;
-    Aes256Gcm::new(key.into())
-        .decrypt_inout_detached(nonce.into(), aad, body.into(), (&*tag).into())
-        .map_err(|_| AeadError)?;
-    let length = body.len();
-    buffer.truncate(length);
-    Ok(())
+/// CMAC with AES-256 (NIST SP 800-38B).
+pub(crate) struct Prf(Cmac<Aes256>);
+
+#[allow(
+    clippy::unnecessary_wraps,
+    reason = "the signatures are those of the other backend"
+)]
+impl Prf {
+    pub(crate) fn new(key: &[u8; KEY]) -> Result<Self, AeadError> {
+        Ok(Self(Cmac::new(key.into())))
+    }
+
+    /// The CMAC of one block.
+    pub(crate) fn block(&self, block: &[u8; 16]) -> Result<Zeroizing<[u8; 16]>, AeadError> {
+        let mut mac = self.0.clone();
+        mac.update(block);
+        let mut tag = mac.finalize().into_bytes();
+        let block = Zeroizing::new(tag.into());
+        tag.as_mut_slice().zeroize();
+        Ok(block)
+    }
 }

@@ -1,108 +1,155 @@
-//! The local KMS: a keyring in memory, backed by its file.
+//! The local KMS: keyrings in memory, each as its file says.
 
+use std::collections::HashMap;
 use std::fmt;
-use std::fs;
 use std::future::ready;
 use std::path::{Path, PathBuf};
-use std::sync::RwLock;
+use std::sync::{Arc, RwLock};
 
 use secrecy::SecretBox;
 use strongroom_tenancy::TenantId;
 
-use super::file;
+use super::file::{self, Stamp};
 use super::keyring::{Keyring, KeyringError};
-use super::wrap;
 use crate::dek::Dek;
 use crate::key_ref::KeyRef;
-use crate::kms::{KeyAdmin, Kms, KmsError, KmsFuture, WrappedDek};
+use crate::key_wrap::{self, WrapFor};
+use crate::kms::{Destruction, KeyAdmin, KeyDescription, Kms, KmsError, KmsFuture, WrappedDek};
+use crate::provider::Provider;
+use crate::random;
 
-/// A KMS in a file: per tenant and key reference, versioned keys of 32 bytes.
+/// A KMS in a directory: one keyring file for each tenant, with versioned keys of 32 bytes.
 ///
-/// A key belongs to exactly one tenant. The highest version wraps; the others only unwrap. The
-/// file has mode 0600, checked when it is opened (on Unix), and is replaced atomically and synced
-/// before a change is visible. One process writes it: there is no lock against a second.
+/// Nothing is shared between tenants. The highest version of a key wraps; the others only unwrap.
+/// A file has mode 0600, checked when it is read (on Unix), and is replaced atomically and synced
+/// before a change is visible. Several processes may use a directory: changes are made under a lock and
+/// seen by the others at their next call.
 ///
 /// # Security
-/// The keys lie in clear in the file and in memory: who reads either opens every record. Its
-/// backups must be kept, and destroyed, as carefully as the file. [`KeyAdmin`]'s calls write the
-/// file before they return, on the calling thread.
+/// The keys lie in clear in the files and in memory: who reads either opens every record. Backups
+/// must be kept, and destroyed, as carefully as the files; a destroyed key may linger in the file
+/// system's free blocks. [`KeyAdmin`]'s calls, and the first call after a change, use the file
+/// system on the calling thread.
 pub struct LocalKms {
-    path: PathBuf,
-    keyring: RwLock<Keyring>,
+    directory: PathBuf,
+    keyrings: RwLock<HashMap<TenantId, (Stamp, Arc<Keyring>)>>,
 }
 
 impl LocalKms {
-    /// Creates an empty keyring file.
+    /// Opens a directory of keyrings.
     ///
     /// # Errors
-    /// [`KeyringError::Io`] when the file exists already or cannot be written.
-    pub fn create(path: impl AsRef<Path>) -> Result<Self, KeyringError> {
-        let keyring = Keyring::default();
-        file::create(path.as_ref(), &keyring.encode())?;
-        Self::of(path.as_ref(), keyring)
-    }
-
-    /// Opens a keyring file.
-    ///
-    /// # Errors
-    /// [`KeyringError`] when the file cannot be read, others have access to it, or it is torn,
-    /// altered or of a version that is not known.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, KeyringError> {
-        let keyring = Keyring::decode(&file::read(path.as_ref())?)?;
-        Self::of(path.as_ref(), keyring)
-    }
-
-    fn of(path: &Path, keyring: Keyring) -> Result<Self, KeyringError> {
+    /// [`KeyringError`] when it is no directory, or others than its owner can write it.
+    pub fn open(directory: impl AsRef<Path>) -> Result<Self, KeyringError> {
+        file::check_directory(directory.as_ref())?;
         Ok(Self {
-            // Behind a symbolic link, it is the file itself that is replaced.
-            path: fs::canonicalize(path)?,
-            keyring: RwLock::new(keyring),
+            directory: std::fs::canonicalize(directory)?,
+            keyrings: RwLock::default(),
         })
     }
 
+    /// Opens a directory of keyrings and makes it first if there is none, for its owner alone.
+    ///
+    /// # Errors
+    /// [`KeyringError`] when it cannot be made, or others than its owner can write it.
+    pub fn create(directory: impl AsRef<Path>) -> Result<Self, KeyringError> {
+        file::create_directory(directory.as_ref())?;
+        Self::open(directory)
+    }
+
+    /// The file of a tenant's keyring, whether it is there or not.
+    #[must_use]
+    pub fn path(&self, tenant: &TenantId) -> PathBuf {
+        self.directory.join(format!("{tenant}.keyring"))
+    }
+
+    /// Reads a tenant's keyring, to say what is wrong with it; calls of the KMS itself say no more
+    /// than [`KmsError::Unavailable`].
+    ///
+    /// # Errors
+    /// [`KeyringError`] when the file is missing, others have access to it, or it is torn, altered
+    /// or of a version that is not known.
+    pub fn check(&self, tenant: &TenantId) -> Result<(), KeyringError> {
+        let (bytes, _) = file::read(&self.path(tenant))?;
+        Keyring::decode(tenant, &bytes).map(|_| ())
+    }
+
+    /// The tenant's keyring as its file has it now.
+    fn keyring(&self, tenant: &TenantId) -> Result<Arc<Keyring>, KmsError> {
+        let path = self.path(tenant);
+        let stamp = file::stamp(&path).map_err(|_| KmsError::Unavailable)?;
+        let stamp = stamp.ok_or(KmsError::NotFound)?;
+        let keyrings = self.keyrings.read().map_err(|_| KmsError::Unavailable)?;
+        if let Some((read, keyring)) = keyrings.get(tenant)
+            && *read == stamp
+        {
+            return Ok(Arc::clone(keyring));
+        }
+        drop(keyrings);
+        let (bytes, stamp) = file::read(&path).map_err(|_| KmsError::Unavailable)?;
+        let keyring = Keyring::decode(tenant, &bytes).map_err(|_| KmsError::Unavailable)?;
+        let keyring = Arc::new(keyring);
+        let mut keyrings = self.keyrings.write().map_err(|_| KmsError::Unavailable)?;
+        keyrings.insert(*tenant, (stamp, Arc::clone(&keyring)));
+        Ok(keyring)
+    }
+
+    /// Changes a keyring: on disk, under the lock, and so for everybody's next call.
+    fn change<T>(
+        &self,
+        tenant: &TenantId,
+        change: impl FnOnce(&mut Keyring) -> Result<T, KmsError>,
+    ) -> Result<T, KmsError> {
+        let path = self.path(tenant);
+        let lock = file::lock(&path).map_err(|_| KmsError::Unavailable)?;
+        let stamp = file::stamp(&path).map_err(|_| KmsError::Unavailable)?;
+        let mut keyring = match stamp {
+            None => Keyring::new(*tenant),
+            Some(_) => {
+                let (bytes, _) = file::read(&path).map_err(|_| KmsError::Unavailable)?;
+                Keyring::decode(tenant, &bytes).map_err(|_| KmsError::Unavailable)?
+            }
+        };
+        let changed = change(&mut keyring)?;
+        file::replace(&lock, &path, &keyring.encode()).map_err(|_| KmsError::Unavailable)?;
+        Ok(changed)
+    }
+
     fn wrap_now(&self, tenant: &TenantId, key: &KeyRef, dek: &Dek) -> Result<WrappedDek, KmsError> {
-        let mut salt = [0; wrap::SALT];
-        getrandom::fill(&mut salt).map_err(|_| KmsError::Unavailable)?;
-        let keyring = self.keyring.read().map_err(|_| KmsError::Unavailable)?;
-        let (version, secret) = keyring.active(tenant, key).ok_or(KmsError::NotFound)?;
-        wrap::wrap(secret, tenant, key, version, &salt, dek).map_err(|_| KmsError::Unavailable)
+        let keyring = self.keyring(tenant)?;
+        let (key_version, secret) = keyring.active(key)?;
+        let whom = WrapFor {
+            provider: Provider::LOCAL,
+            tenant: keyring.tenant(),
+            key_ref: key,
+            key_version,
+        };
+        key_wrap::wrap_once(secret, whom, dek)
     }
 
     fn unwrap_now(&self, tenant: &TenantId, wrapped: &WrappedDek) -> Result<Dek, KmsError> {
-        if wrapped.provider != wrap::PROVIDER {
+        if wrapped.provider != Provider::LOCAL {
             return Err(KmsError::NotFound);
         }
-        let keyring = self.keyring.read().map_err(|_| KmsError::Unavailable)?;
-        let secret = keyring
-            .version(tenant, &wrapped.key_ref, wrapped.key_version)
-            .ok_or(KmsError::NotFound)?;
-        wrap::unwrap(secret, tenant, wrapped).map_err(|_| KmsError::ContextMismatch)
+        let keyring = self.keyring(tenant)?;
+        let secret = keyring.version(&wrapped.key_ref, wrapped.key_version)?;
+        key_wrap::unwrap(secret, keyring.tenant(), wrapped)
     }
 
-    /// Adds the version after the active one, on disk and then in memory.
-    fn add_version(
-        &self,
-        tenant: &TenantId,
-        key: &KeyRef,
-        expect_new: bool,
-    ) -> Result<u32, KmsError> {
-        let mut keyring = self.keyring.write().map_err(|_| KmsError::Unavailable)?;
-        let version = match keyring.active(tenant, key) {
-            None if expect_new => 1,
-            None => return Err(KmsError::NotFound),
-            Some(_) if expect_new => return Err(KmsError::AlreadyExists),
-            Some((active, _)) => active.checked_add(1).ok_or(KmsError::Unavailable)?,
-        };
-        keyring.insert(tenant, key, version, generate_secret()?);
-        if file::replace(&self.path, &keyring.encode()).is_err() {
-            keyring.remove(tenant, key, version);
-            return Err(KmsError::Unavailable);
-        }
-        Ok(version)
+    fn describe_now(&self, tenant: &TenantId, key: &KeyRef) -> Result<KeyDescription, KmsError> {
+        let (state, active_version) = self.keyring(tenant)?.describe(key)?;
+        Ok(KeyDescription {
+            state,
+            active_version,
+        })
     }
 }
 
 impl Kms for LocalKms {
+    fn provider(&self) -> Provider {
+        Provider::LOCAL
+    }
+
     fn wrap<'a>(
         &'a self,
         tenant: &'a TenantId,
@@ -115,28 +162,57 @@ impl Kms for LocalKms {
     fn unwrap<'a>(&'a self, tenant: &'a TenantId, wrapped: &'a WrappedDek) -> KmsFuture<'a, Dek> {
         Box::pin(ready(self.unwrap_now(tenant, wrapped)))
     }
+
+    fn describe<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        key: &'a KeyRef,
+    ) -> KmsFuture<'a, KeyDescription> {
+        Box::pin(ready(self.describe_now(tenant, key)))
+    }
 }
 
 impl KeyAdmin for LocalKms {
     fn create<'a>(&'a self, tenant: &'a TenantId, key: &'a KeyRef) -> KmsFuture<'a, ()> {
-        Box::pin(async move { self.add_version(tenant, key, true).map(|_| ()) })
+        Box::pin(async move {
+            let secret = generate_secret()?;
+            self.change(tenant, |keyring| keyring.create(key, secret))
+        })
     }
 
     fn rotate<'a>(&'a self, tenant: &'a TenantId, key: &'a KeyRef) -> KmsFuture<'a, u32> {
-        Box::pin(async move { self.add_version(tenant, key, false) })
+        Box::pin(async move {
+            let secret = generate_secret()?;
+            self.change(tenant, |keyring| keyring.rotate(key, secret))
+        })
+    }
+
+    fn disable<'a>(&'a self, tenant: &'a TenantId, key: &'a KeyRef) -> KmsFuture<'a, ()> {
+        Box::pin(async move { self.change(tenant, |keyring| keyring.set_enabled(key, false)) })
+    }
+
+    fn enable<'a>(&'a self, tenant: &'a TenantId, key: &'a KeyRef) -> KmsFuture<'a, ()> {
+        Box::pin(async move { self.change(tenant, |keyring| keyring.set_enabled(key, true)) })
+    }
+
+    fn destroy<'a>(&'a self, tenant: &'a TenantId, key: &'a KeyRef) -> KmsFuture<'a, Destruction> {
+        Box::pin(async move {
+            self.change(tenant, |keyring| keyring.destroy(key))?;
+            Ok(Destruction::Done)
+        })
     }
 }
 
 impl fmt::Debug for LocalKms {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LocalKms")
-            .field("path", &self.path)
+            .field("directory", &self.directory)
             .finish_non_exhaustive()
     }
 }
 
 fn generate_secret() -> Result<SecretBox<[u8; 32]>, KmsError> {
     let mut filled = Ok(());
-    let secret = SecretBox::init_with_mut(|bytes: &mut [u8; 32]| filled = getrandom::fill(bytes));
+    let secret = SecretBox::init_with_mut(|bytes: &mut [u8; 32]| filled = random::fill(bytes));
     filled.map(|()| secret).map_err(|_| KmsError::Unavailable)
 }

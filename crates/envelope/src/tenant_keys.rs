@@ -1,0 +1,205 @@
+//! A tenant's key-encryption keys, unwrapped: wraps and unwraps DEKs without a call.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::ready;
+
+use strongroom_tenancy::TenantId;
+
+use crate::dek::Dek;
+use crate::envelope::Recipient;
+use crate::kek::{KekRecord, KekState};
+use crate::key_ref::KeyRef;
+use crate::key_wrap::{self, WrapFor, Wrapper};
+use crate::kms::{KeyDescription, KeyState, Kms, KmsError, KmsFuture, WrappedDek};
+use crate::provider::Provider;
+
+/// Key-encryption keys of one tenant, held in memory: a [`Kms`] whose calls do not wait.
+///
+/// Load it from stored records, once for as long as a cached key may live, and drop it to forget
+/// them. The highest active version of a name wraps.
+///
+/// ```
+/// # use strongroom_envelope::{KeyAdmin, LocalKms};
+/// use strongroom_envelope::{Dek, KekRecord, KeyRef, Recipient, TenantKeys};
+/// use strongroom_tenancy::TenantId;
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let kms = LocalKms::create(directory.path().join("keys"))?;
+/// # let tenant: TenantId = "0190b2a4-8c7e-7d3a-9f00-0242ac120002".parse()?;
+/// # let root: KeyRef = "root".parse()?;
+/// # let now = 1_790_000_000;
+/// # pollster::block_on(async {
+/// # kms.create(&tenant, &root).await?;
+/// let name: KeyRef = "tenant".parse()?;
+/// let root = Recipient::new(&kms, &root);
+/// let record = KekRecord::generate(root, &tenant, &name, 1, now).await?; // to be stored
+/// let keys = TenantKeys::load(root, &tenant, &[record]).await?;
+///
+/// let dek = Dek::generate()?;
+/// let wrapped = keys.wrap_now(&name, &dek)?;
+/// assert_eq!(keys.unwrap_now(&wrapped)?.expose_bytes(), dek.expose_bytes());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct TenantKeys {
+    tenant: TenantId,
+    keys: BTreeMap<KeyRef, BTreeMap<u32, Kek>>,
+}
+
+struct Kek {
+    key: Dek,
+    is_active: bool,
+    wrapper: Wrapper,
+}
+
+impl TenantKeys {
+    /// Unwraps the records with the tenant's root key. Tombstones are passed over.
+    ///
+    /// # Errors
+    /// [`KmsError::NotFound`] for a record of another tenant, or one that another key than `root`
+    /// wraps; [`KmsError::ContextMismatch`] when a record does not hold the key that it says; what
+    /// the KMS says. Nothing is loaded then.
+    pub async fn load(
+        root: Recipient<'_>,
+        tenant: &TenantId,
+        records: &[KekRecord],
+    ) -> Result<Self, KmsError> {
+        let mut keys = BTreeMap::<_, BTreeMap<_, _>>::new();
+        for record in records {
+            if record.tenant != *tenant {
+                return Err(KmsError::NotFound);
+            }
+            if record.state == KekState::Destroyed {
+                continue;
+            }
+            let key = record.unwrap(root, tenant).await?;
+            let kek = Kek {
+                wrapper: Wrapper::new(key.expose_bytes())?,
+                key,
+                is_active: record.state == KekState::Active,
+            };
+            let versions = keys.entry(record.name.clone()).or_default();
+            versions.insert(record.version, kek);
+        }
+        Ok(Self {
+            tenant: *tenant,
+            keys,
+        })
+    }
+
+    /// Whose keys these are.
+    #[must_use]
+    pub const fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
+
+    /// Wraps a key under the active version of `name`.
+    ///
+    /// # Errors
+    /// [`KmsError::NotFound`] when there is none, [`KmsError::Unavailable`] without randomness.
+    pub fn wrap_now(&self, name: &KeyRef, dek: &Dek) -> Result<WrappedDek, KmsError> {
+        let (key_version, kek) = self.active(name)?;
+        let whom = WrapFor {
+            provider: Provider::TENANT_KEK,
+            tenant: &self.tenant,
+            key_ref: name,
+            key_version,
+        };
+        kek.wrapper
+            .wrap(whom, dek)
+            .unwrap_or_else(|| key_wrap::wrap_once(kek.key.expose_bytes(), whom, dek))
+    }
+
+    /// Unwraps a key under the version that the wrap names.
+    ///
+    /// # Errors
+    /// [`KmsError::NotFound`] when that version is not here, [`KmsError::ContextMismatch`] when
+    /// the wrap does not hold.
+    pub fn unwrap_now(&self, wrapped: &WrappedDek) -> Result<Dek, KmsError> {
+        if wrapped.provider != Provider::TENANT_KEK {
+            return Err(KmsError::NotFound);
+        }
+        let versions = self.keys.get(&wrapped.key_ref);
+        let kek = versions.and_then(|versions| versions.get(&wrapped.key_version));
+        let kek = kek.ok_or(KmsError::NotFound)?;
+        key_wrap::unwrap(kek.key.expose_bytes(), &self.tenant, wrapped)
+    }
+
+    /// Wraps again, under the active version of the same name.
+    ///
+    /// # Errors
+    /// As [`wrap_now`](Self::wrap_now) and [`unwrap_now`](Self::unwrap_now).
+    pub fn rewrap_now(&self, wrapped: &WrappedDek) -> Result<WrappedDek, KmsError> {
+        let dek = self.unwrap_now(wrapped)?;
+        self.wrap_now(&wrapped.key_ref, &dek)
+    }
+
+    /// The version of `name` that wraps.
+    ///
+    /// # Errors
+    /// [`KmsError::NotFound`] when there is none.
+    pub fn active_version(&self, name: &KeyRef) -> Result<u32, KmsError> {
+        Ok(self.active(name)?.0)
+    }
+
+    fn active(&self, name: &KeyRef) -> Result<(u32, &Kek), KmsError> {
+        let versions = self.keys.get(name).into_iter().flatten();
+        let active = versions.rev().find(|(_, kek)| kek.is_active);
+        let (version, kek) = active.ok_or(KmsError::NotFound)?;
+        Ok((*version, kek))
+    }
+
+    fn check_tenant(&self, tenant: &TenantId) -> Result<(), KmsError> {
+        if *tenant == self.tenant {
+            Ok(())
+        } else {
+            Err(KmsError::NotFound)
+        }
+    }
+}
+
+impl Kms for TenantKeys {
+    fn provider(&self) -> Provider {
+        Provider::TENANT_KEK
+    }
+
+    fn wrap<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        key: &'a KeyRef,
+        dek: &'a Dek,
+    ) -> KmsFuture<'a, WrappedDek> {
+        let checked = self.check_tenant(tenant);
+        Box::pin(ready(checked.and_then(|()| self.wrap_now(key, dek))))
+    }
+
+    fn unwrap<'a>(&'a self, tenant: &'a TenantId, wrapped: &'a WrappedDek) -> KmsFuture<'a, Dek> {
+        let checked = self.check_tenant(tenant);
+        Box::pin(ready(checked.and_then(|()| self.unwrap_now(wrapped))))
+    }
+
+    fn describe<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        key: &'a KeyRef,
+    ) -> KmsFuture<'a, KeyDescription> {
+        let version = self
+            .check_tenant(tenant)
+            .and_then(|()| self.active_version(key));
+        Box::pin(ready(version.map(|active_version| KeyDescription {
+            state: KeyState::Enabled,
+            active_version,
+        })))
+    }
+}
+
+impl fmt::Debug for TenantKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TenantKeys")
+            .field("tenant", &self.tenant)
+            .field("names", &self.keys.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,286 @@
+//! The cache of data keys: how often a KMS is asked, and what is forgotten when.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use strongroom_envelope::{
+    CacheError, CacheLimits, DataKey, Dek, DekId, EncryptionContext, KeyCache, KeyLimits, KeyRef,
+    Kms, KmsError, KmsFuture, OpenError, Provider, Recipient, WrappedDek, seal,
+};
+use strongroom_tenancy::TenantId;
+
+/// Wraps nothing at all, counts its calls, and answers only after others had their turn.
+#[derive(Default)]
+struct Slow {
+    calls: AtomicUsize,
+    fails: AtomicUsize,
+}
+
+impl Slow {
+    fn calls(&self) -> usize {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    async fn answer<T>(&self, answer: T) -> Result<T, KmsError> {
+        self.calls.fetch_add(1, Ordering::SeqCst);
+        for _ in 0..3 {
+            yield_now().await;
+        }
+        let fails = self.fails.load(Ordering::SeqCst);
+        if fails > 0 {
+            self.fails.store(fails - 1, Ordering::SeqCst);
+            return Err(KmsError::Throttled);
+        }
+        Ok(answer)
+    }
+}
+
+impl Kms for Slow {
+    fn provider(&self) -> Provider {
+        Provider::from_number(200).unwrap()
+    }
+
+    fn wrap<'a>(
+        &'a self,
+        _: &'a TenantId,
+        key: &'a KeyRef,
+        dek: &'a Dek,
+    ) -> KmsFuture<'a, WrappedDek> {
+        Box::pin(self.answer(WrappedDek {
+            provider: self.provider(),
+            key_ref: key.clone(),
+            key_version: 1,
+            bytes: dek.expose_bytes().to_vec(),
+        }))
+    }
+
+    fn unwrap<'a>(&'a self, _: &'a TenantId, wrapped: &'a WrappedDek) -> KmsFuture<'a, Dek> {
+        let bytes = wrapped.bytes.as_slice().try_into();
+        Box::pin(async move {
+            let bytes = bytes.map_err(|_| KmsError::ContextMismatch)?;
+            self.answer(Dek::from_bytes(bytes)).await
+        })
+    }
+
+    fn describe<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: &'a KeyRef,
+    ) -> KmsFuture<'a, strongroom_envelope::KeyDescription> {
+        Box::pin(async { Err(KmsError::NotFound) })
+    }
+}
+
+async fn yield_now() {
+    let mut yielded = false;
+    std::future::poll_fn(|context| {
+        if yielded {
+            return std::task::Poll::Ready(());
+        }
+        yielded = true;
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    })
+    .await;
+}
+
+fn tenant(number: u128) -> TenantId {
+    TenantId::from_uuid(uuid::Uuid::from_u128(number)).unwrap()
+}
+
+fn context() -> EncryptionContext {
+    EncryptionContext::new([("purpose", "test")]).unwrap()
+}
+
+fn key_ref() -> KeyRef {
+    "root".parse().unwrap()
+}
+
+#[test]
+fn many_callers_ask_once() {
+    let (kms, key) = (Slow::default(), key_ref());
+    let recipients = [Recipient::new(&kms, &key)];
+    let cache = KeyCache::new(CacheLimits::default());
+    let (tenant, now) = (tenant(1), Instant::now());
+    pollster::block_on(async {
+        let sealing = (0..50).map(|_| cache.sealing_key(&recipients, &tenant, now));
+        let keys = join_all(sealing).await;
+        assert_eq!(kms.calls(), 1);
+        let sealed = keys[0]
+            .as_ref()
+            .unwrap()
+            .seal(&tenant, &context(), b"a")
+            .unwrap();
+
+        let context = context();
+        let opening = (0..50).map(|_| cache.open(&recipients, &tenant, &context, &sealed, now));
+        for opened in join_all(opening).await {
+            assert_eq!(opened.unwrap().as_slice(), b"a");
+        }
+        assert_eq!(kms.calls(), 2);
+    });
+}
+
+#[test]
+fn a_key_goes_when_it_is_old_or_spent() {
+    let (kms, key) = (Slow::default(), key_ref());
+    let recipients = [Recipient::new(&kms, &key)];
+    let limits = CacheLimits {
+        key: KeyLimits {
+            messages: 2,
+            bytes: 100,
+        },
+        max_age: Duration::from_secs(60),
+        ..CacheLimits::default()
+    };
+    let cache = KeyCache::new(limits);
+    let (tenant, now, context) = (tenant(1), Instant::now(), context());
+    pollster::block_on(async {
+        let first = cache.sealing_key(&recipients, &tenant, now).await.unwrap();
+        first.seal(&tenant, &context, b"a").unwrap();
+        let later = now + Duration::from_secs(59);
+        cache
+            .sealing_key(&recipients, &tenant, later)
+            .await
+            .unwrap();
+        assert_eq!(kms.calls(), 1);
+        first.seal(&tenant, &context, b"a").unwrap();
+        let refused = first.seal(&tenant, &context, b"a");
+        assert_eq!(refused, Err(strongroom_envelope::SealError::Spent));
+        let second = cache
+            .sealing_key(&recipients, &tenant, later)
+            .await
+            .unwrap();
+        assert_eq!(kms.calls(), 2);
+        assert!(second.seal(&tenant, &context, &[0; 101]).is_err());
+        let old = later + Duration::from_secs(60);
+        cache.sealing_key(&recipients, &tenant, old).await.unwrap();
+        assert_eq!(kms.calls(), 3);
+    });
+}
+
+#[test]
+fn a_purge_is_for_what_is_loaded_and_what_is_being_loaded() {
+    let (kms, key) = (Slow::default(), key_ref());
+    let recipients = [Recipient::new(&kms, &key)];
+    let cache = KeyCache::new(CacheLimits::default());
+    let (ours, other, now) = (tenant(1), tenant(2), Instant::now());
+    pollster::block_on(async {
+        cache.sealing_key(&recipients, &ours, now).await.unwrap();
+        cache.sealing_key(&recipients, &other, now).await.unwrap();
+        cache.purge(&ours);
+        cache.sealing_key(&recipients, &other, now).await.unwrap();
+        assert_eq!(kms.calls(), 2);
+        cache.sealing_key(&recipients, &ours, now).await.unwrap();
+        assert_eq!(kms.calls(), 3);
+
+        cache.purge(&ours);
+        let loads = AtomicUsize::new(0);
+        let load = || async {
+            if loads.fetch_add(1, Ordering::SeqCst) == 0 {
+                cache.purge(&ours);
+            }
+            let dek = Dek::from_bytes(&[1; 32]);
+            Ok::<_, OpenError>(DataKey::detached(&dek, &ours, DekId::from_bytes([1; 16])))
+        };
+        let id = DekId::from_bytes([1; 16]);
+        cache.detached_key(&id, &ours, now, load).await.unwrap();
+        assert_eq!(loads.load(Ordering::SeqCst), 2);
+        let always = || async {
+            cache.purge(&ours);
+            load().await
+        };
+        cache.purge_all();
+        let refused = cache.detached_key(&id, &ours, now, always).await;
+        assert_eq!(refused.unwrap_err(), CacheError::Purged);
+    });
+}
+
+#[test]
+fn a_failure_is_not_kept() {
+    let (kms, key) = (Slow::default(), key_ref());
+    kms.fails.store(1, Ordering::SeqCst);
+    let recipients = [Recipient::new(&kms, &key)];
+    let cache = KeyCache::new(CacheLimits::default());
+    let (tenant, now) = (tenant(1), Instant::now());
+    pollster::block_on(async {
+        let failed = cache.sealing_key(&recipients, &tenant, now).await;
+        assert_eq!(
+            failed.unwrap_err(),
+            CacheError::Load(KmsError::Throttled.into())
+        );
+        cache.sealing_key(&recipients, &tenant, now).await.unwrap();
+        assert_eq!(kms.calls(), 2);
+    });
+}
+
+#[test]
+fn a_tenant_pushes_out_its_own_keys_alone() {
+    let limits = CacheLimits {
+        keys_per_tenant: 2,
+        tenants: 2,
+        ..CacheLimits::default()
+    };
+    let cache = KeyCache::new(limits);
+    let (a, b, now) = (tenant(1), tenant(2), Instant::now());
+    let loads = AtomicUsize::new(0);
+    let get = async |tenant: TenantId, id: u8| {
+        let id = DekId::from_bytes([id; 16]);
+        let load = || async {
+            loads.fetch_add(1, Ordering::SeqCst);
+            let dek = Dek::from_bytes(&[1; 32]);
+            Ok::<_, OpenError>(DataKey::detached(&dek, &tenant, id))
+        };
+        cache.detached_key(&id, &tenant, now, load).await.unwrap();
+        loads.load(Ordering::SeqCst)
+    };
+    pollster::block_on(async {
+        assert_eq!(get(a, 1).await, 1);
+        for id in 1..=9 {
+            get(b, id).await;
+        }
+        assert_eq!(
+            get(a, 1).await,
+            10,
+            "another tenant's keys pushed this one out"
+        );
+        assert_eq!(get(b, 9).await, 10);
+        assert_eq!(get(b, 8).await, 10);
+        assert_eq!(get(b, 7).await, 11);
+        get(tenant(3), 1).await;
+        assert_eq!(get(b, 7).await, 12);
+        assert_eq!(
+            get(a, 1).await,
+            13,
+            "the tenant that was idle for longest stayed"
+        );
+    });
+}
+
+#[test]
+fn what_one_caller_loaded_is_not_for_another_set_of_keys() {
+    let (kms, root, other) = (Slow::default(), key_ref(), "other".parse().unwrap());
+    let cache = KeyCache::new(CacheLimits::default());
+    let (tenant, now, context) = (tenant(1), Instant::now(), context());
+    pollster::block_on(async {
+        let sealed = seal(&[Recipient::new(&kms, &root)], &tenant, &context, b"a").await;
+        let sealed = sealed.unwrap();
+        let with = async |key| {
+            let recipients = [Recipient::new(&kms, key)];
+            cache
+                .open(&recipients, &tenant, &context, &sealed, now)
+                .await
+        };
+        with(&root).await.unwrap();
+        let refused = with(&other).await;
+        assert_eq!(refused.unwrap_err(), CacheError::Load(OpenError::Failed));
+    });
+}
