@@ -1,5 +1,7 @@
 //! One comparison, and how it is measured.
 
+use std::hint::black_box;
+
 use rustix::time::{ClockId, clock_gettime};
 
 /// Measured rounds of each side; the median is taken.
@@ -11,78 +13,155 @@ const WARM_UP: usize = 3;
 /// How long a round lasts at least, in nanoseconds of CPU time.
 const ROUND_NANOSECONDS: f64 = 20e6;
 
-/// A side of a comparison: does the work once.
-pub(crate) type Side = Box<dyn FnMut()>;
+/// A side of a comparison.
+pub struct Side(Box<dyn FnMut(u32) -> f64>);
 
 /// The same work by ours and by a peer.
-pub(crate) struct Case {
-    pub(crate) name: String,
-    pub(crate) peer_name: &'static str,
-    /// The ratio that we want to reach.
-    pub(crate) goal: f64,
-    pub(crate) ours: Side,
-    pub(crate) peer: Side,
+pub struct Case {
+    /// What is done, such as `verify 1 KiB`.
+    pub name: String,
+    /// The peer and its version.
+    pub peer_name: &'static str,
+    /// What the work must reach, where something was promised.
+    pub goal: Option<Goal>,
+    /// How many bytes of plaintext one piece of work treats, where a rate says something.
+    pub bytes: Option<u64>,
+    /// Ours.
+    pub ours: Side,
+    /// The peer's.
+    pub peer: Side,
+}
+
+/// Ratios to reach; over 1, ours is faster.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Goal {
+    /// What must hold.
+    pub ratio: f64,
+    /// What we would like.
+    pub stretch: Option<f64>,
 }
 
 /// What was measured, in nanoseconds for one piece of work.
-pub(crate) struct Measured {
-    pub(crate) case: String,
-    pub(crate) peer_name: &'static str,
-    pub(crate) goal: f64,
-    pub(crate) ours: f64,
-    pub(crate) peer: f64,
+pub struct Measured {
+    /// Ours.
+    pub ours: f64,
+    /// The peer's.
+    pub peer: f64,
+}
+
+impl Goal {
+    /// A goal without a stretch goal.
+    pub const fn of(ratio: f64) -> Self {
+        Self {
+            ratio,
+            stretch: None,
+        }
+    }
+
+    /// The goal with a stretch goal.
+    pub const fn stretch(self, stretch: f64) -> Self {
+        Self {
+            ratio: self.ratio,
+            stretch: Some(stretch),
+        }
+    }
+
+    /// `stretch`, `met` or `missed`.
+    pub fn verdict(self, ratio: f64) -> &'static str {
+        if self.stretch.is_some_and(|stretch| ratio >= stretch) {
+            "stretch"
+        } else if ratio >= self.ratio {
+            "met"
+        } else {
+            "missed"
+        }
+    }
+}
+
+impl Side {
+    /// Work that needs nothing made anew for each piece; the drop of what it gives is counted.
+    pub fn new<R>(mut work: impl FnMut() -> R + 'static) -> Self {
+        Self(Box::new(move |count| {
+            let begun = cpu_nanoseconds();
+            for _ in 0..count {
+                black_box(work());
+            }
+            cpu_nanoseconds() - begun
+        }))
+    }
+
+    /// Work on something that is made anew for each piece; neither the making nor the drop of
+    /// what the work gives is counted. For work that is long beside a look at the clock.
+    pub fn prepared<T, R>(
+        mut prepare: impl FnMut() -> T + 'static,
+        mut work: impl FnMut(T) -> R + 'static,
+    ) -> Self {
+        Self(Box::new(move |count| {
+            let mut spent = 0.0;
+            for _ in 0..count {
+                let prepared = black_box(prepare());
+                let begun = cpu_nanoseconds();
+                let result = black_box(work(prepared));
+                spent += cpu_nanoseconds() - begun;
+                drop(result);
+            }
+            spent
+        }))
+    }
+
+    /// Nanoseconds of this thread's CPU time for one piece of work.
+    fn round(&mut self, count: u32) -> f64 {
+        (self.0)(count) / f64::from(count)
+    }
+
+    /// How often the work must be done to fill a round.
+    fn repeats(&mut self) -> u32 {
+        // The first piece may set up what the others find.
+        self.round(1);
+        let mut count = 1;
+        while self.round(count) * f64::from(count) < ROUND_NANOSECONDS && count < u32::MAX / 2 {
+            count *= 2;
+        }
+        count
+    }
 }
 
 impl Case {
     /// Runs both sides in turn, changing who is first, so that heat and neighbours meet both.
-    pub(crate) fn measure(&mut self) -> Measured {
-        let (ours_count, peer_count) = (repeats(&mut self.ours), repeats(&mut self.peer));
-        let (mut ours, mut peer) = (Vec::new(), Vec::new());
-        for number in 0..WARM_UP + ROUNDS {
-            let is_counted = number >= WARM_UP;
-            for turn in 0..2 {
-                if (turn + number) % 2 == 0 {
-                    let time = round(&mut self.ours, ours_count);
-                    ours.extend(is_counted.then_some(time));
-                } else {
-                    let time = round(&mut self.peer, peer_count);
-                    peer.extend(is_counted.then_some(time));
-                }
-            }
-        }
-        Measured {
-            case: self.name.clone(),
-            peer_name: self.peer_name,
-            goal: self.goal,
-            ours: median(ours),
-            peer: median(peer),
-        }
+    pub fn measure(&mut self) -> Measured {
+        let sides = [&mut self.ours, &mut self.peer];
+        let [ours, peer] = medians(sides);
+        Measured { ours, peer }
     }
 }
 
 impl Measured {
     /// Over 1: ours is faster.
-    pub(crate) fn ratio(&self) -> f64 {
+    pub fn ratio(&self) -> f64 {
         self.peer / self.ours
     }
 }
 
-/// How often the work must be done to fill a round.
-fn repeats(side: &mut Side) -> u32 {
-    let mut count = 1;
-    while round(side, count) * f64::from(count) < ROUND_NANOSECONDS && count < u32::MAX / 2 {
-        count *= 2;
+/// Runs sides in turn, every other time in the opposite order, and gives each one's median time
+/// for a piece of work, in nanoseconds.
+pub fn medians<const N: usize>(mut sides: [&mut Side; N]) -> [f64; N] {
+    let mut runs = [(); N].map(|()| (0, Vec::new()));
+    for (side, (count, _)) in sides.iter_mut().zip(&mut runs) {
+        *count = side.repeats();
     }
-    count
-}
-
-/// Nanoseconds of this thread's CPU time for one piece of work.
-fn round(side: &mut Side, count: u32) -> f64 {
-    let begun = cpu_nanoseconds();
-    for _ in 0..count {
-        side();
+    for number in 0..WARM_UP + ROUNDS {
+        let mut once = |(side, (count, times)): (&mut &mut Side, &mut (u32, Vec<f64>))| {
+            let time = side.round(*count);
+            times.extend((number >= WARM_UP).then_some(time));
+        };
+        let pairs = sides.iter_mut().zip(&mut runs);
+        if number % 2 == 0 {
+            pairs.for_each(&mut once);
+        } else {
+            pairs.rev().for_each(&mut once);
+        }
     }
-    (cpu_nanoseconds() - begun) / f64::from(count)
+    runs.map(|(_, times)| median(times))
 }
 
 fn cpu_nanoseconds() -> f64 {
@@ -97,14 +176,10 @@ fn median(mut times: Vec<f64>) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::hint::black_box;
-
     use super::*;
 
-    fn work(steps: u64) -> Side {
-        Box::new(move || {
-            black_box((0..steps).fold(0, |sum: u64, n| black_box(sum ^ n)));
-        })
+    fn spin(steps: u64) {
+        black_box((0..steps).fold(0, |sum: u64, n| black_box(sum ^ n)));
     }
 
     #[test]
@@ -112,12 +187,31 @@ mod tests {
         let mut case = Case {
             name: "planted".to_owned(),
             peer_name: "more of the same",
-            goal: 1.0,
-            ours: work(1_000),
-            peer: work(4_000),
+            goal: Some(Goal::of(1.0)),
+            bytes: None,
+            ours: Side::new(|| spin(1_000)),
+            peer: Side::new(|| spin(4_000)),
         };
         let ratio = case.measure().ratio();
         assert!((2.0..8.0).contains(&ratio), "{ratio}");
+    }
+
+    #[test]
+    fn what_is_prepared_is_not_counted() {
+        let mut long = Side::prepared(|| spin(200_000), |()| spin(50_000));
+        let mut short = Side::new(|| spin(50_000));
+        let [long, short] = medians([&mut long, &mut short]);
+        assert!((0.5..2.0).contains(&(long / short)), "{long} {short}");
+    }
+
+    #[test]
+    fn verdicts() {
+        let goal = Goal::of(0.8).stretch(1.25);
+        assert_eq!(goal.verdict(0.79), "missed");
+        assert_eq!(goal.verdict(0.8), "met");
+        assert_eq!(goal.verdict(1.25), "stretch");
+        assert_eq!(Goal::of(0.8).verdict(9.0), "met");
+        assert_eq!(goal.verdict(f64::NAN), "missed");
     }
 
     #[test]

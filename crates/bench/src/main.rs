@@ -1,16 +1,11 @@
-//! Ours beside its peers: one process, interleaved, thread CPU time.
-
-mod case;
-mod report;
-mod webhook_sig;
+//! Runs the comparisons of one crate, or of all.
 
 use std::error::Error;
 use std::path::PathBuf;
 
 use clap::Parser;
-
-use crate::case::Case;
-use crate::report::Report;
+use strongroom_bench::report::Report;
+use strongroom_bench::{envelope, webhook_sig};
 
 /// Measures crates of the family beside their peers.
 #[derive(Parser)]
@@ -20,27 +15,35 @@ struct Options {
     /// The folder for `<crate>.jsonl`
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
+    /// Seals one long stream, says how much memory that took, and does nothing else
+    #[arg(long, hide = true)]
+    stream_memory: bool,
 }
 
-/// What makes a crate's cases.
-type Cases = fn() -> Result<Vec<Case>, Box<dyn Error>>;
+/// What measures a crate's cases, one after the other.
+type Measure = fn(&mut Report) -> Result<(), Box<dyn Error>>;
 
 /// The crates that have benchmarks.
-const CRATES: &[(&str, Cases)] = &[("webhook-sig", webhook_sig::cases)];
+const CRATES: &[(&str, Measure)] = &[
+    ("envelope", envelope::measure),
+    ("webhook-sig", webhook_sig::measure),
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let options = Options::parse();
+    if options.stream_memory {
+        println!("{}", envelope::memory::of_this_process()?);
+        return Ok(());
+    }
     let wanted = |name: &str| options.name.as_deref().is_none_or(|only| only == name);
     let chosen: Vec<_> = CRATES.iter().filter(|(name, _)| wanted(name)).collect();
     if chosen.is_empty() {
         let names: Vec<_> = CRATES.iter().map(|(name, _)| *name).collect();
         return Err(format!("no benchmarks of that name; there are {}", names.join(", ")).into());
     }
-    for (name, cases) in chosen {
+    for (name, measure) in chosen {
         let mut report = Report::new(name);
-        for mut case in cases()? {
-            report.add(case.measure());
-        }
+        measure(&mut report)?;
         report.write(&options.out)?;
     }
     Ok(())

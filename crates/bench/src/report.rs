@@ -4,21 +4,22 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::case::Measured;
+use crate::case::Case;
 
 /// One crate's results.
-pub(crate) struct Report {
+pub struct Report {
     name: &'static str,
     lines: String,
 }
 
 impl Report {
-    pub(crate) fn new(name: &'static str) -> Self {
+    /// Begins the table.
+    pub fn new(name: &'static str) -> Self {
         println!(
-            "{name:24} {:>14} {:>14} {:>7} {:>6}  peer",
-            "ours, ns", "peer, ns", "ratio", "goal"
+            "{name:28} {:>13} {:>13} {:>7} {:>6} {:>7} {:>6}  {:8} peer",
+            "ours, ns", "peer, ns", "ratio", "goal", "stretch", "GB/s", ""
         );
         Self {
             name,
@@ -26,27 +27,54 @@ impl Report {
         }
     }
 
-    pub(crate) fn add(&mut self, measured: Measured) {
-        let Measured {
-            case,
-            peer_name,
-            goal,
-            ours,
-            peer,
-        } = &measured;
+    /// Measures a case and adds it; what it holds is let go.
+    pub fn measure(&mut self, mut case: Case) {
+        let measured = case.measure();
         let ratio = measured.ratio();
-        println!("{case:24} {ours:>14.1} {peer:>14.1} {ratio:>7.2} {goal:>6.2}  {peer_name}");
-        let line = json!({
-            "crate": self.name, "case": case, "ours": ours, "peer": peer,
-            "peer_name": peer_name, "unit": "ns", "ratio": ratio, "goal": goal,
-        });
+        let goal = case.goal.map(|goal| goal.ratio);
+        let stretch = case.goal.and_then(|goal| goal.stretch);
+        let verdict = case.goal.map_or("", |goal| goal.verdict(ratio));
+        // Bytes in a nanosecond are gigabytes in a second.
+        let rate = case.bytes.map(|bytes| bytes as f64 / measured.ours);
+        println!(
+            "{:28} {:>13.1} {:>13.1} {ratio:>7.2} {:>6} {:>7} {:>6}  {verdict:8} {}",
+            case.name,
+            measured.ours,
+            measured.peer,
+            or_dash(goal),
+            or_dash(stretch),
+            or_dash(rate),
+            case.peer_name,
+        );
+        self.line(&json!({
+            "crate": self.name, "case": case.name, "ours": measured.ours, "peer": measured.peer,
+            "peer_name": case.peer_name, "unit": "ns", "ratio": ratio, "goal": goal,
+            "stretch": stretch, "verdict": verdict, "bytes": case.bytes,
+        }));
+    }
+
+    /// Adds a number of bytes that must stay below a limit.
+    pub fn bound(&mut self, name: &str, bytes: u64, limit: u64) {
+        let verdict = if bytes < limit { "met" } else { "missed" };
+        println!("{name:28} {bytes:>13} bytes, to stay below {limit}  {verdict}");
+        self.line(&json!({
+            "crate": self.name, "case": name, "ours": bytes, "unit": "bytes", "limit": limit,
+            "verdict": verdict,
+        }));
+    }
+
+    fn line(&mut self, line: &Value) {
         self.lines.push_str(&line.to_string());
         self.lines.push('\n');
     }
 
     /// Writes `<crate>.jsonl` in a folder.
-    pub(crate) fn write(&self, folder: &Path) -> io::Result<()> {
+    pub fn write(&self, folder: &Path) -> io::Result<()> {
         fs::create_dir_all(folder)?;
         fs::write(folder.join(format!("{}.jsonl", self.name)), &self.lines)
     }
+}
+
+fn or_dash(number: Option<f64>) -> String {
+    number.map_or_else(|| "-".to_owned(), |number| format!("{number:.2}"))
 }

@@ -8,15 +8,17 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use standardwebhooks::Webhook;
 use strongroom_webhook_sig::{HeaderSet, SigningSecret, Verifier, sign};
 
-use crate::case::Case;
+use crate::case::{Case, Goal, Side};
+use crate::report::Report;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-pub(crate) fn cases() -> Result<Vec<Case>, Box<dyn Error>> {
-    [("verify 1 KiB", 1024), ("verify 64 KiB", 64 * 1024)]
-        .into_iter()
-        .map(|(name, size)| verify(name, size))
-        .collect()
+/// Measures the verification of messages.
+pub fn measure(report: &mut Report) -> Result<(), Box<dyn Error>> {
+    for (name, size) in [("verify 1 KiB", 1024), ("verify 64 KiB", 64 * 1024)] {
+        report.measure(verify(name, size)?);
+    }
+    Ok(())
 }
 
 /// From the request's headers and body to the verdict; both sides read the same headers.
@@ -57,8 +59,9 @@ fn verify(name: &str, size: usize) -> Result<Case, Box<dyn Error>> {
     Ok(Case {
         name: name.to_owned(),
         peer_name: "standardwebhooks 1.0.1",
-        goal: 1.0,
-        ours: Box::new(move || assert!(ours(black_box(&headers), black_box(&body)))),
-        peer: Box::new(move || assert!(peer(black_box(&their_headers), black_box(&their_body)))),
+        goal: Some(Goal::of(1.0)),
+        bytes: None,
+        ours: Side::new(move || assert!(ours(black_box(&headers), black_box(&body)))),
+        peer: Side::new(move || assert!(peer(black_box(&their_headers), black_box(&their_body)))),
     })
 }

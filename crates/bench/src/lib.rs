@@ -1,0 +1,6 @@
+//! Ours beside its peers: one process, interleaved, thread CPU time.
+
+pub mod case;
+pub mod envelope;
+pub mod report;
+pub mod webhook_sig;
