@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::hint::black_box;
 use std::rc::Rc;
+use std::sync::LazyLock;
 
 use aes_gcm::{AeadInOut as _, Aes256Gcm};
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
@@ -12,13 +13,21 @@ use strongroom_bench::case::{Side, medians};
 use strongroom_bench::envelope::ours::Ours;
 use strongroom_bench::envelope::peers::Tink;
 use subtle::ConstantTimeEq as _;
+use vdso_rng::{LocalState, Pool};
 use zeroize::{Zeroize as _, Zeroizing};
+
+/// The kernel's own generator in user space, which newer C libraries call for `getrandom`.
+static VDSO: LazyLock<Option<Pool>> = LazyLock::new(|| Pool::new().ok());
 
 /// A part's name and its work.
 type Part = (&'static str, Side);
 
 fn main() -> Result<(), Box<dyn Error>> {
     print("randomness", randomness());
+    match vdso() {
+        Some(parts) => print("randomness of the kernel's vDSO", parts),
+        None => println!("the kernel's vDSO has no randomness here"),
+    }
     print("derivation", derivation()?);
     print("cipher", cipher()?);
     print("memory", memory());
@@ -60,6 +69,23 @@ fn randomness() -> [Part; 7] {
             Side::new(|| tink_core::subtle::random::get_random_bytes(black_box(28))),
         ),
     ]
+}
+
+/// Linux 6.11 and later; the C library calls it from glibc 2.41 on.
+fn vdso() -> Option<[Part; 3]> {
+    fn part<const N: usize>(pool: &'static Pool) -> Option<Side> {
+        let mut state = LocalState::new(pool).ok()?;
+        Some(Side::new(move || {
+            let mut bytes = [0; N];
+            state.fill(black_box(&mut bytes), 0).map(|()| bytes)
+        }))
+    }
+    let pool = VDSO.as_ref()?;
+    Some([
+        ("12 B", part::<12>(pool)?),
+        ("28 B", part::<28>(pool)?),
+        ("60 B", part::<60>(pool)?),
+    ])
 }
 
 fn derivation() -> Result<[Part; 5], Box<dyn Error>> {

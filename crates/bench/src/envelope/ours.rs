@@ -152,3 +152,38 @@ fn now<F: Future>(future: F) -> Option<F::Output> {
         Poll::Pending => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envelope::long::{LongPlaintext, Nowhere};
+
+    #[test]
+    fn all_that_is_measured_is_done() {
+        let ours = Ours::new().unwrap();
+        let text = vec![b'a'; 1 << 20];
+        let short = &text[..1000];
+
+        let sealed = ours.seal_cached(short).unwrap();
+        assert_eq!(ours.open_cached(&sealed).unwrap()[..], *short);
+        let sealed = ours.seal_fresh(short).unwrap();
+        assert_eq!(ours.open_fresh(&sealed).unwrap()[..], *short);
+        assert!(ours.open_cached(&sealed).is_none(), "the DEK is its own");
+        assert!(ours.rewrap(&sealed).is_some());
+
+        let sealed = ours.seal_1mib(&text).unwrap();
+        assert_eq!(ours.open_1mib(&sealed).unwrap()[..], text[..]);
+        assert!(ours.rewrap(&sealed).is_some());
+        let sealed = ours.seal_in_place(ours.buffer(&text).unwrap()).unwrap();
+        assert_eq!(ours.open_1mib(&sealed).unwrap()[..], text[..]);
+
+        let mut sealed = Vec::new();
+        ours.stream_seal(LongPlaintext::new(200_000), &mut sealed)
+            .unwrap();
+        assert!(sealed.len() > 200_000);
+        assert!(
+            ours.stream_seal(LongPlaintext::new(200_000), Nowhere)
+                .is_some()
+        );
+    }
+}

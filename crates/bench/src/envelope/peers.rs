@@ -1,4 +1,5 @@
-//! The peers, each as fast as it can be had.
+//! The peers, each as fast as it can be had without flags for the compiler: with
+//! `RUSTFLAGS="-C target-cpu=native"` Tink's small messages gain more than ours.
 
 use std::error::Error;
 use std::io::{Read, Write};
@@ -51,10 +52,10 @@ impl Raw {
     pub const NAME: &'static str = "aws-lc-rs 1.19.0, one call";
 
     /// How it is named where it is called for each piece of a stream.
-    pub const STREAM: &'static str = "aws-lc-rs 1.19.0, 32 KiB a call";
+    pub const STREAM: &'static str = "aws-lc-rs 1.19.0, 16 KiB a call";
 
-    /// A stream's piece: copy and cipher both find it in the nearest caches.
-    const PIECE: usize = 32 * 1024;
+    /// A stream's piece: of the powers of two, the fastest.
+    const PIECE: usize = 16 * 1024;
 
     /// With a key that is set up already.
     pub fn new() -> Option<Self> {
@@ -143,5 +144,33 @@ impl Age {
 impl Default for Age {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::envelope::long::LongPlaintext;
+
+    #[test]
+    fn the_peers_do_their_work() {
+        let text = [b'a'; 1000];
+        let tink = Tink::new().unwrap();
+        let sealed = tink.encrypt(&text).unwrap();
+        assert_eq!(tink.decrypt(&sealed).unwrap(), text);
+
+        let mut raw = Raw::new().unwrap();
+        let sealed = raw.seal(&text).unwrap();
+        assert_eq!(sealed.len(), text.len() + 16);
+        assert_ne!(raw.seal(&text).unwrap(), sealed, "a nonce is used once");
+
+        let length = 3 * Raw::PIECE + 1;
+        let plaintext = || LongPlaintext::new(length as u64);
+        let mut sealed = Vec::new();
+        raw.stream_seal(plaintext(), &mut sealed).unwrap();
+        assert_eq!(sealed.len(), length + 4 * 16);
+        let mut sealed = Vec::new();
+        Age::new().stream_seal(plaintext(), &mut sealed).unwrap();
+        assert!(sealed.len() > length);
     }
 }
