@@ -35,10 +35,10 @@ const STREAM_MEMORY: u64 = 2 << 20;
 const SAME: f64 = 1.0 / 1.1;
 
 /// Seals a plaintext.
-type Seal = fn(&Ours, &[u8]) -> Option<Vec<u8>>;
+pub type Seal = fn(&Ours, &[u8]) -> Option<Vec<u8>>;
 
 /// Opens what a [`Seal`] made.
-type Open = fn(&Ours, &[u8]) -> Option<Zeroizing<Vec<u8>>>;
+pub type Open = fn(&Ours, &[u8]) -> Option<Zeroizing<Vec<u8>>>;
 
 /// A side of a case did not do its work, so that there is nothing to compare.
 #[derive(Debug)]

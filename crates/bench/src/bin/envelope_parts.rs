@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use strongroom_bench::case::{Side, medians};
 use strongroom_bench::envelope::ours::Ours;
 use strongroom_bench::envelope::peers::Tink;
+use strongroom_bench::envelope::{Open, Seal};
 use subtle::ConstantTimeEq as _;
 use vdso_rng::{LocalState, Pool};
 use zeroize::{Zeroize as _, Zeroizing};
@@ -228,11 +229,11 @@ fn ours() -> Result<[Part; 6], Box<dyn Error>> {
     let idle = "nothing was sealed";
     let small = ours.seal_cached(&short).ok_or(idle)?;
     let fresh = ours.seal_fresh(&short).ok_or(idle)?;
-    let side = |work: fn(&Ours, &[u8]) -> Option<Vec<u8>>, bytes: &[u8]| {
+    let side = |work: Seal, bytes: &[u8]| {
         let (ours, bytes) = (Rc::clone(&ours), bytes.to_vec());
         Side::new(move || work(&ours, black_box(&bytes)))
     };
-    let open = |work: fn(&Ours, &[u8]) -> Option<Zeroizing<Vec<u8>>>, bytes: Vec<u8>| {
+    let open = |work: Open, bytes: Vec<u8>| {
         let ours = Rc::clone(&ours);
         Side::new(move || work(&ours, black_box(&bytes)))
     };
