@@ -12,10 +12,9 @@ use crate::dek::{Dek, DekId};
 use crate::errors::SealError;
 use crate::header::{self, Suite};
 use crate::key_ref::KeyRef;
-use crate::key_wrap::{self, WrapFor};
+use crate::key_wrap::KeyWrapper;
 use crate::kms::WrappedDek;
 use crate::provider::Provider;
-use crate::xaes::Inner;
 
 /// Where a record's key is to be.
 #[derive(Clone, Copy, Debug)]
@@ -84,19 +83,8 @@ pub fn wrap_with(
     nonce: &[u8; 24],
     dek: &Dek,
 ) -> Result<WrappedDek, SealError> {
-    let (Some((selector, _)), Some((_, nonce))) =
-        (nonce.split_first_chunk(), nonce.split_last_chunk())
-    else {
-        return Err(SealError::Cipher);
-    };
-    let whom = WrapFor {
-        provider,
-        tenant,
-        key_ref,
-        key_version,
-    };
-    Inner::new(wrapping_key, selector)
-        .and_then(|inner| key_wrap::wrap_with(&inner, whom, nonce, dek))
+    KeyWrapper::new(wrapping_key, provider, tenant, key_ref, key_version)?
+        .wrap_with(nonce, dek)
         .map_err(|_| SealError::Cipher)
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 const MAX: usize = 128;
 
@@ -9,7 +10,7 @@ const MAX: usize = 128;
 ///
 /// The name is stored in clear in every record that the key wraps.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeyRef(String);
+pub struct KeyRef(Arc<str>);
 
 /// The text is empty, longer than 128 characters, or has one outside the safe set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,7 +39,7 @@ impl FromStr for KeyRef {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let name = Self::check(text.as_bytes()).ok_or(KeyRefError)?;
-        Ok(Self(name.to_owned()))
+        Ok(Self(name.into()))
     }
 }
 

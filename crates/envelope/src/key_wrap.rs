@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use strongroom_tenancy::TenantId;
 
-use crate::aead::AeadError;
+use crate::aead::{AeadError, Prf};
 use crate::dek::Dek;
 use crate::key_ref::KeyRef;
 use crate::kms::{KmsError, WrappedDek};
@@ -19,99 +19,101 @@ const WRAPPED: usize = xaes::NONCE + 32 + 16;
 /// SP 800-38D, section 8.3), even if forks of the process each make as many.
 const MAX_WRAPS_PER_INNER_KEY: u32 = 1 << 24;
 
-/// A key that wraps many others: the inner key is derived once and used for many wraps.
-pub(crate) struct Wrapper {
+/// A key that wraps keys of one tenant, ready to use; AWS-LC or RustCrypto wipes it when it is
+/// dropped.
+pub(crate) struct KeyWrapper {
+    prf: Prf,
+    provider: Provider,
+    key_ref: KeyRef,
+    key_version: u32,
+    associated_data: Vec<u8>,
+}
+
+/// An inner key that makes many wraps.
+pub(crate) struct Session {
     inner: Inner,
     made: AtomicU32,
 }
 
-/// Whom a wrap is for.
-#[derive(Clone, Copy)]
-pub(crate) struct WrapFor<'a> {
-    pub(crate) provider: Provider,
-    pub(crate) tenant: &'a TenantId,
-    pub(crate) key_ref: &'a KeyRef,
-    pub(crate) key_version: u32,
-}
-
-impl Wrapper {
-    pub(crate) fn new(key: &[u8; 32]) -> Result<Self, KmsError> {
-        let selector = random::bytes().map_err(|_| KmsError::Unavailable)?;
+impl KeyWrapper {
+    pub(crate) fn new(
+        key: &[u8; 32],
+        provider: Provider,
+        tenant: &TenantId,
+        key_ref: &KeyRef,
+        key_version: u32,
+    ) -> Result<Self, KmsError> {
         Ok(Self {
-            inner: Inner::new(key, &selector).map_err(|_| KmsError::Unavailable)?,
+            prf: Prf::new(key).map_err(|_| KmsError::Unavailable)?,
+            provider,
+            key_ref: key_ref.clone(),
+            key_version,
+            associated_data: WrappedDek::associated_data(provider, tenant, key_ref, key_version),
+        })
+    }
+
+    /// Wraps a key under an inner key of its own.
+    pub(crate) fn wrap(&self, dek: &Dek) -> Result<WrappedDek, KmsError> {
+        let nonce = random::bytes().map_err(|_| KmsError::Unavailable)?;
+        self.wrap_with(&nonce, dek)
+            .map_err(|_| KmsError::Unavailable)
+    }
+
+    /// Wraps a key with a given nonce, which must be fresh.
+    pub(crate) fn wrap_with(
+        &self,
+        nonce: &[u8; xaes::NONCE],
+        dek: &Dek,
+    ) -> Result<WrappedDek, AeadError> {
+        let (selector, nonce) = xaes::split(nonce).ok_or(AeadError)?;
+        self.seal(&Inner::new(&self.prf, selector)?, nonce, dek)
+    }
+
+    /// Chooses an inner key, to wrap many keys with.
+    pub(crate) fn session(&self) -> Result<Session, KmsError> {
+        let selector = random::bytes().map_err(|_| KmsError::Unavailable)?;
+        let inner = Inner::new(&self.prf, &selector).map_err(|_| KmsError::Unavailable)?;
+        Ok(Session {
+            inner,
             made: AtomicU32::new(0),
         })
     }
 
-    /// Wraps a key; `None` when another wrapper must be made first.
-    pub(crate) fn wrap(
-        &self,
-        whom: WrapFor<'_>,
-        dek: &Dek,
-    ) -> Option<Result<WrappedDek, KmsError>> {
-        // Not wrapping: a count that came round would start the limit anew.
+    /// Wraps a key under the session's inner key, until that has made its share.
+    pub(crate) fn wrap_in(&self, session: &Session, dek: &Dek) -> Result<WrappedDek, KmsError> {
+        // Not a wrapping count: one that came round would start the limit anew.
         let count = |made: u32| (made < MAX_WRAPS_PER_INNER_KEY).then(|| made + 1);
-        let (read, write) = (Ordering::Relaxed, Ordering::Relaxed);
-        self.made.fetch_update(read, write, count).ok()?;
-        Some(self.wrap_uncounted(whom, dek))
-    }
-
-    fn wrap_uncounted(&self, whom: WrapFor<'_>, dek: &Dek) -> Result<WrappedDek, KmsError> {
+        let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
+        if session.made.fetch_update(set, fetch, count).is_err() {
+            return self.wrap(dek);
+        }
         let nonce = random::bytes().map_err(|_| KmsError::Unavailable)?;
-        wrap_with(&self.inner, whom, &nonce, dek).map_err(|_| KmsError::Unavailable)
+        self.seal(&session.inner, &nonce, dek)
+            .map_err(|_| KmsError::Unavailable)
     }
-}
 
-/// Wraps one key, under an inner key of its own.
-pub(crate) fn wrap_once(
-    key: &[u8; 32],
-    whom: WrapFor<'_>,
-    dek: &Dek,
-) -> Result<WrappedDek, KmsError> {
-    Wrapper::new(key)?.wrap_uncounted(whom, dek)
-}
+    /// Unwraps a key; what does not hold is the context's fault, whatever the reason.
+    pub(crate) fn unwrap(&self, wrapped: &WrappedDek) -> Result<Dek, KmsError> {
+        let is_ours = wrapped.provider == self.provider
+            && wrapped.key_ref == self.key_ref
+            && wrapped.key_version == self.key_version;
+        if !is_ours {
+            return Err(KmsError::ContextMismatch);
+        }
+        let opened = xaes::open_key(&self.prf, &self.associated_data, &wrapped.bytes);
+        let opened = opened.map_err(|_| KmsError::ContextMismatch)?;
+        Ok(Dek::from_bytes(&opened))
+    }
 
-pub(crate) fn wrap_with(
-    inner: &Inner,
-    whom: WrapFor<'_>,
-    nonce: &[u8; 12],
-    dek: &Dek,
-) -> Result<WrappedDek, AeadError> {
-    let mut bytes = Vec::with_capacity(WRAPPED);
-    inner.seal_to(
-        nonce,
-        &whom.associated_data(),
-        dek.expose_bytes(),
-        &mut bytes,
-    )?;
-    Ok(WrappedDek {
-        provider: whom.provider,
-        key_ref: whom.key_ref.clone(),
-        key_version: whom.key_version,
-        bytes,
-    })
-}
-
-/// Unwraps a key; what does not hold is the context's fault, whatever the reason.
-pub(crate) fn unwrap(
-    key: &[u8; 32],
-    tenant: &TenantId,
-    wrapped: &WrappedDek,
-) -> Result<Dek, KmsError> {
-    let whom = WrapFor {
-        provider: wrapped.provider,
-        tenant,
-        key_ref: &wrapped.key_ref,
-        key_version: wrapped.key_version,
-    };
-    let opened = xaes::open_key(key, &whom.associated_data(), &wrapped.bytes);
-    let opened = opened.map_err(|_| KmsError::ContextMismatch)?;
-    Ok(Dek::from_bytes(&opened))
-}
-
-impl WrapFor<'_> {
-    fn associated_data(&self) -> Vec<u8> {
-        WrappedDek::associated_data(self.provider, self.tenant, self.key_ref, self.key_version)
+    fn seal(&self, inner: &Inner, nonce: &[u8; 12], dek: &Dek) -> Result<WrappedDek, AeadError> {
+        let mut bytes = Vec::with_capacity(WRAPPED);
+        inner.seal_to(nonce, &self.associated_data, dek.expose_bytes(), &mut bytes)?;
+        Ok(WrappedDek {
+            provider: self.provider,
+            key_ref: self.key_ref.clone(),
+            key_version: self.key_version,
+            bytes,
+        })
     }
 }
 
@@ -121,24 +123,32 @@ mod tests {
 
     #[test]
     fn an_inner_key_ends_at_its_limit() {
-        let tenant = TenantId::PLATFORM;
         let key_ref = "a".parse().unwrap();
-        let whom = WrapFor {
-            provider: Provider::LOCAL,
-            tenant: &tenant,
-            key_ref: &key_ref,
-            key_version: 1,
-        };
+        let wrapper =
+            KeyWrapper::new(&[2; 32], Provider::LOCAL, &TenantId::PLATFORM, &key_ref, 1).unwrap();
+        let session = wrapper.session().unwrap();
         let dek = Dek::from_bytes(&[1; 32]);
-        let wrapper = Wrapper::new(&[2; 32]).unwrap();
-        wrapper
+        session
             .made
             .store(MAX_WRAPS_PER_INNER_KEY - 1, Ordering::Relaxed);
-        let wrapped = wrapper.wrap(whom, &dek).unwrap().unwrap();
-        assert_eq!(wrapped.bytes.len(), WRAPPED);
-        assert!(wrapper.wrap(whom, &dek).is_none());
-        assert!(wrapper.wrap(whom, &dek).is_none());
-        let unwrapped = unwrap(&[2; 32], &tenant, &wrapped).unwrap();
-        assert_eq!(unwrapped.expose_bytes(), dek.expose_bytes());
+        let wraps = [(); 3].map(|()| wrapper.wrap_in(&session, &dek).unwrap());
+        for wrapped in &wraps {
+            assert_eq!(wrapped.bytes.len(), WRAPPED);
+            let unwrapped = wrapper.unwrap(wrapped).unwrap();
+            assert_eq!(unwrapped.expose_bytes(), dek.expose_bytes());
+        }
+        let selector = |wrapped: &WrappedDek| wrapped.bytes[..12].to_vec();
+        assert_eq!(selector(&wraps[0]), session_selector(&session));
+        assert_ne!(selector(&wraps[1]), selector(&wraps[0]));
+        assert_ne!(selector(&wraps[2]), selector(&wraps[1]));
+    }
+
+    fn session_selector(session: &Session) -> Vec<u8> {
+        let mut sealed = Vec::new();
+        session
+            .inner
+            .seal_to(&[0; 12], &[], &[], &mut sealed)
+            .unwrap();
+        sealed[..12].to_vec()
     }
 }

@@ -10,7 +10,7 @@ use crate::dek::Dek;
 use crate::envelope::Recipient;
 use crate::kek::{KekRecord, KekState};
 use crate::key_ref::KeyRef;
-use crate::key_wrap::{self, WrapFor, Wrapper};
+use crate::key_wrap::{KeyWrapper, Session};
 use crate::kms::{KeyDescription, KeyState, Kms, KmsError, KmsFuture, WrappedDek};
 use crate::provider::Provider;
 
@@ -49,9 +49,9 @@ pub struct TenantKeys {
 }
 
 struct Kek {
-    key: Dek,
+    wrapper: KeyWrapper,
+    session: Session,
     is_active: bool,
-    wrapper: Wrapper,
 }
 
 impl TenantKeys {
@@ -75,9 +75,16 @@ impl TenantKeys {
                 continue;
             }
             let key = record.unwrap(root, tenant).await?;
+            let wrapper = KeyWrapper::new(
+                key.expose_bytes(),
+                Provider::TENANT_KEK,
+                tenant,
+                &record.name,
+                record.version,
+            )?;
             let kek = Kek {
-                wrapper: Wrapper::new(key.expose_bytes())?,
-                key,
+                session: wrapper.session()?,
+                wrapper,
                 is_active: record.state == KekState::Active,
             };
             let versions = keys.entry(record.name.clone()).or_default();
@@ -100,16 +107,8 @@ impl TenantKeys {
     /// # Errors
     /// [`KmsError::NotFound`] when there is none, [`KmsError::Unavailable`] without randomness.
     pub fn wrap_now(&self, name: &KeyRef, dek: &Dek) -> Result<WrappedDek, KmsError> {
-        let (key_version, kek) = self.active(name)?;
-        let whom = WrapFor {
-            provider: Provider::TENANT_KEK,
-            tenant: &self.tenant,
-            key_ref: name,
-            key_version,
-        };
-        kek.wrapper
-            .wrap(whom, dek)
-            .unwrap_or_else(|| key_wrap::wrap_once(kek.key.expose_bytes(), whom, dek))
+        let (_, kek) = self.active(name)?;
+        kek.wrapper.wrap_in(&kek.session, dek)
     }
 
     /// Unwraps a key under the version that the wrap names.
@@ -123,8 +122,7 @@ impl TenantKeys {
         }
         let versions = self.keys.get(&wrapped.key_ref);
         let kek = versions.and_then(|versions| versions.get(&wrapped.key_version));
-        let kek = kek.ok_or(KmsError::NotFound)?;
-        key_wrap::unwrap(kek.key.expose_bytes(), &self.tenant, wrapped)
+        kek.ok_or(KmsError::NotFound)?.wrapper.unwrap(wrapped)
     }
 
     /// Wraps again, under the active version of the same name.

@@ -16,8 +16,7 @@ pub(crate) struct Inner {
 
 impl Inner {
     /// Derives the inner key.
-    pub(crate) fn new(key: &[u8; aead::KEY], selector: &[u8; SELECTOR]) -> Result<Self, AeadError> {
-        let prf = Prf::new(key)?;
+    pub(crate) fn new(prf: &Prf, selector: &[u8; SELECTOR]) -> Result<Self, AeadError> {
         let mut inner = Secret32([0; aead::KEY]);
         for (counter, half) in (1_u8..).zip(inner.0.chunks_mut(16)) {
             let mut block = [0; 16];
@@ -49,12 +48,14 @@ impl Inner {
     }
 }
 
+/// The nonce's halves: what selects the inner key, and the inner nonce.
+pub(crate) fn split(nonce: &[u8; NONCE]) -> Option<(&[u8; SELECTOR], &[u8; aead::NONCE])> {
+    let (selector, rest) = nonce.split_first_chunk()?;
+    Some((selector, rest.first_chunk()?))
+}
+
 /// Opens nonce, ciphertext and tag of 32 bytes.
-pub(crate) fn open_key(
-    key: &[u8; aead::KEY],
-    aad: &[u8],
-    sealed: &[u8],
-) -> Result<Secret32, AeadError> {
+pub(crate) fn open_key(prf: &Prf, aad: &[u8], sealed: &[u8]) -> Result<Secret32, AeadError> {
     let (selector, rest) = sealed.split_first_chunk().ok_or(AeadError)?;
     let (nonce, rest) = rest.split_first_chunk().ok_or(AeadError)?;
     let (ciphertext, tag) = rest.split_last_chunk().ok_or(AeadError)?;
@@ -62,7 +63,7 @@ pub(crate) fn open_key(
         return Err(AeadError);
     }
     let mut opened = Secret32([0; 32]);
-    Inner::new(key, selector)?
+    Inner::new(prf, selector)?
         .cipher
         .open_separate(nonce, aad, ciphertext, tag, &mut opened.0)?;
     Ok(opened)
@@ -90,7 +91,7 @@ mod tests {
             let nonce = b"ABCDEFGHIJKLMNOPQRSTUVWX";
             let (selector, rest) = nonce.split_first_chunk().unwrap();
             let mut sealed = Vec::new();
-            Inner::new(&key, selector)
+            Inner::new(&Prf::new(&key).unwrap(), selector)
                 .unwrap()
                 .seal_to(
                     rest.try_into().unwrap(),
@@ -107,25 +108,26 @@ mod tests {
     #[test]
     fn a_key_round_trips_and_nothing_else_opens() {
         let mut sealed = Vec::new();
-        let inner = Inner::new(&[1; 32], &[2; 12]).unwrap();
+        let prf = |byte| Prf::new(&[byte; 32]).unwrap();
+        let inner = Inner::new(&prf(1), &[2; 12]).unwrap();
         inner
             .seal_to(&[3; 12], b"aad", &[4; 32], &mut sealed)
             .unwrap();
-        assert_eq!(*open_key(&[1; 32], b"aad", &sealed).unwrap(), [4; 32]);
-        assert!(open_key(&[1; 32], b"other", &sealed).is_err());
-        assert!(open_key(&[2; 32], b"aad", &sealed).is_err());
+        assert_eq!(*open_key(&prf(1), b"aad", &sealed).unwrap(), [4; 32]);
+        assert!(open_key(&prf(1), b"other", &sealed).is_err());
+        assert!(open_key(&prf(2), b"aad", &sealed).is_err());
         for length in 0..sealed.len() {
-            assert!(open_key(&[1; 32], b"aad", &sealed[..length]).is_err());
+            assert!(open_key(&prf(1), b"aad", &sealed[..length]).is_err());
         }
         for position in 0..sealed.len() {
             let mut flipped = sealed.clone();
             flipped[position] ^= 1;
-            assert!(open_key(&[1; 32], b"aad", &flipped).is_err(), "{position}");
+            assert!(open_key(&prf(1), b"aad", &flipped).is_err(), "{position}");
         }
         let mut longer = Vec::new();
         inner
             .seal_to(&[3; 12], b"aad", &[4; 33], &mut longer)
             .unwrap();
-        assert!(open_key(&[1; 32], b"aad", &longer).is_err());
+        assert!(open_key(&prf(1), b"aad", &longer).is_err());
     }
 }

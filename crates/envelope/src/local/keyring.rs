@@ -87,10 +87,6 @@ impl Keyring {
         }
     }
 
-    pub(crate) const fn tenant(&self) -> &TenantId {
-        &self.tenant
-    }
-
     /// The version that wraps, with its number.
     pub(crate) fn active(&self, key: &KeyRef) -> Result<(u32, &[u8; 32]), KmsError> {
         let versions = self.usable(key)?;

@@ -13,7 +13,7 @@ use super::file::{self, Stamp};
 use super::keyring::{Keyring, KeyringError};
 use crate::dek::Dek;
 use crate::key_ref::KeyRef;
-use crate::key_wrap::{self, WrapFor};
+use crate::key_wrap::KeyWrapper;
 use crate::kms::{Destruction, KeyAdmin, KeyDescription, Kms, KmsError, KmsFuture, WrappedDek};
 use crate::provider::Provider;
 use crate::random;
@@ -117,14 +117,8 @@ impl LocalKms {
 
     fn wrap_now(&self, tenant: &TenantId, key: &KeyRef, dek: &Dek) -> Result<WrappedDek, KmsError> {
         let keyring = self.keyring(tenant)?;
-        let (key_version, secret) = keyring.active(key)?;
-        let whom = WrapFor {
-            provider: Provider::LOCAL,
-            tenant: keyring.tenant(),
-            key_ref: key,
-            key_version,
-        };
-        key_wrap::wrap_once(secret, whom, dek)
+        let (version, secret) = keyring.active(key)?;
+        KeyWrapper::new(secret, Provider::LOCAL, tenant, key, version)?.wrap(dek)
     }
 
     fn unwrap_now(&self, tenant: &TenantId, wrapped: &WrappedDek) -> Result<Dek, KmsError> {
@@ -132,8 +126,9 @@ impl LocalKms {
             return Err(KmsError::NotFound);
         }
         let keyring = self.keyring(tenant)?;
-        let secret = keyring.version(&wrapped.key_ref, wrapped.key_version)?;
-        key_wrap::unwrap(secret, keyring.tenant(), wrapped)
+        let (key, version) = (&wrapped.key_ref, wrapped.key_version);
+        let secret = keyring.version(key, version)?;
+        KeyWrapper::new(secret, Provider::LOCAL, tenant, key, version)?.unwrap(wrapped)
     }
 
     fn describe_now(&self, tenant: &TenantId, key: &KeyRef) -> Result<KeyDescription, KmsError> {
