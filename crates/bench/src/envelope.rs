@@ -10,8 +10,6 @@ use std::fmt;
 use std::hint::black_box;
 use std::rc::Rc;
 
-use zeroize::Zeroizing;
-
 use crate::case::{Case, Goal, Side};
 use crate::report::Report;
 
@@ -38,7 +36,7 @@ const SAME: f64 = 1.0 / 1.1;
 pub type Seal = fn(&Ours, &[u8]) -> Option<Vec<u8>>;
 
 /// Opens what a [`Seal`] made.
-pub type Open = fn(&Ours, &[u8]) -> Option<Zeroizing<Vec<u8>>>;
+pub type Open = fn(&Ours, &[u8]) -> Option<strongroom_envelope::Plaintext>;
 
 /// A side of a case did not do its work, so that there is nothing to compare.
 #[derive(Debug)]
@@ -178,8 +176,8 @@ impl Sides {
             peer_name: "ours, rewrap 1 KiB",
             goal: Some(Goal::of(SAME)),
             bytes: None,
-            ours: Side::new(move || done(ours.rewrap(black_box(&long)))),
-            peer: Side::new(move || done(again.rewrap(black_box(&short)))),
+            ours: Side::new(move || done(ours.rewrap(black_box(&mut long)))),
+            peer: Side::new(move || done(again.rewrap(black_box(&mut short)))),
         })
     }
 

@@ -39,6 +39,25 @@ pub(crate) trait Aead: Sized {
         buffer: &mut [u8],
     ) -> Result<[u8; TAG], AeadError>;
 
+    /// Encrypts into another place, of the same length.
+    fn seal_separate(
+        &self,
+        nonce: &[u8; NONCE],
+        aad: &[u8],
+        plaintext: &[u8],
+        ciphertext: &mut [u8],
+        tag: &mut [u8; TAG],
+    ) -> Result<(), AeadError>;
+
+    /// Decrypts the buffer where it is; it means nothing unless this succeeds.
+    fn open_in_place(
+        &self,
+        nonce: &[u8; NONCE],
+        aad: &[u8],
+        buffer: &mut [u8],
+        tag: &[u8; TAG],
+    ) -> Result<(), AeadError>;
+
     /// Decrypts into another place, whose contents mean nothing unless this succeeds.
     fn open_separate(
         &self,
@@ -122,6 +141,11 @@ mod tests {
                     let mut in_place = plaintext.to_vec();
                     let tag = cipher.seal_in_place(nonce, aad, &mut in_place).unwrap();
                     assert_eq!(sealed, [in_place.as_slice(), &tag].concat());
+                    let (mut apart, mut tag) = (vec![0; plaintext.len()], [0; TAG]);
+                    cipher
+                        .seal_separate(nonce, aad, plaintext, &mut apart, &mut tag)
+                        .unwrap();
+                    assert_eq!(sealed, [apart.as_slice(), &tag].concat());
                     sealed
                 },
                 |key, nonce, aad, sealed| {
@@ -129,6 +153,12 @@ mod tests {
                     let (ciphertext, tag) = sealed.split_last_chunk().ok_or(AeadError)?;
                     let mut opened = Vec::new();
                     let result = cipher.open_to(nonce, aad, ciphertext, tag, &mut opened);
+                    let mut in_place = ciphertext.to_vec();
+                    let again = cipher.open_in_place(nonce, aad, &mut in_place, tag);
+                    assert_eq!(again, result);
+                    if result.is_ok() {
+                        assert_eq!(in_place, opened);
+                    }
                     if result.is_err() {
                         assert!(opened.is_empty(), "plaintext that did not hold");
                     }

@@ -71,8 +71,8 @@ impl CompactKey {
         if !is_equal(&commitment, body.commitment) {
             return None;
         }
-        let mut plaintext = Plaintext::new();
-        let out = plaintext.as_mut_vec();
+        let mut plaintext = Plaintext::default();
+        let out = plaintext.as_vec_mut();
         Cipher::new(&key)
             .and_then(|cipher| cipher.open_to(body.nonce, &[], body.ciphertext, body.tag, out))
             .ok()?;

@@ -41,6 +41,7 @@ compile_error!("strongroom-envelope needs a cipher: turn on `aws-lc` or `rustcry
 
 mod aead;
 mod cache;
+mod chunked;
 mod compact;
 mod context;
 mod data_key;
@@ -63,6 +64,7 @@ mod provider;
 mod random;
 mod recipients;
 mod shred;
+pub mod stream;
 mod stream_key;
 mod tenant_keys;
 mod wipe;

@@ -1,7 +1,7 @@
 //! Wiping secrets, at the speed of memory.
 
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 
 use subtle::ConstantTimeEq as _;
 use zeroize::ZeroizeOnDrop;
@@ -50,12 +50,16 @@ impl Drop for Secret32 {
 pub struct Plaintext(Vec<u8>);
 
 impl Plaintext {
-    pub(crate) const fn new() -> Self {
-        Self(Vec::new())
+    pub(crate) const fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    pub(crate) fn zeroed(length: usize) -> Self {
+        Self(vec![0; length])
     }
 
     /// To fill. The caller keeps it from growing beyond its capacity, which would leave a copy.
-    pub(crate) const fn as_mut_vec(&mut self) -> &mut Vec<u8> {
+    pub(crate) const fn as_vec_mut(&mut self) -> &mut Vec<u8> {
         &mut self.0
     }
 
@@ -77,6 +81,12 @@ impl Deref for Plaintext {
 
     fn deref(&self) -> &[u8] {
         &self.0
+    }
+}
+
+impl DerefMut for Plaintext {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.0
     }
 }
 
@@ -118,8 +128,7 @@ mod tests {
         let mut bytes = [7; 40];
         wipe(&mut bytes);
         assert_eq!(bytes, [0; 40]);
-        let mut plaintext = Plaintext::new();
-        plaintext.as_mut_vec().extend_from_slice(b"secret");
+        let plaintext = Plaintext::new(b"secret".to_vec());
         assert_eq!(format!("{plaintext:?}"), "Plaintext(6 bytes)");
         assert_eq!(plaintext.into_vec(), b"secret");
     }

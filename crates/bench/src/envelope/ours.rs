@@ -2,146 +2,128 @@
 
 use std::error::Error;
 use std::io::{Read, Write};
+use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
+use strongroom_envelope::stream::SealBuffer;
 use strongroom_envelope::{
-    Dek, EncryptionContext, KeyAdmin, KeyRef, Kms, LocalKms, MAX_PLAINTEXT, WrappedDek, hazmat,
-    open, read_wraps, seal,
+    DataKey, EncryptionContext, KekRecord, KeyAdmin, KeyRef, LocalKms, Plaintext, Recipient,
+    TenantKeys, open, rewrap, seal,
 };
 use strongroom_tenancy::TenantId;
 use tempfile::TempDir;
-use zeroize::Zeroizing;
 
-/// A tenant with a key, and a DEK that is at hand.
+const ONE: NonZeroUsize = NonZeroUsize::MIN;
+
+/// Bytes that are handed to the stream at a time.
+const PIECE: usize = 64 * 1024;
+
+/// A tenant with a KEK in memory, as `strongroom-server` has it, and a data key at hand.
 pub struct Ours {
-    kms: LocalKms,
+    keys: TenantKeys,
+    name: KeyRef,
     tenant: TenantId,
-    key: [KeyRef; 1],
     context: EncryptionContext,
-    dek: Dek,
-    wrap: [WrappedDek; 1],
-    /// By how much a record is longer than its plaintext.
-    overhead: usize,
-    _keyring: TempDir,
+    key: DataKey,
 }
 
 /// A plaintext where it will be encrypted.
-pub struct Buffer(Vec<u8>);
+pub struct Buffer(SealBuffer);
 
 impl Ours {
-    /// Makes a keyring in a folder that goes when this does.
+    /// Makes a keyring in a folder that goes when this is done, and a KEK under its key.
     pub fn new() -> Result<Self, Box<dyn Error>> {
         let keyring = TempDir::new()?;
-        let kms = LocalKms::create(keyring.path().join("keyring"))?;
+        let kms = LocalKms::create(keyring.path())?;
         let tenant: TenantId = "0190b2a4-8c7e-7d3a-9f00-0242ac120002".parse()?;
-        let key: KeyRef = "tenant-root".parse()?;
+        let (root, name): (KeyRef, KeyRef) = ("root".parse()?, "tenant".parse()?);
         let context = EncryptionContext::new([("purpose", "message"), ("row", "1000042")])?;
-        now(kms.create(&tenant, &key)).ok_or("the keyring did not answer at once")??;
-        let dek = Dek::generate()?;
-        let wrap = now(kms.wrap(&tenant, &key, &dek)).ok_or("no wrap at once")??;
-        let mut ours = Self {
-            kms,
+        now(kms.create(&tenant, &root)).ok_or("the keyring did not answer at once")??;
+        let root = Recipient::new(&kms, &root);
+        let record = KekRecord::generate(root, &tenant, &name, 1, 0);
+        let record = now(record).ok_or("no KEK at once")??;
+        let keys = TenantKeys::load(root, &tenant, &[record]);
+        let keys = now(keys).ok_or("no KEK at once")??;
+        let recipients = [Recipient::new(&keys, &name)];
+        let key = now(DataKey::generate(&recipients, &tenant)).ok_or("no data key at once")??;
+        Ok(Self {
+            keys,
+            name,
             tenant,
-            key: [key],
             context,
-            dek,
-            wrap: [wrap],
-            overhead: 0,
-            _keyring: keyring,
-        };
-        ours.overhead = ours.seal_cached(&[]).ok_or("nothing was sealed")?.len();
-        Ok(ours)
+            key,
+        })
     }
 
-    /// Seals a record under the DEK at hand.
+    fn recipients(&self) -> [Recipient<'_>; 1] {
+        [Recipient::new(&self.keys, &self.name)]
+    }
+
+    /// Seals a record under the data key at hand.
     pub fn seal_cached(&self, plaintext: &[u8]) -> Option<Vec<u8>> {
-        let mut random = [0; 28];
-        getrandom::fill(&mut random).ok()?;
-        let (salt, nonce) = random.split_first_chunk()?;
-        hazmat::seal_with(
-            &self.dek,
-            &self.wrap,
-            &self.tenant,
-            &self.context,
-            salt,
-            nonce.try_into().ok()?,
-            plaintext,
-        )
-        .ok()
+        self.key.seal(&self.tenant, &self.context, plaintext).ok()
     }
 
-    /// Seals a record under a DEK of its own, wrapped by the tenant's key.
+    /// Seals a record under a DEK of its own, wrapped by the tenant's KEK.
     pub fn seal_fresh(&self, plaintext: &[u8]) -> Option<Vec<u8>> {
-        let [key] = &self.key;
-        now(seal(&self.kms, key, &self.tenant, &self.context, plaintext))?.ok()
+        let recipients = self.recipients();
+        now(seal(&recipients, &self.tenant, &self.context, plaintext))?.ok()
     }
 
-    /// Opens a record whose DEK is at hand.
-    pub fn open_cached(&self, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        hazmat::open_with(&self.dek, &self.tenant, &self.context, sealed).ok()
+    /// Opens a record whose data key is at hand.
+    pub fn open_cached(&self, sealed: &[u8]) -> Option<Plaintext> {
+        self.key.open(&self.tenant, &self.context, sealed).ok()
     }
 
     /// Opens a record whose DEK must be unwrapped.
-    pub fn open_fresh(&self, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        now(open(
-            &self.kms,
-            &self.key,
-            &self.tenant,
-            &self.context,
-            sealed,
-        ))?
-        .ok()
+    pub fn open_fresh(&self, sealed: &[u8]) -> Option<Plaintext> {
+        let recipients = self.recipients();
+        now(open(&recipients, &self.tenant, &self.context, sealed))?.ok()
     }
 
-    /// Seals a megabyte: as records of the longest kind, one behind the other.
+    /// Seals a megabyte.
     pub fn seal_1mib(&self, plaintext: &[u8]) -> Option<Vec<u8>> {
-        let records = plaintext.len().div_ceil(MAX_PLAINTEXT);
-        let mut sealed = Vec::with_capacity(plaintext.len() + records * self.overhead);
-        for record in plaintext.chunks(MAX_PLAINTEXT) {
-            sealed.extend_from_slice(&self.seal_cached(record)?);
-        }
-        Some(sealed)
+        self.seal_cached(plaintext)
     }
 
     /// Opens what [`seal_1mib`](Self::seal_1mib) sealed.
-    pub fn open_1mib(&self, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
-        let mut plaintext = Zeroizing::new(Vec::with_capacity(sealed.len()));
-        for record in sealed.chunks(MAX_PLAINTEXT + self.overhead) {
-            plaintext.extend_from_slice(&self.open_cached(record)?);
-        }
-        Some(plaintext)
+    pub fn open_1mib(&self, sealed: &[u8]) -> Option<Plaintext> {
+        self.open_cached(sealed)
     }
 
     /// Puts a plaintext where it will be encrypted.
     pub fn buffer(&self, plaintext: &[u8]) -> Option<Buffer> {
-        Some(Buffer(plaintext.to_vec()))
+        let mut buffer = self.key.seal_buffer(plaintext.len()).ok()?;
+        buffer.write_all(plaintext).ok()?;
+        Some(Buffer(buffer))
     }
 
     /// Seals a buffer.
     pub fn seal_in_place(&self, buffer: Buffer) -> Option<Vec<u8>> {
-        self.seal_1mib(&buffer.0)
+        self.key
+            .seal_filled(&self.tenant, &self.context, ONE, buffer.0)
+            .ok()
     }
 
     /// Seals all that a reader gives, on one core, with bounded memory.
-    pub fn stream_seal(&self, mut from: impl Read, mut to: impl Write) -> Option<()> {
-        let mut record = Zeroizing::new(vec![0; MAX_PLAINTEXT]);
+    pub fn stream_seal(&self, mut from: impl Read, to: impl Write) -> Option<()> {
+        let writer = self.key.seal_writer(&self.tenant, &self.context, ONE, to);
+        let mut writer = writer.ok()?;
+        let mut piece = vec![0; PIECE];
         loop {
-            let length = from.read(&mut record).ok()?;
+            let length = from.read(&mut piece).ok()?;
             if length == 0 {
-                return to.flush().ok();
+                return writer.finish().ok().map(drop);
             }
-            to.write_all(&self.seal_cached(record.get(..length)?)?)
-                .ok()?;
+            writer.write_all(piece.get(..length)?).ok()?;
         }
     }
 
-    /// Wraps a record's DEK anew; the body is not looked at.
-    pub fn rewrap(&self, sealed: &[u8]) -> Option<WrappedDek> {
-        let [key] = &self.key;
-        let first = sealed.chunks(MAX_PLAINTEXT + self.overhead).next()?;
-        let wrap = read_wraps(first).ok()?.pop()?;
-        now(self.kms.rewrap(&self.tenant, &wrap, key))?.ok()
+    /// Wraps a record's DEK anew, in the record.
+    pub fn rewrap(&self, sealed: &mut Vec<u8>) -> Option<usize> {
+        let recipients = self.recipients();
+        now(rewrap(&recipients, &self.tenant, sealed))?.ok()
     }
 }
 
@@ -169,11 +151,14 @@ mod tests {
         let sealed = ours.seal_fresh(short).unwrap();
         assert_eq!(ours.open_fresh(&sealed).unwrap()[..], *short);
         assert!(ours.open_cached(&sealed).is_none(), "the DEK is its own");
-        assert!(ours.rewrap(&sealed).is_some());
+        let mut again = sealed.clone();
+        assert_eq!(ours.rewrap(&mut again), Some(1));
+        assert_ne!(again, sealed);
+        assert_eq!(ours.open_fresh(&again).unwrap()[..], *short);
 
-        let sealed = ours.seal_1mib(&text).unwrap();
+        let mut sealed = ours.seal_1mib(&text).unwrap();
         assert_eq!(ours.open_1mib(&sealed).unwrap()[..], text[..]);
-        assert!(ours.rewrap(&sealed).is_some());
+        assert_eq!(ours.rewrap(&mut sealed), Some(1));
         let sealed = ours.seal_in_place(ours.buffer(&text).unwrap()).unwrap();
         assert_eq!(ours.open_1mib(&sealed).unwrap()[..], text[..]);
 

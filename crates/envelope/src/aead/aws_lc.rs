@@ -22,11 +22,39 @@ impl Aead for Cipher {
         buffer: &mut [u8],
     ) -> Result<[u8; TAG], AeadError> {
         let nonce = Nonce::assume_unique_for_key(*nonce);
-        let tag = self
-            .0
-            .seal_in_place_separate_tag(nonce, Aad::from(aad), buffer)
+        let mut tag = [0; TAG];
+        self.0
+            .seal_in_place_scatter(nonce, Aad::from(aad), buffer, &[], &mut tag)
             .map_err(|_| AeadError)?;
-        tag.as_ref().try_into().map_err(|_| AeadError)
+        Ok(tag)
+    }
+
+    fn seal_separate(
+        &self,
+        nonce: &[u8; NONCE],
+        aad: &[u8],
+        plaintext: &[u8],
+        ciphertext: &mut [u8],
+        tag: &mut [u8; TAG],
+    ) -> Result<(), AeadError> {
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        self.0
+            .seal_out_of_place_scatter(nonce, Aad::from(aad), plaintext, ciphertext, &[], tag)
+            .map_err(|_| AeadError)
+    }
+
+    fn open_in_place(
+        &self,
+        nonce: &[u8; NONCE],
+        aad: &[u8],
+        buffer: &mut [u8],
+        tag: &[u8; TAG],
+    ) -> Result<(), AeadError> {
+        let nonce = Nonce::assume_unique_for_key(*nonce);
+        self.0
+            .open_in_place_separate_tag(nonce, Aad::from(aad), tag, buffer)
+            .map(|_| ())
+            .map_err(|_| AeadError)
     }
 
     fn open_separate(

@@ -1,5 +1,6 @@
 //! AES-256-GCM and CMAC from RustCrypto.
 
+use aes_gcm::aead::inout::InOutBuf;
 use aes_gcm::aes::Aes256;
 use aes_gcm::{AeadInOut as _, Aes256Gcm, KeyInit as _};
 use cmac::{Cmac, Mac as _};
@@ -28,6 +29,32 @@ impl Aead for Cipher {
         Ok(tag.into())
     }
 
+    fn seal_separate(
+        &self,
+        nonce: &[u8; NONCE],
+        aad: &[u8],
+        plaintext: &[u8],
+        ciphertext: &mut [u8],
+        tag: &mut [u8; TAG],
+    ) -> Result<(), AeadError> {
+        let buffer = InOutBuf::new(plaintext, ciphertext).map_err(|_| AeadError)?;
+        let made = self.0.encrypt_inout_detached(nonce.into(), aad, buffer);
+        *tag = made.map_err(|_| AeadError)?.into();
+        Ok(())
+    }
+
+    fn open_in_place(
+        &self,
+        nonce: &[u8; NONCE],
+        aad: &[u8],
+        buffer: &mut [u8],
+        tag: &[u8; TAG],
+    ) -> Result<(), AeadError> {
+        self.0
+            .decrypt_inout_detached(nonce.into(), aad, buffer.into(), tag.into())
+            .map_err(|_| AeadError)
+    }
+
     fn open_separate(
         &self,
         nonce: &[u8; NONCE],
@@ -36,12 +63,9 @@ impl Aead for Cipher {
         tag: &[u8; TAG],
         plaintext: &mut [u8],
     ) -> Result<(), AeadError> {
-        if plaintext.len() != ciphertext.len() {
-            return Err(AeadError);
-        }
-        plaintext.copy_from_slice(ciphertext);
+        let buffer = InOutBuf::new(ciphertext, plaintext).map_err(|_| AeadError)?;
         self.0
-            .decrypt_inout_detached(nonce.into(), aad, plaintext.into(), tag.into())
+            .decrypt_inout_detached(nonce.into(), aad, buffer, tag.into())
             .map_err(|_| AeadError)
     }
 }
