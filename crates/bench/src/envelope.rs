@@ -169,8 +169,8 @@ impl Sides {
     /// A long record beside a short one.
     fn rewrap(&self) -> Result<Case, Idle> {
         let (ours, again) = (Rc::clone(&self.ours), Rc::clone(&self.ours));
-        let long = ours.seal_1mib(&plaintext(MIB)).ok_or(Idle)?;
-        let short = ours.seal_fresh(&plaintext(KIB)).ok_or(Idle)?;
+        let mut long = ours.seal_1mib(&plaintext(MIB)).ok_or(Idle)?;
+        let mut short = ours.seal_fresh(&plaintext(KIB)).ok_or(Idle)?;
         Ok(Case {
             name: "rewrap 1 MiB".to_owned(),
             peer_name: "ours, rewrap 1 KiB",

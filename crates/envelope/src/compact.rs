@@ -8,7 +8,7 @@ use crate::dek::Dek;
 use crate::derive::{self, MESSAGE_KEY, Use};
 use crate::header::{HeaderError, Suite, VERSION};
 use crate::mac::Mac;
-use crate::wipe::{Plaintext, Secret32, is_equal};
+use crate::wipe::{Plaintext, Secret, is_equal};
 
 pub(crate) const SALT: usize = 16;
 pub(crate) const COMMITMENT: usize = 32;
@@ -80,7 +80,7 @@ impl CompactKey {
     }
 
     /// The message key and the commitment to it.
-    fn derive(&self, context: &EncryptionContext, salt: &[u8; SALT]) -> (Secret32, Secret32) {
+    fn derive(&self, context: &EncryptionContext, salt: &[u8; SALT]) -> (Secret<32>, Secret<32>) {
         /// Two short fields, the length and the counter.
         const FIXED: usize = 1 + 32 + 1 + SALT + 2 + 1;
         /// The bits of both, as NIST SP 800-108r1 has them at the end of the fixed data.

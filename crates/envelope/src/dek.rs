@@ -1,13 +1,27 @@
 //! The data-encryption key.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use secrecy::{ExposeSecret as _, SecretBox};
 
+use crate::derive;
 use crate::random;
+use crate::wipe::Secret;
 
 /// A data-encryption key: 32 secret bytes, wiped when dropped.
-pub struct Dek(SecretBox<[u8; 32]>);
+pub struct Dek {
+    key: SecretBox<[u8; 32]>,
+    /// Drawn with the key, for its first wrap, to save a call for randomness.
+    ///
+    /// It is handed out once. Should a fork or a snapshot hand it out again, then to wrap the same
+    /// key, under the same KEK or another: the same bytes, or ones under another key.
+    wrap_nonce: [u8; WRAP_NONCE],
+    has_nonce: AtomicBool,
+}
+
+/// The part of a wrap's nonce that is new for each wrap.
+pub(crate) const WRAP_NONCE: usize = 12;
 
 /// The name of a data-encryption key that is kept, wrapped, beside its records: 16 random bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -24,23 +38,42 @@ impl Dek {
     /// # Errors
     /// [`RandomnessError`] when there is none.
     pub fn generate() -> Result<Self, RandomnessError> {
-        let mut filled = Ok(());
-        let key = SecretBox::init_with_mut(|bytes: &mut [u8; 32]| filled = random::fill(bytes));
-        filled.map(|()| Self(key))
+        let mut drawn = Secret([0; 32 + WRAP_NONCE]);
+        random::fill(&mut drawn.0)?;
+        let key = drawn.first_chunk().zip(drawn.last_chunk());
+        let (key, nonce) = key.ok_or(RandomnessError)?;
+        Ok(Self::from_drawn(key, nonce))
+    }
+
+    /// Takes a key and a nonce that were drawn for it.
+    pub(crate) fn from_drawn(key: &[u8; 32], wrap_nonce: &[u8; WRAP_NONCE]) -> Self {
+        Self {
+            wrap_nonce: *wrap_nonce,
+            has_nonce: AtomicBool::new(true),
+            ..Self::from_bytes(key)
+        }
+    }
+
+    /// The nonce that was drawn for the first wrap; `None` when that was made.
+    pub(crate) fn take_wrap_nonce(&self) -> Option<[u8; WRAP_NONCE]> {
+        let had = self.has_nonce.swap(false, Ordering::Relaxed);
+        had.then_some(self.wrap_nonce)
     }
 
     /// Takes the bytes that a [`Kms`](crate::Kms) unwrapped; the caller wipes its own copy.
     #[must_use]
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
-        Self(SecretBox::init_with_mut(|key: &mut [u8; 32]| {
-            key.copy_from_slice(bytes);
-        }))
+        Self {
+            key: derive::boxed(bytes),
+            wrap_nonce: [0; WRAP_NONCE],
+            has_nonce: AtomicBool::new(false),
+        }
     }
 
     /// The secret bytes, for a [`Kms`](crate::Kms) to wrap.
     #[must_use]
     pub fn expose_bytes(&self) -> &[u8; 32] {
-        self.0.expose_secret()
+        self.key.expose_secret()
     }
 }
 
@@ -92,7 +125,7 @@ mod tests {
     fn debug_shows_nothing_and_drop_wipes() {
         fn wiped<T: zeroize::ZeroizeOnDrop>(_: &T) {}
         let dek = Dek::from_bytes(&[7; 32]);
-        wiped(&dek.0);
+        wiped(&dek.key);
         assert_eq!(format!("{dek:?}"), "Dek(..)");
     }
 

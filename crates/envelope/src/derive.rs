@@ -5,7 +5,7 @@ use secrecy::SecretBox;
 
 use crate::dek::Dek;
 use crate::mac::Mac;
-use crate::wipe::{Secret32, wipe};
+use crate::wipe::{Secret, wipe};
 
 const SUB_KEY: &str = "strongroom/envelope/v1/sub-key";
 pub(crate) const MESSAGE_KEY: &str = "strongroom/envelope/v1/compact/message-key";
@@ -25,7 +25,7 @@ pub(crate) enum Use {
 }
 
 /// The key that stands for the DEK in one use.
-pub(crate) fn sub_key(dek: &Dek, sub_key_use: Use) -> Secret32 {
+pub(crate) fn sub_key(dek: &Dek, sub_key_use: Use) -> Secret<32> {
     const LENGTH: usize = 8 + SUB_KEY.len() + 8 + 1;
     let mut message = [0; LENGTH];
     let fields = [SUB_KEY.as_bytes(), &[sub_key_use as u8]];
@@ -39,7 +39,7 @@ pub(crate) fn sub_key(dek: &Dek, sub_key_use: Use) -> Secret32 {
 }
 
 /// HMAC-SHA256 of the fields, each after its length. They may be secret.
-pub(crate) fn mac_of_fields(key: &[u8; 32], fields: &[&[u8]]) -> Secret32 {
+pub(crate) fn mac_of_fields(key: &[u8; 32], fields: &[&[u8]]) -> Secret<32> {
     let mut message = Vec::with_capacity(fields.iter().map(|field| 8 + field.len()).sum());
     for field in fields {
         message.extend_from_slice(&length(field));

@@ -2,23 +2,25 @@
 
 use futures_util::future::try_join_all;
 use strongroom_tenancy::TenantId;
-use zeroize::Zeroizing;
 
 use crate::aead;
 use crate::compact::{self, CompactBody, CompactKey, MAX_COMPACT, SALT};
 use crate::context::EncryptionContext;
 use crate::data_key::DataKey;
-use crate::dek::Dek;
+use crate::dek::{Dek, WRAP_NONCE};
 use crate::errors::{OpenError, SealError};
 use crate::header::{self, Header, KeyField, MAX_WRAPS, Suite, Wraps};
 use crate::key_ref::KeyRef;
 use crate::kms::{Kms, WrappedDek};
 use crate::random;
 use crate::stream_key::StreamKey;
-use crate::wipe::Plaintext;
+use crate::wipe::{Plaintext, Secret};
 
 /// The most calls that opening a record makes to a KMS.
 pub const MAX_KMS_CALLS: usize = 2;
+
+/// The random bytes of a record with a DEK of its own.
+const DRAWN: usize = 32 + WRAP_NONCE + SALT + aead::NONCE;
 
 /// A key that a record is sealed to, or may be opened with: its KMS, and its name there.
 #[derive(Clone, Copy)]
@@ -81,17 +83,10 @@ pub async fn seal(
     context: &EncryptionContext,
     plaintext: &[u8],
 ) -> Result<Vec<u8>, SealError> {
-    // One call for the DEK and all that the body needs: randomness costs by the call.
-    let mut random = Zeroizing::new([0; 32 + SALT + aead::NONCE]);
-    random::fill(random.as_mut_slice())?;
-    let (Some(dek), Some((rest, nonce))) = (
-        random.first_chunk(),
-        random.split_last_chunk::<{ aead::NONCE }>(),
-    ) else {
-        return Err(SealError::Cipher);
-    };
-    let salt = rest.last_chunk().ok_or(SealError::Cipher)?;
-    let dek = Dek::from_bytes(dek);
+    // One call for the DEK and all that the record needs: randomness costs by the call.
+    let mut drawn = Secret([0; DRAWN]);
+    random::fill(&mut drawn.0)?;
+    let (dek, salt, nonce) = split(&drawn).ok_or(SealError::Cipher)?;
     let wraps = wrap_for(recipients, tenant, &dek).await?;
     let mut sealed = Vec::with_capacity(
         front_length(&wraps) + compact::OVERHEAD + plaintext.len().min(MAX_COMPACT),
@@ -197,6 +192,14 @@ pub(crate) async fn unwrap_until<T>(
         }
     }
     Err(retryable.map_or(OpenError::Failed, OpenError::Kms))
+}
+
+/// The DEK with the nonce of its first wrap, the salt and the nonce.
+fn split(drawn: &[u8; DRAWN]) -> Option<(Dek, &[u8; SALT], &[u8; aead::NONCE])> {
+    let (key, rest) = drawn.split_first_chunk()?;
+    let (wrap_nonce, rest) = rest.split_first_chunk()?;
+    let (salt, rest) = rest.split_first_chunk()?;
+    Some((Dek::from_drawn(key, wrap_nonce), salt, rest.first_chunk()?))
 }
 
 fn front_length(wraps: &[WrappedDek]) -> usize {

@@ -10,7 +10,7 @@ use crate::envelope::Recipient;
 use crate::errors::SealError;
 use crate::key_ref::KeyRef;
 use crate::kms::{KmsError, WrappedDek};
-use crate::wipe::{Secret32, is_equal};
+use crate::wipe::{Secret, is_equal};
 
 /// The state of a KEK version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -154,7 +154,7 @@ impl fmt::Debug for KekRecord {
     }
 }
 
-fn check(kek: &Dek, tenant: &TenantId, name: &KeyRef, version: u32) -> Secret32 {
+fn check(kek: &Dek, tenant: &TenantId, name: &KeyRef, version: u32) -> Secret<32> {
     mac_of_fields(
         kek.expose_bytes(),
         &[

@@ -54,9 +54,7 @@ impl KeyWrapper {
 
     /// Wraps a key under an inner key of its own.
     pub(crate) fn wrap(&self, dek: &Dek) -> Result<WrappedDek, KmsError> {
-        let nonce = random::bytes().map_err(|_| KmsError::Unavailable)?;
-        self.wrap_with(&nonce, dek)
-            .map_err(|_| KmsError::Unavailable)
+        self.wrap_in(&self.session()?, dek)
     }
 
     /// Wraps a key with a given nonce, which must be fresh.
@@ -87,7 +85,10 @@ impl KeyWrapper {
         if session.made.fetch_update(set, fetch, count).is_err() {
             return self.wrap(dek);
         }
-        let nonce = random::bytes().map_err(|_| KmsError::Unavailable)?;
+        let nonce = match dek.take_wrap_nonce() {
+            Some(nonce) => nonce,
+            None => random::bytes().map_err(|_| KmsError::Unavailable)?,
+        };
         self.seal(&session.inner, &nonce, dek)
             .map_err(|_| KmsError::Unavailable)
     }

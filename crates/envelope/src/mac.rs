@@ -1,6 +1,6 @@
 //! HMAC-SHA256 (RFC 2104) under a key of 32 bytes.
 
-use crate::wipe::Secret32;
+use crate::wipe::Secret;
 
 #[cfg(feature = "fips")]
 pub(crate) use module::Mac;
@@ -17,7 +17,7 @@ mod states {
     use sha2::block_api::compress256;
     use zeroize::Zeroize as _;
 
-    use super::Secret32;
+    use super::Secret;
 
     const BLOCK: usize = 64;
     /// What padding takes at least: one byte, and the message's length in bits (FIPS 180-4, 5.1.1).
@@ -68,7 +68,7 @@ mod states {
         }
 
         /// The MAC of what was taken in and then these bytes.
-        pub(crate) fn finish(&self, mut message: &[u8]) -> Secret32 {
+        pub(crate) fn finish(&self, mut message: &[u8]) -> Secret<32> {
             let mut inner = self.inner;
             let mut taken = self.taken;
             while let Some((block, rest)) = message.split_first_chunk::<BLOCK>() {
@@ -83,7 +83,7 @@ mod states {
             } else {
                 compress256(&mut inner, &[padded(message, Some(length))]);
             }
-            let mut digest = Secret32([0; 32]);
+            let mut digest = Secret([0; 32]);
             write(&inner, &mut digest.0);
             inner.zeroize();
 
@@ -141,7 +141,7 @@ mod states {
 mod module {
     use aws_lc_rs::hmac;
 
-    use super::Secret32;
+    use super::Secret;
 
     pub(crate) struct Mac(hmac::Context);
 
@@ -160,10 +160,10 @@ mod module {
         }
 
         /// The MAC of what was taken in and then these bytes.
-        pub(crate) fn finish(&self, message: &[u8]) -> Secret32 {
+        pub(crate) fn finish(&self, message: &[u8]) -> Secret<32> {
             let mut context = self.0.clone();
             context.update(message);
-            let mut mac = Secret32([0; 32]);
+            let mut mac = Secret([0; 32]);
             for (slot, byte) in mac.0.iter_mut().zip(context.sign().as_ref()) {
                 *slot = *byte;
             }

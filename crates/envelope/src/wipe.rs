@@ -25,21 +25,21 @@ pub(crate) fn is_equal(a: &[u8; 32], b: &[u8; 32]) -> bool {
     words(a).ct_eq(&words(b)).into()
 }
 
-/// A secret of 32 bytes on the stack, wiped when dropped.
+/// A secret on the stack, wiped when dropped.
 ///
 /// Not `Zeroizing`, which writes byte by byte: this is wiped several times for each record.
 #[derive(PartialEq, Eq)]
-pub(crate) struct Secret32(pub(crate) [u8; 32]);
+pub(crate) struct Secret<const N: usize>(pub(crate) [u8; N]);
 
-impl Deref for Secret32 {
-    type Target = [u8; 32];
+impl<const N: usize> Deref for Secret<N> {
+    type Target = [u8; N];
 
-    fn deref(&self) -> &[u8; 32] {
+    fn deref(&self) -> &[u8; N] {
         &self.0
     }
 }
 
-impl Drop for Secret32 {
+impl<const N: usize> Drop for Secret<N> {
     fn drop(&mut self) {
         wipe(&mut self.0);
     }

@@ -2,7 +2,7 @@
 //! messages as there are.
 
 use crate::aead::{self, Aead as _, AeadError, Cipher, Prf};
-use crate::wipe::Secret32;
+use crate::wipe::Secret;
 
 pub(crate) const NONCE: usize = 24;
 /// The part of the nonce that selects the inner key.
@@ -17,7 +17,7 @@ pub(crate) struct Inner {
 impl Inner {
     /// Derives the inner key.
     pub(crate) fn new(prf: &Prf, selector: &[u8; SELECTOR]) -> Result<Self, AeadError> {
-        let mut inner = Secret32([0; aead::KEY]);
+        let mut inner = Secret([0; aead::KEY]);
         for (counter, half) in (1_u8..).zip(inner.0.chunks_mut(16)) {
             let mut block = [0; 16];
             for (slot, byte) in block
@@ -55,14 +55,14 @@ pub(crate) fn split(nonce: &[u8; NONCE]) -> Option<(&[u8; SELECTOR], &[u8; aead:
 }
 
 /// Opens nonce, ciphertext and tag of 32 bytes.
-pub(crate) fn open_key(prf: &Prf, aad: &[u8], sealed: &[u8]) -> Result<Secret32, AeadError> {
+pub(crate) fn open_key(prf: &Prf, aad: &[u8], sealed: &[u8]) -> Result<Secret<32>, AeadError> {
     let (selector, rest) = sealed.split_first_chunk().ok_or(AeadError)?;
     let (nonce, rest) = rest.split_first_chunk().ok_or(AeadError)?;
     let (ciphertext, tag) = rest.split_last_chunk().ok_or(AeadError)?;
     if ciphertext.len() != 32 {
         return Err(AeadError);
     }
-    let mut opened = Secret32([0; 32]);
+    let mut opened = Secret([0; 32]);
     Inner::new(prf, selector)?
         .cipher
         .open_separate(nonce, aad, ciphertext, tag, &mut opened.0)?;

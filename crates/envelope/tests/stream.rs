@@ -448,6 +448,43 @@ fn a_reader_that_fails_in_the_middle_gives_its_own_error() {
 }
 
 #[test]
+fn a_reader_that_claims_too_much_is_refused() {
+    struct Liar(usize);
+    impl Read for Liar {
+        fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
+            self.0 = self.0.saturating_sub(1);
+            Ok(room.len() + usize::from(self.0 == 0))
+        }
+    }
+    let error = stream().open_reader(Liar(1)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Other);
+    let sealed = sealed(5 * CHUNK);
+    for threads in [1, 2] {
+        let liar = sealed[..HEAD].chain(Liar(1));
+        let mut reader = on(threads).open_reader(liar).unwrap();
+        let error = reader.read(&mut [0; 10]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Other);
+    }
+}
+
+#[test]
+fn a_length_is_told_only_when_the_last_chunk_proves_it() {
+    let good = sealed(CHUNK + 100);
+    let other = stream().seal_to_vec(&[3; 24], &plaintext(CHUNK + 100));
+    let other = &other.unwrap()[HEAD + SEALED_CHUNK..];
+    for bytes in [
+        good[..good.len() - 1].to_vec(),
+        [good.as_slice(), &[0]].concat(),
+        [&good[..HEAD + SEALED_CHUNK], other].concat(),
+    ] {
+        let reader = || stream().seek_reader(Cursor::new(&bytes)).unwrap();
+        assert!(is_failure(&reader().stream_len().unwrap_err()));
+        assert!(is_failure(&reader().seek(SeekFrom::End(0)).unwrap_err()));
+        assert!(is_failure(&reader().read(&mut [0]).unwrap_err()));
+    }
+}
+
+#[test]
 fn a_writer_that_fails_is_told() {
     struct Full(Cell<usize>);
     impl Write for Full {

@@ -43,7 +43,8 @@ impl Ours {
         let root = Recipient::new(&kms, &root);
         let record = KekRecord::generate(root, &tenant, &name, 1, 0);
         let record = now(record).ok_or("no KEK at once")??;
-        let keys = TenantKeys::load(root, &tenant, &[record]);
+        let records = [record];
+        let keys = TenantKeys::load(root, &tenant, &records);
         let keys = now(keys).ok_or("no KEK at once")??;
         let recipients = [Recipient::new(&keys, &name)];
         let key = now(DataKey::generate(&recipients, &tenant)).ok_or("no data key at once")??;

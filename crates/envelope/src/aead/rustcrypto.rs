@@ -22,11 +22,12 @@ impl Aead for Cipher {
         aad: &[u8],
         buffer: &mut [u8],
     ) -> Result<[u8; TAG], AeadError> {
-        let tag = self
-            .0
-            .encrypt_inout_detached(nonce.into(), aad, buffer.into())
-            .map_err(|_| AeadError)?;
-        Ok(tag.into())
+        apart(|| {
+            let tag = self
+                .0
+                .encrypt_inout_detached(nonce.into(), aad, buffer.into());
+            tag.map(Into::into).map_err(|_| AeadError)
+        })
     }
 
     fn seal_separate(
@@ -38,9 +39,11 @@ impl Aead for Cipher {
         tag: &mut [u8; TAG],
     ) -> Result<(), AeadError> {
         let buffer = InOutBuf::new(plaintext, ciphertext).map_err(|_| AeadError)?;
-        let made = self.0.encrypt_inout_detached(nonce.into(), aad, buffer);
-        *tag = made.map_err(|_| AeadError)?.into();
-        Ok(())
+        apart(|| {
+            let made = self.0.encrypt_inout_detached(nonce.into(), aad, buffer);
+            *tag = made.map_err(|_| AeadError)?.into();
+            Ok(())
+        })
     }
 
     fn open_in_place(
@@ -50,9 +53,11 @@ impl Aead for Cipher {
         buffer: &mut [u8],
         tag: &[u8; TAG],
     ) -> Result<(), AeadError> {
-        self.0
-            .decrypt_inout_detached(nonce.into(), aad, buffer.into(), tag.into())
-            .map_err(|_| AeadError)
+        apart(|| {
+            self.0
+                .decrypt_inout_detached(nonce.into(), aad, buffer.into(), tag.into())
+                .map_err(|_| AeadError)
+        })
     }
 
     fn open_separate(
@@ -64,10 +69,26 @@ impl Aead for Cipher {
         plaintext: &mut [u8],
     ) -> Result<(), AeadError> {
         let buffer = InOutBuf::new(ciphertext, plaintext).map_err(|_| AeadError)?;
-        self.0
-            .decrypt_inout_detached(nonce.into(), aad, buffer, tag.into())
-            .map_err(|_| AeadError)
+        apart(|| {
+            self.0
+                .decrypt_inout_detached(nonce.into(), aad, buffer, tag.into())
+                .map_err(|_| AeadError)
+        })
     }
+}
+
+/// Bytes of stack over which the cipher can have spread blocks of plaintext.
+const CIPHER_STACK: usize = 8192;
+
+/// Does the work in a stack frame of its own, and wipes the stack that it used.
+fn apart<T>(work: impl FnOnce() -> T) -> T {
+    #[inline(never)]
+    fn call<T>(work: impl FnOnce() -> T) -> T {
+        work()
+    }
+    let result = call(work);
+    zeroize::zeroize_stack::<CIPHER_STACK>();
+    result
 }
 
 /// CMAC with AES-256 (NIST SP 800-38B).
