@@ -39,6 +39,15 @@ pub(crate) trait Aead: Sized {
         buffer: &mut [u8],
     ) -> Result<[u8; TAG], AeadError>;
 
+    /// Encrypts the buffer where it is, under a nonce that the module draws (NIST SP 800-38D,
+    /// section 8.2.2), and returns that and the tag.
+    #[cfg(feature = "fips")]
+    fn seal_with_own_nonce(
+        &self,
+        aad: &[u8],
+        buffer: &mut [u8],
+    ) -> Result<([u8; NONCE], [u8; TAG]), AeadError>;
+
     /// Encrypts into another place, of the same length.
     fn seal_separate(
         &self,
@@ -67,6 +76,32 @@ pub(crate) trait Aead: Sized {
         tag: &[u8; TAG],
         plaintext: &mut [u8],
     ) -> Result<(), AeadError>;
+
+    /// Appends the nonce, the ciphertext and the tag: the nonce that is given, which must be fresh,
+    /// or with `fips` one of the module's own.
+    fn seal_behind_nonce(
+        &self,
+        nonce: &[u8; NONCE],
+        aad: &[u8],
+        plaintext: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), AeadError> {
+        #[cfg(not(feature = "fips"))]
+        {
+            out.extend_from_slice(nonce);
+            self.seal_to(nonce, aad, plaintext, out)
+        }
+        #[cfg(feature = "fips")]
+        {
+            let _ = nonce;
+            let mut copy = crate::wipe::Plaintext::new(plaintext.to_vec());
+            let (nonce, tag) = self.seal_with_own_nonce(aad, &mut copy)?;
+            for part in [nonce.as_slice(), &copy, &tag] {
+                out.extend_from_slice(part);
+            }
+            Ok(())
+        }
+    }
 
     /// Appends the ciphertext and the tag.
     fn seal_to(

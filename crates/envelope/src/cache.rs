@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_lock::OnceCell;
-use sha2::{Digest as _, Sha256};
 use strongroom_tenancy::TenantId;
 
 use crate::context::EncryptionContext;
@@ -15,6 +14,7 @@ use crate::data_key::{DataKey, KeyLimits};
 use crate::dek::DekId;
 use crate::envelope::{Recipient, unwrap_until};
 use crate::errors::{OpenError, SealError};
+use crate::hash::sha256;
 use crate::header::{Header, KeyField};
 use crate::wipe::Plaintext;
 
@@ -128,13 +128,7 @@ impl KeyCache {
         tenant: &TenantId,
         now: Instant,
     ) -> Result<Arc<DataKey>, CacheError<SealError>> {
-        let mut hash = Sha256::new();
-        for recipient in recipients {
-            hash.update([recipient.kms.provider().number()]);
-            hash.update(recipient.key.as_str());
-            hash.update([0]);
-        }
-        let slot = Slot::Sealing(hash.finalize().into());
+        let slot = Slot::Sealing(sha256([names(recipients).as_slice()]));
         self.get(tenant, slot, now, || DataKey::generate(recipients, tenant))
             .await
     }
@@ -153,10 +147,7 @@ impl KeyCache {
     where
         F: Future<Output = Result<DataKey, E>>,
     {
-        let mut hash = Sha256::new();
-        hash.update(b"\0");
-        hash.update(name);
-        let slot = Slot::Sealing(hash.finalize().into());
+        let slot = Slot::Sealing(sha256([b"\0", name.as_bytes()]));
         self.get(tenant, slot, now, make).await
     }
 
@@ -196,14 +187,7 @@ impl KeyCache {
         };
         let front = sealed.get(..sealed.len() - body.len()).unwrap_or_default();
         // Who may open is part of the name: what one caller loaded is not for another's recipients.
-        let mut hash = Sha256::new();
-        for recipient in recipients {
-            hash.update([recipient.kms.provider().number()]);
-            hash.update(recipient.key.as_str());
-            hash.update([0]);
-        }
-        hash.update(front);
-        let slot = Slot::Wraps(hash.finalize().into());
+        let slot = Slot::Wraps(sha256([names(recipients).as_slice(), front]));
         let key = self
             .get(tenant, slot, now, || {
                 // A key is kept once it has opened something: a wrap alone proves nothing.
@@ -331,6 +315,17 @@ impl KeyCache {
         // No code that runs under the lock leaves the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The recipients' providers and names; no name has a zero byte, and no provider is 0.
+fn names(recipients: &[Recipient<'_>]) -> Vec<u8> {
+    let mut names = Vec::new();
+    for recipient in recipients {
+        names.push(recipient.kms.provider().number());
+        names.extend_from_slice(recipient.key.as_str().as_bytes());
+        names.push(0);
+    }
+    names
 }
 
 impl fmt::Debug for KeyCache {

@@ -1,8 +1,6 @@
 //! C2SP chunked encryption, as Cobblestone-256: HKDF-Expand with SHA-512, and AES-256-GCM over
 //! chunks of 16 KiB (<https://c2sp.org/chunked-encryption>).
 
-use hkdf::Hkdf;
-use sha2::Sha512;
 use zeroize::Zeroizing;
 
 use crate::aead::{Aead as _, AeadError, Cipher, KEY, NONCE, TAG};
@@ -53,6 +51,10 @@ impl ChunkedKey {
         salt: &[u8; SALT],
         context: &[u8],
     ) -> Result<Self, AeadError> {
+        #[cfg(feature = "fips")]
+        if !crate::fips::are_streams_accepted() {
+            return Err(AeadError);
+        }
         let expanded = expand(input_key, salt, context);
         zeroize::zeroize_stack::<DERIVATION_STACK>();
         let expanded = expanded?;
@@ -174,11 +176,31 @@ fn expand(
         salt,
         context,
     ];
-    Hkdf::<Sha512>::from_prk(padded.as_slice())
-        .map_err(|_| AeadError)?
-        .expand_multi_info(&info, expanded.as_mut_slice())
-        .map_err(|_| AeadError)?;
+    expand_sha512(&padded, &info, expanded.as_mut_slice())?;
     Ok(expanded)
+}
+
+#[cfg(not(feature = "fips"))]
+fn expand_sha512(prk: &[u8; 64], info: &[&[u8]], out: &mut [u8]) -> Result<(), AeadError> {
+    hkdf::Hkdf::<sha2::Sha512>::from_prk(prk)
+        .map_err(|_| AeadError)?
+        .expand_multi_info(info, out)
+        .map_err(|_| AeadError)
+}
+
+#[cfg(feature = "fips")]
+fn expand_sha512(prk: &[u8; 64], info: &[&[u8]], out: &mut [u8]) -> Result<(), AeadError> {
+    use aws_lc_rs::hkdf::{HKDF_SHA512, KeyType, Prk};
+    struct Length(usize);
+    impl KeyType for Length {
+        fn len(&self) -> usize {
+            self.0
+        }
+    }
+    Prk::new_less_safe(HKDF_SHA512, prk)
+        .expand(info, Length(out.len()))
+        .and_then(|okm| okm.fill(out))
+        .map_err(|_| AeadError)
 }
 
 #[cfg(test)]
@@ -186,6 +208,8 @@ mod tests {
     use super::*;
 
     fn key() -> ChunkedKey {
+        #[cfg(feature = "fips")]
+        crate::fips::accept_streams_outside_the_approved_services();
         ChunkedKey::derive(&[1; KEY], &[2; SALT], b"context").unwrap()
     }
 
@@ -251,6 +275,7 @@ mod tests {
 
     #[test]
     fn every_input_separates() {
+        let _ = key();
         let derive = |key, salt, context| ChunkedKey::derive(key, salt, context).unwrap();
         let mut all = [
             derive(&[1; KEY], &[2; SALT], b"context"),

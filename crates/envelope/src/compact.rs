@@ -57,8 +57,7 @@ impl CompactKey {
         let (key, commitment) = self.derive(context, salt);
         out.extend_from_slice(salt);
         out.extend_from_slice(&*commitment);
-        out.extend_from_slice(nonce);
-        Cipher::new(&key)?.seal_to(nonce, &[], plaintext, out)
+        Cipher::new(&key)?.seal_behind_nonce(nonce, &[], plaintext, out)
     }
 
     /// Opens a body; `None` when it was not sealed under this key, for this tenant and context.

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest as _, Sha256};
-
 use crate::derive;
+use crate::hash::sha256;
 
 /// The most pairs that a context holds.
 pub const MAX_CONTEXT_PAIRS: usize = 16;
@@ -93,15 +92,15 @@ impl EncryptionContext {
 
 /// The hash of a context (`docs/spec/envelope.md`, "Context").
 fn hash(pairs: &BTreeMap<String, String>) -> [u8; 32] {
-    let mut hash = Sha256::new();
     let texts = pairs
         .iter()
         .flat_map(|(key, value)| [key.as_str(), value.as_str()]);
+    let mut message = Vec::new();
     for field in std::iter::once(derive::CONTEXT).chain(texts) {
-        hash.update(derive::length(field.as_bytes()));
-        hash.update(field.as_bytes());
+        message.extend_from_slice(&derive::length(field.as_bytes()));
+        message.extend_from_slice(field.as_bytes());
     }
-    hash.finalize().into()
+    sha256([message.as_slice()])
 }
 
 #[cfg(test)]

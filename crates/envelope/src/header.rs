@@ -131,7 +131,6 @@ impl<'a> Header<'a> {
 
     /// How many more bytes the front of a record takes, of which `bytes` are the first; 0 when it
     /// is whole. For a reader that must not read too far.
-    #[cfg(feature = "std")]
     pub(crate) fn missing(bytes: &[u8]) -> Result<usize, HeaderError> {
         let whole = match bytes {
             [_, _, _, DETACHED, ..] => PREFIX + 16,

@@ -49,6 +49,9 @@ mod dek;
 mod derive;
 mod envelope;
 mod errors;
+#[cfg(feature = "fips")]
+pub mod fips;
+mod hash;
 pub mod hazmat;
 mod header;
 mod kek;

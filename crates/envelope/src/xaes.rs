@@ -43,8 +43,7 @@ impl Inner {
         out: &mut Vec<u8>,
     ) -> Result<(), AeadError> {
         out.extend_from_slice(&self.selector);
-        out.extend_from_slice(nonce);
-        self.cipher.seal_to(nonce, aad, plaintext, out)
+        self.cipher.seal_behind_nonce(nonce, aad, plaintext, out)
     }
 }
 
@@ -73,7 +72,8 @@ pub(crate) fn open_key(prf: &Prf, aad: &[u8], sealed: &[u8]) -> Result<Secret<32
 mod tests {
     use super::*;
 
-    /// The two vectors of c2sp.org/XAES-256-GCM.
+    /// The two vectors of c2sp.org/XAES-256-GCM. With `fips` the nonce is the module's own.
+    #[cfg(not(feature = "fips"))]
     #[test]
     fn published_vectors() {
         for (key, aad, expected) in [

@@ -7,12 +7,19 @@ use zeroize::Zeroizing;
 use super::{Aead, AeadError, KEY, NONCE, TAG};
 
 /// A key, ready to use. AWS-LC holds it, and wipes it when it is dropped.
-pub(crate) struct Cipher(LessSafeKey);
+pub(crate) struct Cipher(
+    LessSafeKey,
+    #[cfg(feature = "fips")] aws_lc_rs::aead::RandomizedNonceKey,
+);
 
 impl Aead for Cipher {
     fn new(key: &[u8; KEY]) -> Result<Self, AeadError> {
-        let key = UnboundKey::new(&AES_256_GCM, key).map_err(|_| AeadError)?;
-        Ok(Self(LessSafeKey::new(key)))
+        let unbound = UnboundKey::new(&AES_256_GCM, key).map_err(|_| AeadError)?;
+        Ok(Self(
+            LessSafeKey::new(unbound),
+            #[cfg(feature = "fips")]
+            aws_lc_rs::aead::RandomizedNonceKey::new(&AES_256_GCM, key).map_err(|_| AeadError)?,
+        ))
     }
 
     fn seal_in_place(
@@ -27,6 +34,18 @@ impl Aead for Cipher {
             .seal_in_place_scatter(nonce, Aad::from(aad), buffer, &[], &mut tag)
             .map_err(|_| AeadError)?;
         Ok(tag)
+    }
+
+    #[cfg(feature = "fips")]
+    fn seal_with_own_nonce(
+        &self,
+        aad: &[u8],
+        buffer: &mut [u8],
+    ) -> Result<([u8; NONCE], [u8; TAG]), AeadError> {
+        let sealed = self.1.seal_in_place_separate_tag(Aad::from(aad), buffer);
+        let (nonce, tag) = sealed.map_err(|_| AeadError)?;
+        let tag = tag.as_ref().try_into().map_err(|_| AeadError)?;
+        Ok((*nonce.as_ref(), tag))
     }
 
     fn seal_separate(

@@ -30,6 +30,15 @@ impl Aead for Cipher {
         })
     }
 
+    #[cfg(feature = "fips")]
+    fn seal_with_own_nonce(
+        &self,
+        _: &[u8],
+        _: &mut [u8],
+    ) -> Result<([u8; NONCE], [u8; TAG]), AeadError> {
+        Err(AeadError)
+    }
+
     fn seal_separate(
         &self,
         nonce: &[u8; NONCE],
