@@ -43,6 +43,8 @@ mod aead;
 mod cache;
 mod chunked;
 mod compact;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod context;
 mod data_key;
 mod dek;
