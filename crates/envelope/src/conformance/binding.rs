@@ -17,7 +17,9 @@ pub(super) async fn another_tenant(trial: &Trial<'_>) -> Result<(), Stop> {
     expect("create", trial.admin().create(theirs, &key).await)?;
     let opened = kms.unwrap(theirs, &wrapped).await;
     expect_error("unwrap for a tenant with such a key", opened, MISMATCH)?;
-    trial.opens("unwrap for its own tenant", &wrapped, &dek).await
+    trial
+        .opens("unwrap for its own tenant", &wrapped, &dek)
+        .await
 }
 
 /// A wrap does not open under another key of its tenant.
@@ -25,7 +27,9 @@ pub(super) async fn another_key(trial: &Trial<'_>) -> Result<(), Stop> {
     let (key, other) = (trial.fresh_key().await?, trial.fresh_key().await?);
     let (_, mut wrapped) = trial.wrapped(&key).await?;
     wrapped.key_ref = other;
-    trial.refuses("unwrap under another key", &wrapped, MISMATCH).await
+    trial
+        .refuses("unwrap under another key", &wrapped, MISMATCH)
+        .await
 }
 
 /// A wrap opens only as one of the version that made it.
@@ -44,7 +48,9 @@ pub(super) async fn another_version(trial: &Trial<'_>) -> Result<(), Stop> {
             let what = format!("unwrap version {made}'s as version {version}'s");
             trial.refuses(&what, &moved, MISMATCH).await?;
         }
-        trial.opens("unwrap as its own version's", wrapped, dek).await?;
+        trial
+            .opens("unwrap as its own version's", wrapped, dek)
+            .await?;
     }
     Ok(())
 }
@@ -81,14 +87,26 @@ pub(super) async fn wrong_length(trial: &Trial<'_>) -> Result<(), Stop> {
     let (dek, wrapped) = trial.wrapped(&key).await?;
     let bytes = &wrapped.bytes;
     let longer = [
-        ("one byte more at the end", [bytes.as_slice(), &[0]].concat()),
-        ("one byte more at the front", [&[0], bytes.as_slice()].concat()),
+        (
+            "one byte more at the end",
+            [bytes.as_slice(), &[0]].concat(),
+        ),
+        (
+            "one byte more at the front",
+            [&[0], bytes.as_slice()].concat(),
+        ),
         ("16 bytes more", [bytes.as_slice(), &[0; 16]].concat()),
         ("twice over", bytes.repeat(2)),
-        ("without its first byte", bytes.iter().skip(1).copied().collect()),
+        (
+            "without its first byte",
+            bytes.iter().skip(1).copied().collect(),
+        ),
     ];
     for (what, bytes) in longer {
-        let moved = WrappedDek { bytes, ..wrapped.clone() };
+        let moved = WrappedDek {
+            bytes,
+            ..wrapped.clone()
+        };
         trial.rejects(what, &moved).await?;
     }
     altered(trial, |wrapped, length| {
@@ -111,7 +129,10 @@ pub(super) async fn noise(trial: &Trial<'_>) -> Result<(), Stop> {
         ("zeros of the wrap's length", vec![0; length]),
         ("the DEK itself", dek.expose_bytes().to_vec()),
     ] {
-        let moved = WrappedDek { bytes, ..wrapped.clone() };
+        let moved = WrappedDek {
+            bytes,
+            ..wrapped.clone()
+        };
         trial.rejects(what, &moved).await?;
     }
     trial.opens("unwrap afterwards", &wrapped, &dek).await
@@ -128,7 +149,10 @@ async fn altered(
     ensure(length > 0, || "the wrap is empty".into())?;
     for position in (0..length).step_by(length.div_ceil(PLACES)) {
         if let Some((what, bytes)) = alter(&wrapped, position) {
-            let moved = WrappedDek { bytes, ..wrapped.clone() };
+            let moved = WrappedDek {
+                bytes,
+                ..wrapped.clone()
+            };
             trial.rejects(&what, &moved).await?;
         }
     }

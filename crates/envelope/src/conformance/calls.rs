@@ -40,7 +40,10 @@ pub(super) async fn concurrent(trial: &Trial<'_>) -> Result<(), Stop> {
             wrap_and_open(trial, key).await.map(Some)
         }));
     }
-    let made = all(calls).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let made = all(calls)
+        .await
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()?;
     for (dek, wrapped) in made.iter().flatten() {
         trial.opens("unwrap afterwards", wrapped, dek).await?;
     }
@@ -180,7 +183,11 @@ async fn all<T>(mut calls: Vec<Call<'_, T>>) -> Vec<T> {
                 }
             }
         }
-        if is_pending { Poll::Pending } else { Poll::Ready(()) }
+        if is_pending {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
     })
     .await;
     results.into_iter().flatten().collect()

@@ -23,13 +23,18 @@ pub(super) async fn create_twice(trial: &Trial<'_>) -> Result<(), Stop> {
     ensure(described.state == KeyState::Enabled, || {
         format!("after a second create: {described:?}")
     })?;
-    trial.opens("unwrap after a second create", &wrapped, &dek).await
+    trial
+        .opens("unwrap after a second create", &wrapped, &dek)
+        .await
 }
 
 /// Names that look alike name different keys.
 pub(super) async fn key_names(trial: &Trial<'_>) -> Result<(), Stop> {
     let base = trial.fresh_name()?;
-    let longest = format!("{base}{}", "x".repeat(128_usize.saturating_sub(base.as_str().len())));
+    let longest = format!(
+        "{base}{}",
+        "x".repeat(128_usize.saturating_sub(base.as_str().len()))
+    );
     let texts = [
         format!("{base}/a:b.c_d"),
         format!("{base}/a-b.c_d"),
@@ -51,14 +56,18 @@ pub(super) async fn key_names(trial: &Trial<'_>) -> Result<(), Stop> {
                 return Err(Stop::Failed(format!("create {key}: {error:?}")));
             }
             Err(error) => {
-                return Err(Stop::NotRun(format!("the KMS takes no key {key}: {error:?}")));
+                return Err(Stop::NotRun(format!(
+                    "the KMS takes no key {key}: {error:?}"
+                )));
             }
         }
         let (dek, wrapped) = trial.wrapped(&key).await?;
         keys.push((key, dek, wrapped));
     }
     for (key, dek, wrapped) in &keys {
-        trial.opens(&format!("unwrap under {key}"), wrapped, dek).await?;
+        trial
+            .opens(&format!("unwrap under {key}"), wrapped, dek)
+            .await?;
         for (other, _, _) in keys.iter().filter(|(other, _, _)| other != key) {
             let mut moved = wrapped.clone();
             moved.key_ref = other.clone();
@@ -170,10 +179,14 @@ pub(super) async fn enabled_again(trial: &Trial<'_>) -> Result<(), Stop> {
     expect("disable", admin.disable(tenant, &key).await)?;
     for time in ["enable", "enable again"] {
         expect(time, admin.enable(tenant, &key).await)?;
-        trial.opens("unwrap an older version's", &old, &old_dek).await?;
+        trial
+            .opens("unwrap an older version's", &old, &old_dek)
+            .await?;
         trial.opens("unwrap", &new, &new_dek).await?;
         let (dek, wrapped) = trial.wrapped(&key).await?;
-        trial.opens("unwrap what it wraps now", &wrapped, &dek).await?;
+        trial
+            .opens("unwrap what it wraps now", &wrapped, &dek)
+            .await?;
         ensure(wrapped.key_version == new.key_version, || {
             format!(
                 "enabled, version {} wraps instead of {}",
@@ -199,7 +212,9 @@ pub(super) async fn rotation_enables_nothing(trial: &Trial<'_>) -> Result<(), St
     let wanted = &[KmsError::Disabled];
     let result = kms.wrap(tenant, &key, &fresh_dek()?).await;
     expect_error("wrap after the rotation", result, wanted)?;
-    trial.refuses("unwrap after the rotation", &wrapped, wanted).await
+    trial
+        .refuses("unwrap after the rotation", &wrapped, wanted)
+        .await
 }
 
 /// Nothing opens under a destroyed key, whichever version wrapped it.
@@ -212,7 +227,9 @@ pub(super) async fn destroyed(trial: &Trial<'_>) -> Result<(), Stop> {
     let (dek, theirs) = trial.wrapped(&neighbour).await?;
     let destruction = expect("destroy", admin.destroy(tenant, &key).await)?;
     let wanted = after(destruction);
-    trial.refuses("unwrap an older version's when destroyed", &old, wanted).await?;
+    trial
+        .refuses("unwrap an older version's when destroyed", &old, wanted)
+        .await?;
     all_fail(trial, &key, &new, wanted).await?;
     trial.opens("unwrap another key's", &theirs, &dek).await
 }
@@ -227,7 +244,9 @@ pub(super) async fn destroyed_when_disabled(trial: &Trial<'_>) -> Result<(), Sto
     let wanted = after(destruction);
     let enabled = admin.enable(tenant, &key).await;
     expect_error("enable when destroyed", enabled, wanted)?;
-    trial.refuses("unwrap when destroyed", &wrapped, wanted).await
+    trial
+        .refuses("unwrap when destroyed", &wrapped, wanted)
+        .await
 }
 
 /// The name of a destroyed key is used up, and nothing that it wrapped comes back.
@@ -241,7 +260,9 @@ pub(super) async fn destroyed_name(trial: &Trial<'_>) -> Result<(), Stop> {
         expect_error("create when destroyed", created, &[KmsError::AlreadyExists])?;
     }
     let wanted = after(destruction);
-    trial.refuses("unwrap after the attempts", &wrapped, wanted).await
+    trial
+        .refuses("unwrap after the attempts", &wrapped, wanted)
+        .await
 }
 
 /// What calls answer from then on.

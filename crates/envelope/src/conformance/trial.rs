@@ -97,10 +97,9 @@ impl<'a> Trial<'a> {
         dek: &Dek,
     ) -> Result<(), Stop> {
         let opened = expect(what, self.kms().unwrap(&self.tenant, wrapped).await)?;
-        ensure(
-            opened.expose_bytes() == dek.expose_bytes(),
-            || format!("{what}: another key came out than went in"),
-        )
+        ensure(opened.expose_bytes() == dek.expose_bytes(), || {
+            format!("{what}: another key came out than went in")
+        })
     }
 
     /// The wrap does not open for the tenant, with one of these errors.

@@ -21,10 +21,7 @@ pub(super) async fn round_trip(trial: &Trial<'_>) -> Result<(), Stop> {
 pub(super) async fn form(trial: &Trial<'_>) -> Result<(), Stop> {
     let key = trial.fresh_key().await?;
     let (dek, wrapped) = trial.wrapped(&key).await?;
-    let described = expect(
-        "describe",
-        trial.kms().describe(&trial.tenant, &key).await,
-    )?;
+    let described = expect("describe", trial.kms().describe(&trial.tenant, &key).await)?;
     ensure(wrapped.provider == trial.kms().provider(), || {
         format!(
             "the wrap's provider is {:?}, the KMS's {:?}",
@@ -76,18 +73,25 @@ pub(super) async fn rewrap(trial: &Trial<'_>) -> Result<(), Stop> {
     expect("rotate", trial.admin().rotate(tenant, &key).await)?;
     let (_, made_now) = trial.wrapped(&key).await?;
     for (target, version) in [(&key, Some(made_now.key_version)), (&other, None)] {
-        let what = if *target == key { "to its own key" } else { "to another key" };
+        let what = if *target == key {
+            "to its own key"
+        } else {
+            "to another key"
+        };
         let new = expect(what, kms.rewrap(tenant, &old, target).await)?;
         ensure(new.key_ref == *target, || {
             format!("rewrapped {what}, it names {}", new.key_ref)
         })?;
-        ensure(version.is_none_or(|version| new.key_version == version), || {
-            format!("rewrapped {what}, it stays at version {}", new.key_version)
-        })?;
+        ensure(
+            version.is_none_or(|version| new.key_version == version),
+            || format!("rewrapped {what}, it stays at version {}", new.key_version),
+        )?;
         ensure(new.bytes != old.bytes, || {
             format!("rewrapped {what}, its bytes stay the same")
         })?;
-        trial.opens(&format!("rewrapped {what}"), &new, &dek).await?;
+        trial
+            .opens(&format!("rewrapped {what}"), &new, &dek)
+            .await?;
     }
     trial.opens("the old wrap", &old, &dek).await
 }

@@ -1,4 +1,4 @@
-//! The conformance suite, on a KMS in memory that is right and on many that are wrong, each in one
+//! The conformance suite, on a KMS in memory that is right, and on many that are wrong, each in one
 //! way.
 
 #![allow(
@@ -9,6 +9,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod flaw;
 mod memory;
 
 use std::collections::BTreeSet;
@@ -16,59 +17,14 @@ use std::collections::BTreeSet;
 use pollster::block_on;
 use strongroom_envelope::conformance::{self, Outcome, Report};
 
-use memory::{Flaw, Memory};
+use flaw::{FLAWS, Flaw};
+use memory::Memory;
 
 fn failed(report: &Report) -> Vec<&'static str> {
     let is_failed = |outcome: &Outcome| matches!(outcome, Outcome::Failed(_));
     let failed = report.checks().iter().filter(|c| is_failed(&c.outcome));
     failed.map(|check| check.name).collect()
 }
-
-/// Each flaw and all the checks that fail with it.
-const FLAWS: &[(Flaw, &[&str])] = &[
-    (Flaw::OpensOnce, &[]),
-    (Flaw::WrapTooLong, &[]),
-    (Flaw::ShowsTheDek, &[]),
-    (Flaw::WrapsNothingNew, &[]),
-    (Flaw::RewrapDoesNothing, &[]),
-    (Flaw::RewrapIgnoresStates, &[]),
-    (Flaw::MissingIsDenied, &[]),
-    (Flaw::CreateReplaces, &[]),
-    (Flaw::FoldsCase, &[]),
-    (Flaw::DescribesTheFirstVersion, &[]),
-    (Flaw::DescribesNoState, &[]),
-    (Flaw::RotationDropsOldVersions, &[]),
-    (Flaw::RotationGoesUnused, &[]),
-    (Flaw::RotationEnables, &[]),
-    (Flaw::OpensWhenDisabled, &[]),
-    (Flaw::WrapsWhenDisabled, &[]),
-    (Flaw::DisablesTheActiveVersion, &[]),
-    (Flaw::SecondDisableFails, &[]),
-    (Flaw::EnablesNothing, &[]),
-    (Flaw::OpensWhenDestroyed, &[]),
-    (Flaw::DestroyNeedsEnabled, &[]),
-    (Flaw::EnableRevives, &[]),
-    (Flaw::ReusesDestroyedName, &[]),
-    (Flaw::IgnoresTenant, &[]),
-    (Flaw::IgnoresKey, &[]),
-    (Flaw::IgnoresVersion, &[]),
-    (Flaw::IgnoresProvider, &[]),
-    (Flaw::ComparesHalfATag, &[]),
-    (Flaw::IgnoresTheTail, &[]),
-    (Flaw::TakesAnyLongWrap, &[]),
-    (Flaw::UnavailableForTampering, &[]),
-    (Flaw::MixesUpCalls, &[]),
-    (Flaw::MixesUpThreads, &[]),
-    (Flaw::CreatesTwiceAtOnce, &[]),
-    (Flaw::RotatesOverItself, &[]),
-    (Flaw::LosesAbandonedCalls, &[]),
-    (Flaw::UnavailableWhenThrottled, &[]),
-    (Flaw::HangsWhenStalled, &[]),
-    (Flaw::HangsItsThread, &[]),
-    (Flaw::NotFoundWhenUnreachable, &[]),
-    (Flaw::ForgetsHowToRecover, &[]),
-    (Flaw::NotFoundWhenDenied, &[]),
-];
 
 #[test]
 fn a_right_kms_passes_every_check() {
@@ -100,7 +56,11 @@ fn a_wrong_kms_fails_at_its_flaw() {
 
 #[test]
 fn every_check_can_fail() {
-    let can_fail: BTreeSet<_> = FLAWS.iter().flat_map(|(_, checks)| *checks).copied().collect();
+    let can_fail: BTreeSet<_> = FLAWS
+        .iter()
+        .flat_map(|(_, checks)| *checks)
+        .copied()
+        .collect();
     let checks: BTreeSet<_> = conformance::names().collect();
     assert_eq!(can_fail, checks);
 }
@@ -111,7 +71,13 @@ fn what_the_candidate_cannot_do_is_not_run_by_name() {
     let not_run: Vec<_> = report.not_run().collect();
     assert_eq!(
         not_run,
-        ["parallel-threads", "throttled", "stalled", "unreachable", "denied"]
+        [
+            "parallel-threads",
+            "throttled",
+            "stalled",
+            "unreachable",
+            "denied"
+        ]
     );
     let text = report.to_string();
     let line = "stalled: not run, the candidate plants no faults";

@@ -17,56 +17,11 @@ use strongroom_envelope::{
 };
 use strongroom_tenancy::TenantId;
 
+use crate::flaw::Flaw;
+
 const SALT: usize = 16;
 const LENGTH: usize = SALT + 32 + 32;
 const PATIENCE: Duration = Duration::from_millis(400);
-
-/// What can be wrong with it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Flaw {
-    OpensOnce,
-    WrapTooLong,
-    ShowsTheDek,
-    WrapsNothingNew,
-    RewrapDoesNothing,
-    RewrapIgnoresStates,
-    MissingIsDenied,
-    CreateReplaces,
-    FoldsCase,
-    DescribesTheFirstVersion,
-    DescribesNoState,
-    RotationDropsOldVersions,
-    RotationGoesUnused,
-    RotationEnables,
-    OpensWhenDisabled,
-    WrapsWhenDisabled,
-    DisablesTheActiveVersion,
-    SecondDisableFails,
-    EnablesNothing,
-    OpensWhenDestroyed,
-    DestroyNeedsEnabled,
-    EnableRevives,
-    ReusesDestroyedName,
-    IgnoresTenant,
-    IgnoresKey,
-    IgnoresVersion,
-    IgnoresProvider,
-    ComparesHalfATag,
-    IgnoresTheTail,
-    TakesAnyLongWrap,
-    UnavailableForTampering,
-    MixesUpCalls,
-    MixesUpThreads,
-    CreatesTwiceAtOnce,
-    RotatesOverItself,
-    LosesAbandonedCalls,
-    UnavailableWhenThrottled,
-    HangsWhenStalled,
-    HangsItsThread,
-    NotFoundWhenUnreachable,
-    ForgetsHowToRecover,
-    NotFoundWhenDenied,
-}
 
 /// The KMS.
 pub(crate) struct Memory {
@@ -128,10 +83,16 @@ impl Memory {
                 Err(KmsError::Unavailable)
             }
             Some(Fault::Throttled) => Err(KmsError::Throttled),
-            Some(Fault::Stalled) if self.has(Flaw::HangsWhenStalled) => std::future::pending().await,
+            Some(Fault::Stalled) if self.has(Flaw::HangsWhenStalled) => {
+                std::future::pending().await
+            }
             Some(Fault::Stalled) => {
                 let long = PATIENCE + Duration::from_millis(1_200);
-                let time = if self.has(Flaw::HangsItsThread) { long } else { PATIENCE / 20 };
+                let time = if self.has(Flaw::HangsItsThread) {
+                    long
+                } else {
+                    PATIENCE / 20
+                };
                 std::thread::sleep(time);
                 Err(KmsError::Unavailable)
             }
@@ -158,12 +119,21 @@ impl Memory {
         }
     }
 
-    fn wrap_now(&self, tenant: &TenantId, key: &KeyRef, dek: &[u8; 32]) -> Result<WrappedDek, KmsError> {
+    fn wrap_now(
+        &self,
+        tenant: &TenantId,
+        key: &KeyRef,
+        dek: &[u8; 32],
+    ) -> Result<WrappedDek, KmsError> {
         self.with(tenant, key, |entry| {
             if entry.is_disabled && !self.has(Flaw::WrapsWhenDisabled) {
                 return Err(KmsError::Disabled);
             }
-            let version = if self.has(Flaw::RotationGoesUnused) { 1 } else { entry.versions.len() };
+            let version = if self.has(Flaw::RotationGoesUnused) {
+                1
+            } else {
+                entry.versions.len()
+            };
             let secret = &entry.versions[version - 1];
             let key_version = u32::try_from(version).unwrap();
             let mut salt = [0; SALT];
@@ -197,7 +167,8 @@ impl Memory {
         if self.has(Flaw::IgnoresTenant) || self.has(Flaw::IgnoresKey) {
             let keys = self.keys.lock().unwrap();
             let candidates = keys.iter().filter(|((owner, name), entry)| {
-                !entry.is_disabled && !entry.is_destroyed
+                !entry.is_disabled
+                    && !entry.is_destroyed
                     && (self.has(Flaw::IgnoresTenant) || owner == tenant)
                     && (self.has(Flaw::IgnoresKey) || *name == wrapped.key_ref.as_str())
             });
@@ -219,19 +190,31 @@ impl Memory {
             }
             if self.has(Flaw::IgnoresVersion) {
                 let mut opened = entry.versions.iter().map(|s| self.open(s, tenant, wrapped));
-                return opened.find(Result::is_ok).unwrap_or(Err(KmsError::ContextMismatch));
+                return opened
+                    .find(Result::is_ok)
+                    .unwrap_or(Err(KmsError::ContextMismatch));
             }
-            let secret = version.checked_sub(1).and_then(|index| entry.versions.get(index));
+            let secret = version
+                .checked_sub(1)
+                .and_then(|index| entry.versions.get(index));
             self.open(secret.ok_or(KmsError::NotFound)?, tenant, wrapped)
         })
     }
 
-    fn open(&self, secret: &[u8; 32], tenant: &TenantId, wrapped: &WrappedDek) -> Result<Dek, KmsError> {
+    fn open(
+        &self,
+        secret: &[u8; 32],
+        tenant: &TenantId,
+        wrapped: &WrappedDek,
+    ) -> Result<Dek, KmsError> {
         let mut bytes = wrapped.bytes.clone();
         if self.has(Flaw::TakesAnyLongWrap) && bytes.len() == 1024 {
             return Ok(Dek::from_bytes(&[0; 32]));
         }
-        if self.has(Flaw::ShowsTheDek) || self.has(Flaw::WrapTooLong) || self.has(Flaw::IgnoresTheTail) {
+        if self.has(Flaw::ShowsTheDek)
+            || self.has(Flaw::WrapTooLong)
+            || self.has(Flaw::IgnoresTheTail)
+        {
             bytes.truncate(LENGTH);
         }
         if bytes.len() != LENGTH {
@@ -240,7 +223,11 @@ impl Memory {
         let (salt, body, tag) = (&bytes[..SALT], &bytes[SALT..SALT + 32], &bytes[SALT + 32..]);
         let bound = self.bound(tenant, &wrapped.key_ref, wrapped.key_version);
         let wanted = hmac(secret, &[b"tag", salt, &bound, body]);
-        let compared = if self.has(Flaw::ComparesHalfATag) { 16 } else { 32 };
+        let compared = if self.has(Flaw::ComparesHalfATag) {
+            16
+        } else {
+            32
+        };
         if wanted[..compared] != tag[..compared] {
             return Err(if self.has(Flaw::UnavailableForTampering) {
                 KmsError::Unavailable
@@ -260,8 +247,16 @@ impl Memory {
 
     /// What a wrap is bound to.
     fn bound(&self, tenant: &TenantId, key: &KeyRef, version: u32) -> Vec<u8> {
-        let tenant = if self.has(Flaw::IgnoresTenant) { TenantId::PLATFORM } else { *tenant };
-        let version = if self.has(Flaw::IgnoresVersion) { 0 } else { version };
+        let tenant = if self.has(Flaw::IgnoresTenant) {
+            TenantId::PLATFORM
+        } else {
+            *tenant
+        };
+        let version = if self.has(Flaw::IgnoresVersion) {
+            0
+        } else {
+            version
+        };
         let key = if self.has(Flaw::IgnoresKey) || self.has(Flaw::FoldsCase) {
             "any".parse().unwrap()
         } else {
@@ -294,7 +289,12 @@ impl Kms for Memory {
         Provider::from_number(200).unwrap()
     }
 
-    fn wrap<'a>(&'a self, tenant: &'a TenantId, key: &'a KeyRef, dek: &'a Dek) -> KmsFuture<'a, WrappedDek> {
+    fn wrap<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        key: &'a KeyRef,
+        dek: &'a Dek,
+    ) -> KmsFuture<'a, WrappedDek> {
         Box::pin(async move {
             self.arrive().await?;
             let mut dek = *dek.expose_bytes();
@@ -326,7 +326,12 @@ impl Kms for Memory {
         })
     }
 
-    fn rewrap<'a>(&'a self, tenant: &'a TenantId, wrapped: &'a WrappedDek, key: &'a KeyRef) -> KmsFuture<'a, WrappedDek> {
+    fn rewrap<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        wrapped: &'a WrappedDek,
+        key: &'a KeyRef,
+    ) -> KmsFuture<'a, WrappedDek> {
         Box::pin(async move {
             self.arrive().await?;
             if self.has(Flaw::RewrapDoesNothing) {
@@ -358,7 +363,11 @@ impl Kms for Memory {
         })
     }
 
-    fn describe<'a>(&'a self, tenant: &'a TenantId, key: &'a KeyRef) -> KmsFuture<'a, KeyDescription> {
+    fn describe<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        key: &'a KeyRef,
+    ) -> KmsFuture<'a, KeyDescription> {
         Box::pin(async move {
             self.arrive().await?;
             self.with(tenant, key, |entry| {
@@ -366,7 +375,11 @@ impl Kms for Memory {
                 let is_first = self.has(Flaw::DescribesTheFirstVersion);
                 let version = if is_first { 1 } else { entry.versions.len() };
                 Ok(KeyDescription {
-                    state: if is_shown { KeyState::Disabled } else { KeyState::Enabled },
+                    state: if is_shown {
+                        KeyState::Disabled
+                    } else {
+                        KeyState::Enabled
+                    },
                     active_version: u32::try_from(version).unwrap(),
                 })
             })
@@ -378,7 +391,11 @@ impl KeyAdmin for Memory {
     fn create<'a>(&'a self, tenant: &'a TenantId, key: &'a KeyRef) -> KmsFuture<'a, ()> {
         Box::pin(async move {
             if self.has(Flaw::CreatesTwiceAtOnce) {
-                let is_there = self.keys.lock().unwrap().contains_key(&self.name(tenant, key));
+                let is_there = self
+                    .keys
+                    .lock()
+                    .unwrap()
+                    .contains_key(&self.name(tenant, key));
                 self.arrive().await?;
                 if is_there {
                     return Err(KmsError::AlreadyExists);
@@ -399,7 +416,10 @@ impl KeyAdmin for Memory {
                 }
                 entry.is_disabled = false;
                 if self.has(Flaw::RotationDropsOldVersions) {
-                    entry.versions.iter_mut().for_each(|version| *version = secret());
+                    entry
+                        .versions
+                        .iter_mut()
+                        .for_each(|version| *version = secret());
                 }
                 if self.has(Flaw::RotatesOverItself) {
                     entry.versions.truncate(before?);
