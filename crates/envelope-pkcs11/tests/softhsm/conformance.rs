@@ -1,0 +1,111 @@
+//! The conformance suite.
+
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use pollster::block_on;
+use strongroom_envelope::conformance::{self, Candidate, CannotDo, Fault, Task};
+use strongroom_envelope::{Dek, KeyAdmin, Kms, KmsError};
+use strongroom_envelope_pkcs11::{Pkcs11Admin, Pkcs11Kms};
+
+use crate::soft_token::{LIMITS, SoftToken, Stall, key, tenant};
+
+struct SoftHsm {
+    token: SoftToken,
+    kms: Arc<Pkcs11Kms>,
+    admin: Pkcs11Admin,
+    stall: Mutex<Option<Stall>>,
+    crowd: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl SoftHsm {
+    fn new() -> Self {
+        let token = SoftToken::fresh();
+        Self {
+            kms: Arc::new(Pkcs11Kms::connect(&token.token(), LIMITS).unwrap()),
+            admin: Pkcs11Admin::connect(&token.token(), LIMITS).unwrap(),
+            token,
+            stall: Mutex::default(),
+            crowd: Mutex::default(),
+        }
+    }
+
+    /// Fills the sessions of a token that hangs, and then the queue.
+    fn fill(&self) {
+        let mut crowd = self.crowd.lock().unwrap();
+        for _ in 0..LIMITS.sessions + LIMITS.queue {
+            let kms = Arc::clone(&self.kms);
+            crowd.push(std::thread::spawn(move || {
+                let _ = block_on(kms.describe(&tenant(), &key()));
+            }));
+        }
+        let begun = Instant::now();
+        while begun.elapsed() < LIMITS.timeout {
+            let dek = Dek::generate().unwrap();
+            let kms = Arc::clone(&self.kms);
+            let asked = std::thread::spawn(move || block_on(kms.wrap(&tenant(), &key(), &dek)));
+            std::thread::sleep(Duration::from_millis(5));
+            if asked.is_finished() && asked.join().unwrap().err() == Some(KmsError::Throttled) {
+                return;
+            }
+        }
+        panic!("the queue does not fill");
+    }
+}
+
+impl Candidate for SoftHsm {
+    fn kms(&self) -> &dyn Kms {
+        &*self.kms
+    }
+
+    fn admin(&self) -> &dyn KeyAdmin {
+        &self.admin
+    }
+
+    fn patience(&self) -> Duration {
+        LIMITS.timeout + Duration::from_millis(500)
+    }
+
+    fn begin(&self, fault: Fault) -> Result<(), CannotDo> {
+        match fault {
+            Fault::Stalled => *self.stall.lock().unwrap() = Some(self.token.stall()),
+            Fault::Throttled => {
+                *self.stall.lock().unwrap() = Some(self.token.stall());
+                self.fill();
+            }
+            Fault::Unreachable => {
+                return Err(CannotDo::new("a token in software is not unplugged"));
+            }
+            Fault::Denied => {
+                return Err(CannotDo::new(
+                    "a refused PIN is refused for good: session::a_refused_pin_is_not_tried_again",
+                ));
+            }
+            _ => return Err(CannotDo::new("no such fault here")),
+        }
+        Ok(())
+    }
+
+    fn end(&self, _: Fault) {
+        drop(self.stall.lock().unwrap().take());
+        for one in self.crowd.lock().unwrap().drain(..) {
+            one.join().unwrap();
+        }
+    }
+
+    fn drive(&self, task: Task<'_>) -> Result<(), CannotDo> {
+        block_on(task);
+        Ok(())
+    }
+}
+
+#[test]
+#[ignore = "needs SoftHSM2: cargo xtask soak --only pkcs11"]
+fn softhsm_conforms() {
+    let report = block_on(conformance::run(&SoftHsm::new()));
+    println!("{report}");
+    let not_run: Vec<_> = report.not_run().collect();
+    assert_eq!(not_run, ["unreachable", "denied"]);
+    report.into_result().unwrap();
+}
