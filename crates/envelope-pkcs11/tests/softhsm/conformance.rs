@@ -11,17 +11,16 @@ use strongroom_envelope_pkcs11::{Pkcs11Admin, Pkcs11Kms};
 
 use crate::soft_token::{LIMITS, SoftToken, Stall, key, tenant};
 
-struct SoftHsm {
-    token: SoftToken,
+struct SoftHsm<'t> {
+    token: &'t SoftToken,
     kms: Arc<Pkcs11Kms>,
     admin: Pkcs11Admin,
     stall: Mutex<Option<Stall>>,
     crowd: Mutex<Vec<JoinHandle<()>>>,
 }
 
-impl SoftHsm {
-    fn new() -> Self {
-        let token = SoftToken::fresh();
+impl<'t> SoftHsm<'t> {
+    fn new(token: &'t SoftToken) -> Self {
         Self {
             kms: Arc::new(Pkcs11Kms::connect(&token.token(), LIMITS).unwrap()),
             admin: Pkcs11Admin::connect(&token.token(), LIMITS).unwrap(),
@@ -54,7 +53,7 @@ impl SoftHsm {
     }
 }
 
-impl Candidate for SoftHsm {
+impl Candidate for SoftHsm<'_> {
     fn kms(&self) -> &dyn Kms {
         &*self.kms
     }
@@ -103,7 +102,8 @@ impl Candidate for SoftHsm {
 #[test]
 #[ignore = "needs SoftHSM2: cargo xtask soak --only pkcs11"]
 fn softhsm_conforms() {
-    let report = block_on(conformance::run(&SoftHsm::new()));
+    let token = SoftToken::fresh();
+    let report = block_on(conformance::run(&SoftHsm::new(&token)));
     println!("{report}");
     let not_run: Vec<_> = report.not_run().collect();
     assert_eq!(not_run, ["unreachable", "denied"]);

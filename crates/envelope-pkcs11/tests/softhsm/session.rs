@@ -2,11 +2,13 @@
 
 use std::time::Instant;
 
+use cryptoki::error::{Error, RvError};
+use cryptoki::session::UserType;
 use pollster::block_on;
 use strongroom_envelope::{Dek, KeyAdmin as _, Kms as _, KmsError};
 use strongroom_envelope_pkcs11::{Limits, Pin, Pkcs11Admin, Pkcs11Kms, Token, TokenError};
 
-use crate::soft_token::{LIMITS, PIN, SoftToken, key, library, module, tenant};
+use crate::soft_token::{LIMITS, PIN, SO_PIN, SoftToken, key, library, module, tenant};
 
 fn connected(token: &SoftToken) -> (Pkcs11Admin, Pkcs11Kms) {
     let admin = Pkcs11Admin::connect(&token.token(), LIMITS).unwrap();
@@ -125,18 +127,34 @@ fn a_token_is_found_by_its_label() {
 #[ignore = "needs SoftHSM2: cargo xtask soak --only pkcs11"]
 fn sessions_that_wrap_cannot_write_and_end_with_their_owner() {
     let token = SoftToken::fresh();
-    drop(Pkcs11Admin::connect(&token.token(), LIMITS).unwrap());
-    let info = || token.library.get_token_info(token.slot).unwrap();
-    let counts = || (info().session_count(), info().rw_session_count());
-    assert_eq!(counts(), (Some(0), Some(0)));
-    let kms = Pkcs11Kms::connect(&token.token(), LIMITS).unwrap();
-    assert_eq!(counts(), (Some(1), Some(0)));
-    drop(kms);
-    assert_eq!(counts(), (Some(0), Some(0)));
+    // The token keeps its officer out as long as there is a session that cannot write.
+    let officer_comes_in = || {
+        let session = token.session();
+        session.logout().unwrap();
+        let entered = session.login(UserType::So, Some(&SO_PIN.into()));
+        if let Err(error) = &entered {
+            let because = RvError::SessionReadOnlyExists;
+            assert!(matches!(error, Error::Pkcs11(code, _) if *code == because));
+        }
+        entered.is_ok_and(|()| session.logout().is_ok())
+    };
     let admin = Pkcs11Admin::connect(&token.token(), LIMITS).unwrap();
-    assert_eq!(counts(), (Some(1), Some(1)));
+    assert!(officer_comes_in());
+    let kms = Pkcs11Kms::connect(&token.token(), LIMITS).unwrap();
+    assert!(!officer_comes_in());
+    drop(kms);
+    assert!(officer_comes_in());
+
+    // And it is not initialized anew as long as there is any session.
+    let is_free = || {
+        let made_anew = token
+            .library
+            .init_token(token.slot, &SO_PIN.into(), &token.label);
+        made_anew.is_ok()
+    };
+    assert!(!is_free());
     drop(admin);
-    assert_eq!(counts(), (Some(0), Some(0)));
+    assert!(is_free());
 }
 
 #[test]

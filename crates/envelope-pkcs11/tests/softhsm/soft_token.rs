@@ -24,7 +24,7 @@ pub(crate) const LIMITS: Limits = Limits {
     timeout: Duration::from_millis(1_500),
 };
 
-const SO_PIN: &str = "5678-officer";
+pub(crate) const SO_PIN: &str = "5678-officer";
 
 /// What the library knows is the process's, so one test runs at a time.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
