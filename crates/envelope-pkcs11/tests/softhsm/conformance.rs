@@ -1,22 +1,25 @@
 //! The conformance suite.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use pollster::block_on;
 use strongroom_envelope::conformance::{self, Candidate, CannotDo, Fault, Task};
-use strongroom_envelope::{Dek, KeyAdmin, Kms, KmsError};
+use strongroom_envelope::{KeyAdmin, KeyDescription, Kms, KmsError};
 use strongroom_envelope_pkcs11::{Pkcs11Admin, Pkcs11Kms};
 
 use crate::soft_token::{LIMITS, SoftToken, Stall, key, tenant};
+
+type Call = Pin<Box<dyn Future<Output = Result<KeyDescription, KmsError>> + Send>>;
 
 struct SoftHsm<'t> {
     token: &'t SoftToken,
     kms: Arc<Pkcs11Kms>,
     admin: Pkcs11Admin,
     stall: Mutex<Option<Stall>>,
-    crowd: Mutex<Vec<JoinHandle<()>>>,
+    crowd: Mutex<Vec<Call>>,
 }
 
 impl<'t> SoftHsm<'t> {
@@ -30,26 +33,23 @@ impl<'t> SoftHsm<'t> {
         }
     }
 
-    /// Fills the sessions of a token that hangs, and then the queue.
+    /// Occupies the sessions of a token that hangs, and then the queue.
     fn fill(&self) {
         let mut crowd = self.crowd.lock().unwrap();
-        for _ in 0..LIMITS.sessions + LIMITS.queue {
+        let mut refused = 0;
+        // A session that is slow to take its call leaves room for one more in the queue.
+        while refused < 10 {
             let kms = Arc::clone(&self.kms);
-            crowd.push(std::thread::spawn(move || {
-                let _ = block_on(kms.describe(&tenant(), &key()));
-            }));
-        }
-        let begun = Instant::now();
-        while begun.elapsed() < LIMITS.timeout {
-            let dek = Dek::generate().unwrap();
-            let kms = Arc::clone(&self.kms);
-            let asked = std::thread::spawn(move || block_on(kms.wrap(&tenant(), &key(), &dek)));
-            std::thread::sleep(Duration::from_millis(5));
-            if asked.is_finished() && asked.join().unwrap().err() == Some(KmsError::Throttled) {
-                return;
+            let mut call: Call = Box::pin(async move { kms.describe(&tenant(), &key()).await });
+            match call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(Err(KmsError::Throttled)) => {
+                    refused += 1;
+                    std::thread::sleep(Duration::from_millis(20));
+                }
+                Poll::Ready(other) => panic!("{other:?} from a token that hangs"),
+                Poll::Pending => crowd.push(call),
             }
         }
-        panic!("the queue does not fill");
     }
 }
 
@@ -88,9 +88,7 @@ impl Candidate for SoftHsm<'_> {
 
     fn end(&self, _: Fault) {
         drop(self.stall.lock().unwrap().take());
-        for one in self.crowd.lock().unwrap().drain(..) {
-            one.join().unwrap();
-        }
+        self.crowd.lock().unwrap().clear();
     }
 
     fn drive(&self, task: Task<'_>) -> Result<(), CannotDo> {

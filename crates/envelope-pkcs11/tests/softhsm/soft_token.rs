@@ -21,7 +21,7 @@ pub(crate) const PIN: &str = "1234-user";
 pub(crate) const LIMITS: Limits = Limits {
     sessions: 3,
     queue: 16,
-    timeout: Duration::from_millis(1_500),
+    timeout: Duration::from_secs(4),
 };
 
 pub(crate) const SO_PIN: &str = "5678-officer";
