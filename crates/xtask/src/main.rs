@@ -13,6 +13,7 @@ mod program;
 mod project;
 mod setup;
 mod soak;
+mod softhsm;
 mod stage;
 mod test;
 mod tidy;

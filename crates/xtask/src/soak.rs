@@ -6,7 +6,7 @@ use crate::empty_root::EmptyRoot;
 use crate::failure::Failure;
 use crate::project::Project;
 use crate::stage::{Outcome, Stage, simple};
-use crate::{fuzz, mutate, program};
+use crate::{fuzz, mutate, program, softhsm};
 
 /// Seconds for each of the two dozen fuzz bodies, in each of the two ways; `cargo xtask fuzz 600` is
 /// for a night.
@@ -23,6 +23,11 @@ pub(crate) const STAGES: &[Stage] = &[
         name: "mutate",
         about: "every sabotage turns its test red",
         run: |project| mutate::check(project, &mutate::Options::default()),
+    },
+    Stage {
+        name: "pkcs11",
+        about: "keys in a PKCS#11 token, on SoftHSM2",
+        run: softhsm::check,
     },
     Stage {
         name: "bench-builds",

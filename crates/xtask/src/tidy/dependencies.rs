@@ -9,6 +9,10 @@ const FLOORS: &[(&str, &[&str])] = &[
     ("strongroom-tenancy", &[]),
     ("strongroom-webhook-sig", &[]),
     ("strongroom-envelope", &["strongroom-tenancy"]),
+    (
+        "strongroom-envelope-pkcs11",
+        &["strongroom-envelope", "strongroom-tenancy"],
+    ),
     ("strongroom-auditchain", &["strongroom-tenancy"]),
     ("strongroom-apikey", &["strongroom-tenancy"]),
     ("strongroom-pii", &["strongroom-tenancy"]),
