@@ -83,38 +83,35 @@ fn create(session: &Session, name: &Name) -> Result<(), Failure> {
     generate(session, name, 1)
 }
 
+/// Only adds: an object that is in use is not written to, as SoftHSM2's readers may then find it
+/// half written.
 fn rotate(session: &Session, name: &Name) -> Result<u32, Failure> {
-    let older = present(session, name)?;
-    let active = older.last().ok_or(KmsError::NotFound)?;
+    let versions = present(session, name)?;
+    let active = versions.last().ok_or(KmsError::NotFound)?;
     if state(session, active)? != KeyState::Enabled {
         return Err(KmsError::Disabled.into());
     }
     let number = active.number.checked_add(1).ok_or(KmsError::Unavailable)?;
     generate(session, name, number)?;
-    for version in older {
-        // The rotation is done; a token that forbids this change leaves an old version able to do
-        // what nobody asks of it.
-        drop(session.update_attributes(version.object, &[Attribute::Encrypt(false)]));
-    }
     Ok(number)
 }
 
 /// The active version comes last, as its state is the key's: half done is not yet disabled.
 fn disable(session: &Session, name: &Name) -> Result<(), Failure> {
-    for version in present(session, name)? {
-        let both = [Attribute::Encrypt(false), Attribute::Decrypt(false)];
-        session.update_attributes(version.object, &both)?;
-    }
-    Ok(())
+    set_use(session, name, false)
 }
 
 /// The active version comes last: half done is still disabled.
 fn enable(session: &Session, name: &Name) -> Result<(), Failure> {
-    let versions = present(session, name)?;
-    let active = versions.last().map(|version| version.number);
-    for version in versions {
-        let is_active = Some(version.number) == active;
-        let both = [Attribute::Encrypt(is_active), Attribute::Decrypt(true)];
+    set_use(session, name, true)
+}
+
+fn set_use(session: &Session, name: &Name, is_allowed: bool) -> Result<(), Failure> {
+    for version in present(session, name)? {
+        let both = [
+            Attribute::Encrypt(is_allowed),
+            Attribute::Decrypt(is_allowed),
+        ];
         session.update_attributes(version.object, &both)?;
     }
     Ok(())

@@ -16,9 +16,6 @@ use crate::pool::Pool;
 use crate::token::{Access, Token, TokenError};
 use crate::wrap;
 
-/// How often `wrap` looks for the active version anew, while others rotate the key.
-const ATTEMPTS: usize = 4;
-
 /// A PKCS#11 token as a [`Kms`].
 ///
 /// Its sessions are read-only: none can make, change or destroy a key. A wrap is 60 bytes: IV,
@@ -61,11 +58,12 @@ impl Kms for Pkcs11Kms {
             let (tenant, key_ref) = (*tenant, key.clone());
             let dek = Dek::from_bytes(dek.expose_bytes());
             let wrapped = self.pool.call(move |session| {
-                wrap_under_active(session, &name, |number| {
-                    let bound =
-                        WrappedDek::associated_data(Provider::PKCS11, &tenant, &key_ref, number);
-                    (bound, &dek)
-                })
+                let versions = name.versions(session)?;
+                let active = versions.last().ok_or(KmsError::NotFound)?;
+                let number = active.number;
+                let bound =
+                    WrappedDek::associated_data(Provider::PKCS11, &tenant, &key_ref, number);
+                Ok((number, wrap::wrap(session, active.object, &bound, &dek)?))
             });
             let (key_version, bytes) = wrapped.await?;
             Ok(WrappedDek {
@@ -132,30 +130,6 @@ pub(crate) fn state(session: &Session, version: &Version) -> Result<KeyState, Fa
         Some(Attribute::Decrypt(true)) => KeyState::Enabled,
         _ => KeyState::Disabled,
     })
-}
-
-/// Wraps under the version with the highest number.
-fn wrap_under_active<'d>(
-    session: &Session,
-    name: &Name,
-    of: impl Fn(u32) -> (Vec<u8>, &'d Dek),
-) -> Result<(u32, Vec<u8>), Failure> {
-    let mut refused = 0;
-    for _ in 0..ATTEMPTS {
-        let versions = name.versions(session)?;
-        let active = versions.last().ok_or(KmsError::NotFound)?;
-        // Refused before, and no newer one since.
-        if active.number == refused {
-            return Err(KmsError::Disabled.into());
-        }
-        let (bound, dek) = of(active.number);
-        match wrap::wrap(session, active.object, &bound, dek) {
-            // Disabled, or no longer the active one: a rotation takes that right from the older.
-            Err(failure) if failure.kms() == KmsError::Disabled => refused = active.number,
-            result => return Ok((active.number, result?)),
-        }
-    }
-    Err(KmsError::Unavailable.into())
 }
 
 /// Unwraps under the version of this number.

@@ -22,21 +22,27 @@ impl Line {
         }
     }
 
-    /// Works on the session; once more on a new one, if the work cannot have been done on the old.
+    /// Works on the session; once more on a new one, if the work was not done on the old or can be
+    /// done twice.
     pub(crate) fn run<T>(
         &mut self,
         work: &dyn Fn(&Session) -> Result<T, Failure>,
     ) -> Result<T, KmsError> {
-        match self.attempt(work) {
-            Err(failure)
-                if matches!(
-                    failure.session(),
-                    failure::Session::Unfit | failure::Session::Gone
-                ) =>
-            {
-                self.attempt(work).map_err(|failure| failure.kms())
+        let result = match self.attempt(work) {
+            Err(failure) if self.may_repeat(&failure) => self.attempt(work),
+            result => result,
+        };
+        result.map_err(|failure| failure.kms())
+    }
+
+    /// What only reads can be done twice.
+    fn may_repeat(&self, failure: &Failure) -> bool {
+        match failure.session() {
+            failure::Session::Kept => false,
+            failure::Session::Unfit | failure::Session::Gone => true,
+            failure::Session::Lost => {
+                self.access == Access::ReadOnly && failure.kms() == KmsError::Unavailable
             }
-            result => result.map_err(|failure| failure.kms()),
         }
     }
 
