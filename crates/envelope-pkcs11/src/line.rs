@@ -47,6 +47,7 @@ impl Line {
     }
 
     fn attempt<T>(&mut self, work: &dyn Fn(&Session) -> Result<T, Failure>) -> Result<T, Failure> {
+        let _turn = self.token.turn(self.access);
         let session = match self.session.take() {
             Some(session) => session,
             None => self.token.open_session(self.access)?,

@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
@@ -17,7 +17,8 @@ use crate::pin::Pin;
 
 /// A PKCS#11 token and the right to use it.
 ///
-/// Clones share the PIN. When the token refuses it, no clone tries it again: tokens lock themselves
+/// Clones share the PIN, and take turns: a change waits for the calls under way, and they for it.
+/// Give one token's clones to all that use it in a process. When the token refuses it, no clone tries it again: tokens lock themselves
 /// after a few attempts. Load the token anew with the right one.
 #[derive(Clone)]
 pub struct Token(Arc<Inner>);
@@ -28,6 +29,13 @@ struct Inner {
     label: String,
     pin: Pin,
     is_pin_refused: AtomicBool,
+    in_use: RwLock<()>,
+}
+
+/// The right to work on the token for a while: with others that only read, or alone.
+pub(crate) struct Turn<'t> {
+    _shared: Option<RwLockReadGuard<'t, ()>>,
+    _alone: Option<RwLockWriteGuard<'t, ()>>,
 }
 
 /// Why a token cannot be used.
@@ -85,6 +93,7 @@ impl Token {
             label: label.to_owned(),
             pin,
             is_pin_refused: AtomicBool::new(false),
+            in_use: RwLock::default(),
         }));
         token.initialize().map_err(TokenError::Module)?;
         let slot = token.slot()?;
@@ -95,6 +104,22 @@ impl Token {
             return Err(TokenError::Mechanism);
         }
         Ok(token)
+    }
+
+    /// Waits for a turn. SoftHSM2 calls itself safe for threads, yet while one thread writes an
+    /// object others fail to read and write; so who changes something does so alone.
+    pub(crate) fn turn(&self, access: Access) -> Turn<'_> {
+        let lock = &self.0.in_use;
+        match access {
+            Access::ReadOnly => Turn {
+                _shared: Some(lock.read().unwrap_or_else(PoisonError::into_inner)),
+                _alone: None,
+            },
+            Access::ReadWrite => Turn {
+                _shared: None,
+                _alone: Some(lock.write().unwrap_or_else(PoisonError::into_inner)),
+            },
+        }
     }
 
     /// Opens a session and logs in. Whoever has it closes it: one that is gone must not be closed,

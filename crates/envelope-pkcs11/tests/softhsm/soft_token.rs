@@ -5,7 +5,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
@@ -36,6 +36,7 @@ pub(crate) struct SoftToken {
     /// The library as somebody else in this process uses it.
     pub(crate) library: Pkcs11,
     folder: PathBuf,
+    token: OnceLock<Token>,
     _alone: MutexGuard<'static, ()>,
 }
 
@@ -101,6 +102,7 @@ impl SoftToken {
             slot: blank.unwrap(),
             library,
             folder: folders().difference(&before).next().unwrap().clone(),
+            token: OnceLock::new(),
             _alone: alone,
         };
         token.slot = token.find();
@@ -121,7 +123,7 @@ impl SoftToken {
     }
 
     pub(crate) fn token(&self) -> Token {
-        self.token_with(PIN)
+        self.token.get_or_init(|| self.token_with(PIN)).clone()
     }
 
     pub(crate) fn token_with(&self, pin: &str) -> Token {

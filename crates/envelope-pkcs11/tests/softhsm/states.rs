@@ -1,5 +1,7 @@
 //! What lies in the token.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use cryptoki::mechanism::Mechanism;
 use cryptoki::mechanism::aead::GcmParams;
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
@@ -233,4 +235,31 @@ fn a_key_that_its_token_would_give_out_is_not_used() {
         let rotated = block_on(admin.rotate(&tenant(), &key()));
         assert_eq!(rotated, Err(KmsError::NotFound));
     }
+}
+
+/// SoftHSM2's threads get in one another's way when one of them writes: not so here.
+#[test]
+#[ignore = "needs SoftHSM2: cargo xtask soak --only pkcs11"]
+fn rotations_under_load_fail_nobody() {
+    let token = SoftToken::fresh();
+    let (admin, kms) = connected(&token);
+    block_on(admin.create(&tenant(), &key())).unwrap();
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !is_over.load(Ordering::Acquire) {
+                    let dek = Dek::generate().unwrap();
+                    let wrapped = block_on(kms.wrap(&tenant(), &key(), &dek)).unwrap();
+                    let opened = block_on(kms.unwrap(&tenant(), &wrapped)).unwrap();
+                    assert_eq!(opened.expose_bytes(), dek.expose_bytes());
+                }
+            });
+        }
+        let rotated: Vec<_> = (0..30)
+            .map(|_| block_on(admin.rotate(&tenant(), &key())))
+            .collect();
+        is_over.store(true, Ordering::Release);
+        assert_eq!(rotated, (2..32).map(Ok).collect::<Vec<_>>());
+    });
 }
