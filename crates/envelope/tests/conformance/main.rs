@@ -96,3 +96,32 @@ fn failures_name_check_and_reason() {
          success instead of [ContextMismatch, NotFound]"
     );
 }
+
+#[cfg(feature = "std")]
+#[test]
+fn the_local_keyring_conforms() {
+    use strongroom_envelope::conformance::{Candidate, CannotDo, Task};
+    use strongroom_envelope::{KeyAdmin, Kms, LocalKms};
+
+    struct Local(LocalKms);
+
+    impl Candidate for Local {
+        fn kms(&self) -> &dyn Kms {
+            &self.0
+        }
+        fn admin(&self) -> &dyn KeyAdmin {
+            &self.0
+        }
+        fn drive(&self, task: Task<'_>) -> Result<(), CannotDo> {
+            block_on(task);
+            Ok(())
+        }
+    }
+
+    let directory = tempfile::tempdir().unwrap();
+    let kms = LocalKms::create(directory.path().join("keyring")).unwrap();
+    let report = block_on(conformance::run(&Local(kms)));
+    let faults = ["throttled", "stalled", "unreachable", "denied"];
+    assert_eq!(report.not_run().collect::<Vec<_>>(), faults, "{report}");
+    report.into_result().unwrap();
+}
