@@ -6,7 +6,7 @@ use crate::empty_root::EmptyRoot;
 use crate::failure::Failure;
 use crate::project::Project;
 use crate::stage::{Outcome, Stage, simple};
-use crate::{fuzz, mutate, program, softhsm};
+use crate::{fips, fuzz, moto, mutate, program, softhsm};
 
 /// Seconds for each of the two dozen fuzz bodies, in each of the two ways; `cargo xtask fuzz 600` is
 /// for a night.
@@ -28,6 +28,21 @@ pub(crate) const STAGES: &[Stage] = &[
         name: "pkcs11",
         about: "keys in a PKCS#11 token, on SoftHSM2",
         run: softhsm::check,
+    },
+    Stage {
+        name: "fips",
+        about: "envelope on AWS-LC's FIPS module, built from source",
+        run: fips::check,
+    },
+    Stage {
+        name: "kms-aws",
+        about: "the provider for AWS KMS: its lints, its docs, its tests on a fake",
+        run: aws,
+    },
+    Stage {
+        name: "kms-aws-moto",
+        about: "the provider for AWS KMS against moto's server",
+        run: moto::check,
     },
     Stage {
         name: "bench-builds",
@@ -52,6 +67,16 @@ const fn options(coverage_guided: bool) -> fuzz::Options {
         body: None,
         coverage_guided,
     }
+}
+
+fn aws(project: &Project) -> Outcome {
+    let arguments =
+        "clippy --package strongroom-envelope-aws --all-targets --locked -- -D warnings";
+    let lints = program::run(&mut project.cargo(arguments));
+    let mut docs = project.cargo("doc --package strongroom-envelope-aws --no-deps --locked");
+    let mut docs = || program::run(docs.env("RUSTDOCFLAGS", "-D warnings"));
+    simple(lints.and_then(|()| docs()))?;
+    program::run_tests(&mut project.cargo("test --package strongroom-envelope-aws --locked"))
 }
 
 fn bench(project: &Project) -> Outcome {

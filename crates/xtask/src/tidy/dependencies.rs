@@ -24,6 +24,12 @@ const FLOORS: &[(&str, &[&str])] = &[
     ),
 ];
 
+/// Providers of a primitive that are no primitives themselves: they may name the network.
+const PROVIDERS: &[(&str, &[&str])] = &[(
+    "strongroom-envelope-aws",
+    &["strongroom-envelope", "strongroom-tenancy"],
+)];
+
 /// Those that may combine primitives.
 const COMBINERS: &[&str] = &[
     "strongroom",
@@ -57,7 +63,8 @@ pub(super) fn primitives(graph: &Graph) -> impl Iterator<Item = &Package> {
 pub(super) fn floors(graph: &Graph) -> Vec<Violation> {
     let mut found = Vec::new();
     for package in graph.members() {
-        let Some((_, floor)) = FLOORS.iter().find(|(name, _)| *name == package.name) else {
+        let mut floors = FLOORS.iter().chain(PROVIDERS);
+        let Some((_, floor)) = floors.find(|(name, _)| *name == package.name) else {
             if !COMBINERS.contains(&package.name.as_str()) {
                 found.push(Violation::new(
                     &package.name,
