@@ -14,7 +14,7 @@ use crate::header::{self, Header, HeaderError, Suite};
 use crate::kms::WrappedDek;
 use crate::random;
 use crate::stream_key::StreamKey;
-use crate::wipe::Plaintext;
+use crate::wipe::{Plaintext, on_wiped_stack};
 
 /// A data-encryption key, unwrapped and ready to seal and open records of one tenant.
 ///
@@ -38,7 +38,8 @@ pub struct DataKey {
     tenant: TenantId,
     /// What stands before a compact body; a stream's differs in the suite.
     front: Vec<u8>,
-    compact: CompactKey,
+    /// On the heap, and so not copied when this is moved.
+    compact: Box<CompactKey>,
     stream: StreamKey,
     limits: KeyLimits,
     messages: AtomicU64,
@@ -83,11 +84,17 @@ impl DataKey {
     }
 
     fn load(dek: &Dek, tenant: &TenantId, front: Vec<u8>) -> Self {
+        let (compact, stream) = on_wiped_stack(|| {
+            (
+                Box::new(CompactKey::new(dek, tenant)),
+                StreamKey::new(dek, tenant),
+            )
+        });
         Self {
             tenant: *tenant,
             front,
-            compact: CompactKey::new(dek, tenant),
-            stream: StreamKey::new(dek, tenant),
+            compact,
+            stream,
             limits: KeyLimits::NONE,
             messages: AtomicU64::new(0),
             bytes: AtomicU64::new(0),
@@ -134,9 +141,11 @@ impl DataKey {
         let length = self.front.len() + compact::OVERHEAD + plaintext.len();
         let mut sealed = Vec::with_capacity(length);
         sealed.extend_from_slice(&self.front);
-        self.compact
-            .seal(context, &salt, &nonce, plaintext, &mut sealed)
-            .map_err(|_| SealError::Cipher)?;
+        on_wiped_stack(|| {
+            self.compact
+                .seal(context, &salt, &nonce, plaintext, &mut sealed)
+        })
+        .map_err(|_| SealError::Cipher)?;
         Ok(sealed)
     }
 
@@ -158,7 +167,7 @@ impl DataKey {
         match header.suite {
             Suite::Compact => {
                 let body = CompactBody::parse(body)?;
-                self.compact.open(context, &body).ok_or(OpenError::Failed)
+                on_wiped_stack(|| self.compact.open(context, &body)).ok_or(OpenError::Failed)
             }
             Suite::Stream => self.stream.open(context, body),
         }
@@ -169,17 +178,19 @@ impl DataKey {
         if *tenant != self.tenant {
             return Err(SealError::Tenant);
         }
-        let messages = self.messages.fetch_add(1, Ordering::Relaxed);
-        let before = self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        let is_over = messages >= self.limits.messages
-            || before
-                .checked_add(bytes)
-                .is_none_or(|sum| sum > self.limits.bytes);
-        if is_over {
-            Err(SealError::Spent)
-        } else {
-            Ok(())
-        }
+        // What is refused is not counted: a count that came round would start the limits anew.
+        let (limits, relaxed) = (self.limits, Ordering::Relaxed);
+        let within = |limit, more| {
+            move |count: u64| count.checked_add(more).filter(|sum: &u64| *sum <= limit)
+        };
+        let is_within = self
+            .bytes
+            .fetch_update(relaxed, relaxed, within(limits.bytes, bytes))
+            .and_then(|_| {
+                let one_more = within(limits.messages, 1);
+                self.messages.fetch_update(relaxed, relaxed, one_more)
+            });
+        is_within.map(|_| ()).map_err(|_| SealError::Spent)
     }
 
     pub(crate) const fn stream_key(&self) -> &StreamKey {
@@ -216,4 +227,28 @@ pub(crate) fn compact_randomness() -> Result<([u8; SALT], [u8; aead::NONCE]), Se
         return Err(SealError::Cipher);
     };
     Ok((salt, nonce))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refused_does_not_bring_the_counts_round() {
+        let tenant = TenantId::PLATFORM;
+        let limits = KeyLimits {
+            messages: 3,
+            bytes: 100,
+        };
+        let id = DekId::from_bytes([1; 16]);
+        let key = DataKey::detached(&Dek::from_bytes(&[1; 32]), &tenant, id).with_limits(limits);
+        assert_eq!(key.admit(&tenant, 101), Err(SealError::Spent));
+        assert_eq!(key.admit(&tenant, 100), Ok(()));
+        for bytes in [1, u64::MAX, u64::MAX - 99, 1, 100, u64::MAX / 2 + 1, 1] {
+            assert_eq!(key.admit(&tenant, bytes), Err(SealError::Spent), "{bytes}");
+        }
+        assert_eq!(key.admit(&tenant, 0), Ok(()));
+        assert_eq!(key.admit(&tenant, 0), Ok(()));
+        assert_eq!(key.admit(&tenant, 0), Err(SealError::Spent));
+    }
 }

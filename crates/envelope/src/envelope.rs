@@ -14,7 +14,7 @@ use crate::key_ref::KeyRef;
 use crate::kms::{Kms, WrappedDek};
 use crate::random;
 use crate::stream_key::StreamKey;
-use crate::wipe::{Plaintext, Secret};
+use crate::wipe::{Plaintext, Secret, on_wiped_stack};
 
 /// The most calls that opening a record makes to a KMS.
 pub const MAX_KMS_CALLS: usize = 2;
@@ -96,9 +96,10 @@ pub async fn seal(
         return StreamKey::new(&dek, tenant).seal(&sealed, context, plaintext);
     }
     header::write_inline(Suite::Compact, &wraps, &mut sealed).map_err(|_| SealError::Wrap)?;
-    CompactKey::new(&dek, tenant)
-        .seal(context, salt, nonce, plaintext, &mut sealed)
-        .map_err(|_| SealError::Cipher)?;
+    on_wiped_stack(|| {
+        CompactKey::new(&dek, tenant).seal(context, salt, nonce, plaintext, &mut sealed)
+    })
+    .map_err(|_| SealError::Cipher)?;
     Ok(sealed)
 }
 
@@ -128,7 +129,8 @@ pub async fn open(
     match header.suite {
         Suite::Compact => {
             let body = CompactBody::parse(body)?;
-            let open = |dek: &Dek| CompactKey::new(dek, tenant).open(context, &body);
+            let open =
+                |dek: &Dek| on_wiped_stack(|| CompactKey::new(dek, tenant).open(context, &body));
             unwrap_until(recipients, tenant, wraps, open).await
         }
         Suite::Stream => {

@@ -10,7 +10,7 @@ use crate::envelope::Recipient;
 use crate::errors::SealError;
 use crate::key_ref::KeyRef;
 use crate::kms::{KmsError, WrappedDek};
-use crate::wipe::{Secret, is_equal};
+use crate::wipe::{Secret, is_equal, on_wiped_stack};
 
 /// The state of a KEK version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -155,15 +155,17 @@ impl fmt::Debug for KekRecord {
 }
 
 fn check(kek: &Dek, tenant: &TenantId, name: &KeyRef, version: u32) -> Secret<32> {
-    mac_of_fields(
-        kek.expose_bytes(),
-        &[
-            KEK_CHECK.as_bytes(),
-            tenant.as_bytes(),
-            name.as_str().as_bytes(),
-            &version.to_be_bytes(),
-        ],
-    )
+    on_wiped_stack(|| {
+        mac_of_fields(
+            kek.expose_bytes(),
+            &[
+                KEK_CHECK.as_bytes(),
+                tenant.as_bytes(),
+                name.as_str().as_bytes(),
+                &version.to_be_bytes(),
+            ],
+        )
+    })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ use crate::key_ref::KeyRef;
 use crate::kms::{KmsError, WrappedDek};
 use crate::provider::Provider;
 use crate::random;
+use crate::wipe::on_wiped_stack;
 use crate::xaes::{self, Inner};
 
 /// What a wrap is long.
@@ -22,7 +23,8 @@ const MAX_WRAPS_PER_INNER_KEY: u32 = 1 << 24;
 /// A key that wraps keys of one tenant, ready to use; AWS-LC or RustCrypto wipes it when it is
 /// dropped.
 pub(crate) struct KeyWrapper {
-    prf: Prf,
+    /// On the heap, and so not copied when this is moved.
+    prf: Box<Prf>,
     provider: Provider,
     key_ref: KeyRef,
     key_version: u32,
@@ -31,7 +33,8 @@ pub(crate) struct KeyWrapper {
 
 /// An inner key that makes many wraps.
 pub(crate) struct Session {
-    inner: Inner,
+    /// On the heap, as above.
+    inner: Box<Inner>,
     made: AtomicU32,
 }
 
@@ -44,7 +47,8 @@ impl KeyWrapper {
         key_version: u32,
     ) -> Result<Self, KmsError> {
         Ok(Self {
-            prf: Prf::new(key).map_err(|_| KmsError::Unavailable)?,
+            prf: on_wiped_stack(|| Prf::new(key).map(Box::new))
+                .map_err(|_| KmsError::Unavailable)?,
             provider,
             key_ref: key_ref.clone(),
             key_version,
@@ -64,13 +68,14 @@ impl KeyWrapper {
         dek: &Dek,
     ) -> Result<WrappedDek, AeadError> {
         let (selector, nonce) = xaes::split(nonce).ok_or(AeadError)?;
-        self.seal(&Inner::new(&self.prf, selector)?, nonce, dek)
+        on_wiped_stack(|| self.seal(&Inner::new(&self.prf, selector)?, nonce, dek))
     }
 
     /// Chooses an inner key, to wrap many keys with.
     pub(crate) fn session(&self) -> Result<Session, KmsError> {
         let selector = random::bytes().map_err(|_| KmsError::Unavailable)?;
-        let inner = Inner::new(&self.prf, &selector).map_err(|_| KmsError::Unavailable)?;
+        let inner = on_wiped_stack(|| Inner::new(&self.prf, &selector).map(Box::new))
+            .map_err(|_| KmsError::Unavailable)?;
         Ok(Session {
             inner,
             made: AtomicU32::new(0),
@@ -89,8 +94,7 @@ impl KeyWrapper {
             Some(nonce) => nonce,
             None => random::bytes().map_err(|_| KmsError::Unavailable)?,
         };
-        self.seal(&session.inner, &nonce, dek)
-            .map_err(|_| KmsError::Unavailable)
+        on_wiped_stack(|| self.seal(&session.inner, &nonce, dek)).map_err(|_| KmsError::Unavailable)
     }
 
     /// Unwraps a key; what does not hold is the context's fault, whatever the reason.
@@ -101,9 +105,11 @@ impl KeyWrapper {
         if !is_ours {
             return Err(KmsError::ContextMismatch);
         }
-        let opened = xaes::open_key(&self.prf, &self.associated_data, &wrapped.bytes);
-        let opened = opened.map_err(|_| KmsError::ContextMismatch)?;
-        Ok(Dek::from_bytes(&opened))
+        on_wiped_stack(|| {
+            let opened = xaes::open_key(&self.prf, &self.associated_data, &wrapped.bytes);
+            opened.map(|opened| Dek::from_bytes(&opened))
+        })
+        .map_err(|_| KmsError::ContextMismatch)
     }
 
     fn seal(&self, inner: &Inner, nonce: &[u8; 12], dek: &Dek) -> Result<WrappedDek, AeadError> {

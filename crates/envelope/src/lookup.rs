@@ -8,6 +8,7 @@ use strongroom_tenancy::TenantId;
 use crate::context::EncryptionContext;
 use crate::dek::Dek;
 use crate::derive::{self, LOOKUP_TAG, Use};
+use crate::wipe::on_wiped_stack;
 
 /// How many bytes of a tag are kept: 4 to 32.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,7 +76,7 @@ impl LookupKey {
     pub fn new(dek: &Dek, tenant: &TenantId) -> Self {
         Self {
             tenant: *tenant,
-            key: derive::boxed(&derive::sub_key(dek, Use::LookupTag)),
+            key: on_wiped_stack(|| derive::boxed(&derive::sub_key(dek, Use::LookupTag))),
         }
     }
 
@@ -93,16 +94,16 @@ impl LookupKey {
         if *tenant != self.tenant {
             return Err(LookupTenantError);
         }
-        let tag = derive::mac_of_fields(
-            self.key.expose_secret(),
-            &[
-                LOOKUP_TAG.as_bytes(),
-                tenant.as_bytes(),
-                context.hash(),
-                value,
-            ],
-        );
-        Ok(tag.iter().take(length.0).copied().collect())
+        let fields: [&[u8]; 4] = [
+            LOOKUP_TAG.as_bytes(),
+            tenant.as_bytes(),
+            context.hash(),
+            value,
+        ];
+        Ok(on_wiped_stack(|| {
+            let tag = derive::mac_of_fields(self.key.expose_secret(), &fields);
+            tag.iter().take(length.0).copied().collect()
+        }))
     }
 }
 

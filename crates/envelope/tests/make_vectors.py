@@ -4,150 +4,233 @@ import base64, hashlib, json, pathlib, struct, uuid
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from open import PREFIX, derive, message_keys, wrap_aad
+from open import kek_check, lookup_tag, message_keys, wrap_aad, xaes
 
 TENANT, OTHER = "0190b2a4-8c7e-7d3a-9f00-0242ac120002", "0190b2a4-8c7e-7d3a-9f00-0242ac120003"
+LOCAL, TENANT_KEK = 1, 2
 KEYS = {
-    (TENANT, "tenant-root", 1): bytes(range(32)),
-    (TENANT, "tenant-root", 2): bytes(range(32, 64)),
-    (TENANT, "vault", 1): bytes(range(64, 96)),
-    (OTHER, "tenant-root", 1): bytes(range(96, 128)),
+    (LOCAL, TENANT, "root", 1): bytes(range(32)),
+    (LOCAL, TENANT, "root", 2): bytes(range(32, 64)),
+    (LOCAL, TENANT, "vault", 1): bytes(range(64, 96)),
+    (LOCAL, OTHER, "root", 1): bytes(range(96, 128)),
+    (TENANT_KEK, TENANT, "tenant", 1): bytes(range(160, 192)),
+    (TENANT_KEK, TENANT, "user:17", 1): bytes(range(192, 224)),
 }
 DEK = bytes(range(128, 160))
-SALT, NONCE, WRAP_SALT = bytes(range(16)), bytes(range(12)), bytes(range(16, 32))
+SALT, NONCE, WRAP_NONCE = bytes(range(16)), bytes(range(12)), bytes(range(16, 40))
+DEK_ID = bytes(range(224, 240))
 CONTEXT = [["purpose", "provider-credential"], ["name", "openai"]]
 PLAINTEXT = b"sk-example"
-VECTORS = []
+KEKS, DEKS, SEALED, LOOKUP_TAGS = [], [], [], []
 
 
-def keyring():
-    text = "strongroom-keyring v1\n"
-    for (tenant, name, version), key in sorted(KEYS.items()):
-        text += f"key {tenant} {name} {version} {base64.b64encode(key).decode().rstrip('=')}\n"
+def keyring(tenant):
+    text = f"strongroom-keyring v1\ntenant {tenant}\n"
+    for (provider, whose, name, version), key in sorted(KEYS.items()):
+        if (provider, whose) == (LOCAL, tenant):
+            text += f"key {name} {version} enabled {base64.b64encode(key).decode().rstrip('=')}\n"
     return text + f"sha256 {hashlib.sha256(text.encode()).hexdigest()}\n"
 
 
-def wrap(name="tenant-root", version=2, tenant=TENANT, dek=DEK, salt=WRAP_SALT, claim=None, provider=1):
-    """`claim` is the name that the header carries, when it is not the wrap's own."""
-    bound = uuid.UUID(tenant).bytes
-    key = derive(KEYS[tenant, name, version], b"local-wrap-key", salt)
-    wrapped = salt + AESGCM(key).encrypt(bytes(12), dek, wrap_aad(bound, name.encode(), version))
-    return raw_wrap((claim or name).encode(), version, wrapped, provider)
+def wrapped(provider, tenant, name, version, dek, nonce=WRAP_NONCE):
+    aad = wrap_aad(provider, uuid.UUID(tenant).bytes, name.encode(), version)
+    return nonce + xaes(KEYS[provider, tenant, name, version], nonce).encrypt(nonce[12:], dek, aad)
 
 
-def raw_wrap(name, version, wrapped, provider=1):
+def wrap(name="root", version=2, tenant=TENANT, dek=DEK, provider=LOCAL, claim=None, claim_version=None, claim_provider=None):
+    """What is claimed is what the header carries, when it is not the wrap's own."""
+    bound = wrapped(provider, tenant, name, version, dek)
+    return raw_wrap((claim or name).encode(), claim_version or version, bound, provider if claim_provider is None else claim_provider)
+
+
+def raw_wrap(name, version, wrapped, provider=LOCAL):
     return bytes([provider, len(name)]) + name + struct.pack(">IH", version, len(wrapped)) + wrapped
 
 
-def body(tenant=TENANT, context=CONTEXT, plaintext=PLAINTEXT, dek=DEK, aad=PREFIX):
-    key, commitment = message_keys(dek, uuid.UUID(tenant).bytes, context, SALT)
-    return SALT + commitment + NONCE + AESGCM(key).encrypt(NONCE, plaintext, aad)
+def body(tenant=TENANT, context=CONTEXT, plaintext=PLAINTEXT, dek=DEK, aad=None, commitment=None):
+    key, committed = message_keys(dek, uuid.UUID(tenant).bytes, context, SALT)
+    return SALT + (commitment or committed) + NONCE + AESGCM(key).encrypt(NONCE, plaintext, aad)
 
 
-def record(wraps, rest, prefix=PREFIX, count=None, length=None):
+def record(wraps, rest, prefix=b"S\x01\x01\x00", count=None, length=None):
     header = bytes([len(wraps) if count is None else count]) + b"".join(wraps)
     return prefix + struct.pack(">H", len(header) if length is None else length) + header + rest
 
 
-def add(name, sealed, expect="failed", tenant=TENANT, context=CONTEXT, allowed=("tenant-root",), **more):
-    VECTORS.append({"name": name, "origin": "pyca/cryptography", "tenant": tenant, "context": context,
-                    "allowed": list(allowed), "sealed": sealed.hex(), "expect": expect, **more})
+def detached(rest, dek_id=DEK_ID):
+    return b"S\x01\x01\x01" + dek_id + rest
 
 
-def valid(name, wraps=((("tenant-root", 2)),), plaintext=PLAINTEXT, context=CONTEXT, **more):
-    sealed = record([wrap(key, version) for key, version in wraps], body(plaintext=plaintext, context=context))
-    add(name, sealed, "ok", context=context, plaintext=plaintext.hex(), wraps=[list(pair) for pair in wraps], **more)
+def add(name, sealed, expect="failed", tenant=TENANT, context=CONTEXT, allowed=((LOCAL, "root"),), **more):
+    SEALED.append({"name": name, "origin": "pyca/cryptography", "suite": "compact", "tenant": tenant, "context": context,
+                   "allowed": [list(pair) for pair in allowed], "sealed": sealed.hex(), "expect": expect, **more})
+
+
+def valid(name, wraps=((LOCAL, "root", 2),), plaintext=PLAINTEXT, context=CONTEXT, **more):
+    sealed = record([wrap(key, version, provider=provider) for provider, key, version in wraps], body(plaintext=plaintext, context=context))
+    add(name, sealed, "ok", context=context, plaintext=plaintext.hex(), wraps=[list(parts) for parts in wraps], **more)
 
 
 def accepted():
+    opens = {"plaintext": PLAINTEXT.hex()}
     valid("one wrap")
     valid("empty record", plaintext=b"")
     valid("empty context", context=[])
     valid("empty context value", context=[["purpose", ""]])
     valid("context not in ASCII", context=[["ключ", "значение"], ["a", "é"]])
+    valid("sixteen pairs of the longest texts", context=[[f"{n:02}".ljust(256, "k"), "v" * 256] for n in range(16)])
     valid("1000 bytes", plaintext=bytes(n % 251 for n in range(1000)))
-    valid("an older version of the key", wraps=[("tenant-root", 1)])
-    valid("two wraps, the second allowed", wraps=[("vault", 1), ("tenant-root", 2)])
-    add("two wraps, the first under a version that is gone",
-        record([raw_wrap(b"tenant-root", 9, bytes(64)), wrap()], body()), "ok", plaintext=PLAINTEXT.hex())
-    add("two wraps, the first of another provider",
-        record([wrap(provider=2), wrap()], body()), "ok", plaintext=PLAINTEXT.hex())
-    add("two wraps, the first of another key", record([wrap(dek=bytes(32)), wrap()], body()), "ok", plaintext=PLAINTEXT.hex())
-    sixteen = [wrap("vault", 1) for _ in range(15)] + [wrap()]
-    add("sixteen wraps, the last allowed", record(sixteen, body()), "ok", plaintext=PLAINTEXT.hex())
+    valid("an older version of the key", wraps=[(LOCAL, "root", 1)])
+    valid("two wraps, the second allowed", wraps=[(LOCAL, "vault", 1), (LOCAL, "root", 2)])
+    valid("a tenant's KEK", wraps=[(TENANT_KEK, "tenant", 1)], allowed=[(TENANT_KEK, "tenant")])
+    valid("a user's KEK", wraps=[(TENANT_KEK, "user:17", 1)], allowed=[(TENANT_KEK, "user:17")])
+    valid("two providers", wraps=[(TENANT_KEK, "tenant", 1), (LOCAL, "root", 2)], allowed=[(LOCAL, "root"), (TENANT_KEK, "tenant")])
+    add("context in another order", record([wrap()], body()), "ok", context=CONTEXT[::-1], **opens)
+    add("detached", detached(body()), "ok", detached=True, **opens)
+    add("detached, empty", detached(body(plaintext=b"")), "ok", detached=True, plaintext="")
+    add("two wraps, the first under a version that is gone", record([raw_wrap(b"root", 9, bytes(72)), wrap()], body()), "ok", **opens)
+    add("two wraps, the first of another provider", record([wrap(claim_provider=3), wrap()], body()), "ok", **opens)
+    add("two wraps, the first of a private provider", record([wrap(claim_provider=255), wrap()], body()), "ok", **opens)
+    add("two wraps, the first of another DEK", record([wrap(dek=bytes(32)), wrap()], body()), "ok", **opens)
+    add("sixteen wraps, the last allowed", record([wrap("vault", 1) for _ in range(15)] + [wrap()], body()), "ok", **opens)
+    add("key reference of 128 bytes", record([raw_wrap(b"a" * 128, 1, bytes(72)), wrap()], body()), "ok", **opens)
+    add("wrapped key of 1024 bytes", record([raw_wrap(b"a", 1, bytes(1024)), wrap()], body()), "ok", **opens)
 
 
 def failed():
     good = record([wrap()], body())
     add("another tenant", good, tenant=OTHER)
     add("another context value", good, context=[["purpose", "provider-credential"], ["name", "other"]])
+    add("another context key", good, context=[["purpose", "provider-credential"], ["title", "openai"]])
     add("a context pair fewer", good, context=CONTEXT[:1])
     add("a context pair more", good, context=CONTEXT + [["x", "y"]])
     add("context boundaries moved", good, context=[["purposep", "rovider-credential"], ["name", "openai"]])
-    add("key not allowed", good, allowed=["vault"])
+    add("key not allowed", good, allowed=[(LOCAL, "vault")])
     add("no key allowed", good, allowed=[])
+    add("a provider not allowed", record([wrap("tenant", 1, provider=TENANT_KEK)], body()), allowed=[(LOCAL, "tenant")])
     add("body sealed for another tenant", record([wrap()], body(tenant=OTHER)))
     add("wrap made for another tenant", record([wrap(version=1, tenant=OTHER)], body()))
     add("all of another tenant's record", record([wrap(version=1, tenant=OTHER)], body(tenant=OTHER)))
-    add("wrap renamed to an allowed key", record([wrap("vault", 1, claim="tenant-root")], body()))
-    add("wrap of another provider", record([wrap(provider=2)], body()))
+    add("wrap renamed to an allowed key", record([wrap("vault", 1, claim="root")], body()))
+    add("wrap under another version", record([wrap(claim_version=1)], body()))
+    add("wrap of another provider", record([wrap(claim_provider=3)], body()))
     add("wrap of another record's key", record([wrap(dek=bytes(32))], body()))
     add("body under another key", record([wrap()], body(dek=bytes(32))))
-    add("version that does not exist", record([raw_wrap(b"tenant-root", 3, bytes(64))], body()))
-    add("wrap of one byte", record([raw_wrap(b"tenant-root", 2, b"x")], body()))
-    add("a third allowed wrap is not tried", record([wrap(dek=bytes(32)), wrap(dek=bytes(32)), wrap()], body()),
-        decoder="two KMS calls at most")
-    add("the body does not bind the prefix", record([wrap()], body(aad=b"")))
-    at = len(record([wrap()], b""))
+    add("commitment to another key", record([wrap()], body(commitment=bytes(32))))
+    add("body with associated data", record([wrap()], body(aad=b"S\x01\x01\x00")))
+    add("version that does not exist", record([raw_wrap(b"root", 3, bytes(72))], body()))
+    for size in (1, 71, 73):
+        add(f"local wrap of {size} bytes", record([raw_wrap(b"root", 2, wrapped(LOCAL, TENANT, "root", 2, DEK).ljust(size, b"\0")[:size])], body()))
+    add("a third allowed wrap is not tried", record([wrap(dek=bytes(32)), wrap(dek=bytes(32)), wrap()], body()))
+    add("compact body called a stream", good[:2] + b"\x02" + good[3:])
+    add("detached, id not known", detached(body(), bytes(16)), detached=True)
+    add("detached, another tenant", detached(body()), tenant=OTHER, detached=True)
+    add("detached, body under another key", detached(body(dek=bytes(32))), detached=True)
+    wrapped_at = good.index(WRAP_NONCE)
+    for name, at in (("wrap's nonce, first half", 0), ("wrap's nonce, second half", 12), ("wrapped key", 24), ("wrap's tag", 56)):
+        flip(f"altered {name}", good, wrapped_at + at)
+    at = len(good) - len(body())
     for name, offset in (("salt", 0), ("commitment", 16), ("nonce", 48), ("ciphertext", 60), ("tag", len(body()) - 1)):
-        flipped = bytearray(good)
-        flipped[at + offset] ^= 1
-        add(f"altered {name}", bytes(flipped))
+        flip(f"altered {name}", good, at + offset)
     add("body cut by one byte", good[:-1])
     add("body longer by one byte", good + b"\0")
 
 
+def flip(name, good, at):
+    add(name, good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+
+
 def refused():
-    good = record([wrap()], body())
+    good, one = record([wrap()], body()), wrap()
     ends = "sealed record: it ends inside "
     add("empty", b"", ends + "magic")
-    for length, field in ((1, "version"), (2, "suite"), (3, "flags"), (5, "header length"), (20, "header")):
-        add(f"cut inside {field}", good[:length], ends + field)
-    header = len(record([wrap()], b""))
-    for length, field in ((15, "salt"), (47, "commitment"), (59, "nonce"), (75, "tag")):
-        add(f"cut inside {field}", good[: header + length], ends + field)
+    for length, field in ((1, "version"), (2, "suite"), (3, "flags"), (4, "header length"), (5, "header length"), (20, "header")):
+        add(f"cut inside {field}, at {length}", good[:length], ends + field)
+    add("cut inside dek id", detached(b"")[:19], ends + "dek id", detached=True)
+    header = len(good) - len(body())
+    for length, field in ((0, "salt"), (15, "salt"), (47, "commitment"), (59, "nonce"), (75, "tag")):
+        add(f"cut inside {field}, at {length}", good[: header + length], ends + field)
+        add(f"detached, cut inside {field}, at {length}", detached(body()[:length]), ends + field, detached=True)
+    at = len(b"\x01\x04root")
+    for length, field in ((0, "provider"), (1, "key reference length"), (at - 1, "key reference"), (at + 3, "key version"),
+                          (at + 5, "wrapped key length"), (len(one) - 1, "wrapped key")):
+        add(f"header cut inside {field}", record([one[:length]], body(), count=1), ends + field)
     add("another magic", b"T" + good[1:], "sealed record: magic: not a sealed record")
-    add("version 2", b"S\x02" + good[2:], "sealed record: version: not known")
-    add("suite 2", b"S\x01\x02" + good[3:], "sealed record: suite: not known")
-    add("suite 0", b"S\x01\x00" + good[3:], "sealed record: suite: not known")
-    add("a flag", b"S\x01\x01\x80" + good[4:], "sealed record: flags: not known")
+    for version in (0, 2, 255):
+        add(f"version {version}", b"S" + bytes([version]) + good[2:], "sealed record: version: not known")
+    for suite in (0, 3, 255):
+        add(f"suite {suite}", b"S\x01" + bytes([suite]) + good[3:], "sealed record: suite: not known")
+    for flags in (2, 3, 128, 255):
+        add(f"flags {flags}", b"S\x01\x01" + bytes([flags]) + good[4:], "sealed record: flags: not known")
     length = "sealed record: header length: over 8192, or not that of the wraps"
-    add("header length 65535", record([wrap()], body(), length=65535), length)
-    add("header length 8193, all there", record([wrap()], bytes(9000), length=8193), length)
+    add("header length 65535", record([one], body(), length=65535), length)
+    add("header length 8193, all there", record([one], bytes(9000), length=8193), length)
+    add("header length 8192, not there", record([one], body(), length=8192), ends + "header")
     size = header - 6
-    add("header length 0", record([wrap()], body(), length=0), ends + "wrap count")
-    add("header length one more", record([wrap()], body(), length=size + 1), length)
-    add("header length one less", record([wrap()], body(), length=size - 1), ends + "wrapped key")
+    add("header length 0", record([one], body(), length=0), ends + "wrap count")
+    add("header length one more", record([one], body(), length=size + 1), length)
+    add("header length one less", record([one], body(), length=size - 1), ends + "wrapped key")
     count = "sealed record: wrap count: expected 1 to 16"
     add("no wraps", record([], body()), count)
-    add("17 wraps", record([wrap()] * 17, body()), count)
-    add("255 wraps claimed", record([wrap()], body(), count=255), count)
-    add("two wraps claimed, one there", record([wrap()], body(), count=2), ends + "provider")
-    add("one wrap claimed, two there", record([wrap()] * 2, body(), count=1), length)
+    add("17 wraps", record([one] * 17, body()), count)
+    add("255 wraps claimed", record([one], body(), count=255), count)
+    add("two wraps claimed, one there", record([one], body(), count=2), ends + "provider")
+    add("one wrap claimed, two there", record([one] * 2, body(), count=1), length)
+    for provider in (0, 5, 127):
+        add(f"provider {provider}", record([wrap(claim_provider=provider)], body()), "sealed record: provider: not known")
+    add("provider 0 after one that opens", record([one, wrap(claim_provider=0)], body()), "sealed record: provider: not known")
     reference = "sealed record: key reference: not one"
-    add("empty key reference", record([raw_wrap(b"", 1, bytes(64))], body()), reference)
-    add("key reference with a space", record([raw_wrap(b"a b", 1, bytes(64))], body()), reference)
-    add("key reference not UTF-8", record([raw_wrap(b"\xff", 1, bytes(64))], body()), reference)
-    add("key reference of 65 bytes", record([raw_wrap(b"a" * 65, 1, bytes(64))], body()), reference)
+    for name, text in (("empty", b""), ("with a space", b"a b"), ("with a line feed", b"root\n"), ("not ASCII", "é".encode()),
+                       ("not UTF-8", b"\xff"), ("of 129 bytes", b"a" * 129)):
+        add(f"key reference {name}", record([raw_wrap(text, 1, bytes(72))], body()), reference)
     add("key reference beyond the header", record([b"\x01\xff" + b"a" * 20], body()), ends + "key reference")
-    wrapped = "sealed record: wrapped key: expected 1 to 1024 bytes"
-    add("empty wrapped key", record([raw_wrap(b"a", 1, b"")], body()), wrapped)
-    add("wrapped key of 1025 bytes", record([raw_wrap(b"a", 1, bytes(1025))], body()), wrapped)
+    wrapped_key = "sealed record: wrapped key: expected 1 to 1024 bytes"
+    add("empty wrapped key", record([raw_wrap(b"a", 1, b"")], body()), wrapped_key)
+    add("wrapped key of 1025 bytes", record([raw_wrap(b"a", 1, bytes(1025))], body()), wrapped_key)
 
 
-for part in (accepted, failed, refused):
+def kek(comment, name, version=1, tenant=TENANT, root=("root", 2), key=None, check=None, expect="ok"):
+    key = key or KEYS[TENANT_KEK, tenant, name, version]
+    check = check or kek_check(key, uuid.UUID(tenant).bytes, name.encode(), version)
+    KEKS.append({"comment": comment, "origin": "pyca/cryptography", "tenant": tenant, "name": name, "version": version,
+                 "wrap": row(tenant, key, *root), "check": check.hex(), "expect": expect})
+
+
+def row(tenant, key, name="root", version=2, **more):
+    return {"provider": LOCAL, "key_ref": name, "key_version": version, "wrapped": wrapped(LOCAL, tenant, name, version, key).hex(), **more}
+
+
+def keys():
+    kek("the tenant's", "tenant")
+    kek("a user's", "user:17", root=("root", 1))
+    bound, key = uuid.UUID(TENANT).bytes, KEYS[TENANT_KEK, TENANT, "user:17", 1]
+    kek("another user's key, its own check", "user:18", key=key, check=kek_check(key, bound, b"user:17", 1), expect="context mismatch")
+    kek("the check of another version", "user:17", 2, key=key, check=kek_check(key, bound, b"user:17", 1), expect="context mismatch")
+    kek("the check of another tenant", "user:17", key=key, check=kek_check(key, uuid.UUID(OTHER).bytes, b"user:17", 1), expect="context mismatch")
+    kek("no check", "user:17", key=key, check=bytes(32), expect="context mismatch")
+    DEKS.append({"id": DEK_ID.hex(), "tenant": TENANT, "wrap": row(TENANT, DEK)})
+
+
+def tags():
+    for name, tenant, context, value, length in (
+        ("16 bytes", TENANT, [["column", "users.email"]], b"ada@example.com", 16),
+        ("4 bytes", TENANT, [["column", "users.email"]], b"ada@example.com", 4),
+        ("32 bytes", TENANT, [["column", "users.email"]], b"ada@example.com", 32),
+        ("another column", TENANT, [["column", "users.phone"]], b"ada@example.com", 16),
+        ("another tenant", OTHER, [["column", "users.email"]], b"ada@example.com", 16),
+        ("empty value, empty context", TENANT, [], b"", 16),
+        ("1000 bytes", TENANT, [["column", "users.email"]], bytes(n % 251 for n in range(1000)), 16),
+    ):
+        tag = lookup_tag(DEK, uuid.UUID(tenant).bytes, context, value, length)
+        LOOKUP_TAGS.append({"name": name, "origin": "pyca/cryptography", "dek": DEK.hex(), "tenant": tenant, "context": context,
+                            "value": value.hex(), "tag": tag.hex()})
+
+
+for part in (keys, accepted, failed, refused, tags):
     part()
 path = pathlib.Path(__file__).parent / "vectors" / "sealed.json"
-inputs = {"dek": DEK, "salt": SALT, "nonce": NONCE, "wrap_salt": WRAP_SALT}
-path.write_text(json.dumps({"keyring": keyring(), **{name: value.hex() for name, value in inputs.items()}, "vectors": VECTORS}, indent=1) + "\n")
-print(len(VECTORS), "vectors")
+inputs = {"dek": DEK, "salt": SALT, "nonce": NONCE, "wrap_nonce": WRAP_NONCE}
+file = {"keyrings": {tenant: keyring(tenant) for tenant in (TENANT, OTHER)}, **{name: value.hex() for name, value in inputs.items()},
+        "keks": KEKS, "deks": DEKS, "lookup_tags": LOOKUP_TAGS, "sealed": SEALED}
+path.write_text(json.dumps(file, indent=1, ensure_ascii=False) + "\n")
+print(len(KEKS + LOOKUP_TAGS + SEALED), "vectors")

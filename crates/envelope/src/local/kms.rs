@@ -17,6 +17,7 @@ use crate::key_wrap::KeyWrapper;
 use crate::kms::{Destruction, KeyAdmin, KeyDescription, Kms, KmsError, KmsFuture, WrappedDek};
 use crate::provider::Provider;
 use crate::random;
+use crate::wipe::on_wiped_stack;
 
 /// A KMS in a directory: one keyring file for each tenant, with versioned keys of 32 bytes.
 ///
@@ -28,7 +29,8 @@ use crate::random;
 /// # Security
 /// The keys lie in clear in the files and in memory: who reads either opens every record. Backups
 /// must be kept, and destroyed, as carefully as the files; a destroyed key may linger in the file
-/// system's free blocks. [`KeyAdmin`]'s calls, and the first call after a change, use the file
+/// system's free blocks, and in another process's memory until its next call for that tenant.
+/// [`KeyAdmin`]'s calls, and the first call after a change, use the file
 /// system on the calling thread.
 pub struct LocalKms {
     directory: PathBuf,
@@ -70,8 +72,7 @@ impl LocalKms {
     /// [`KeyringError`] when the file is missing, others have access to it, or it is torn, altered
     /// or of a version that is not known.
     pub fn check(&self, tenant: &TenantId) -> Result<(), KeyringError> {
-        let (bytes, _) = file::read(&self.path(tenant))?;
-        Keyring::decode(tenant, &bytes).map(|_| ())
+        read(tenant, &self.path(tenant)).map(|_| ())
     }
 
     /// The tenant's keyring as its file has it now.
@@ -86,10 +87,10 @@ impl LocalKms {
             return Ok(Arc::clone(keyring));
         }
         drop(keyrings);
-        let (bytes, stamp) = file::read(&path).map_err(|_| KmsError::Unavailable)?;
-        let keyring = Keyring::decode(tenant, &bytes).map_err(|_| KmsError::Unavailable)?;
-        let keyring = Arc::new(keyring);
+        // Held while the file is read, so that a change forgets what was read before it.
         let mut keyrings = self.keyrings.write().map_err(|_| KmsError::Unavailable)?;
+        let (keyring, stamp) = read(tenant, &path).map_err(|_| KmsError::Unavailable)?;
+        let keyring = Arc::new(keyring);
         keyrings.insert(*tenant, (stamp, Arc::clone(&keyring)));
         Ok(keyring)
     }
@@ -105,13 +106,14 @@ impl LocalKms {
         let stamp = file::stamp(&path).map_err(|_| KmsError::Unavailable)?;
         let mut keyring = match stamp {
             None => Keyring::new(*tenant),
-            Some(_) => {
-                let (bytes, _) = file::read(&path).map_err(|_| KmsError::Unavailable)?;
-                Keyring::decode(tenant, &bytes).map_err(|_| KmsError::Unavailable)?
-            }
+            Some(_) => read(tenant, &path).map_err(|_| KmsError::Unavailable)?.0,
         };
         let changed = change(&mut keyring)?;
-        file::replace(&lock, &path, &keyring.encode()).map_err(|_| KmsError::Unavailable)?;
+        let text = on_wiped_stack(|| keyring.encode());
+        file::replace(&lock, &path, &text).map_err(|_| KmsError::Unavailable)?;
+        // A destroyed key must not wait in memory for the next call.
+        let mut keyrings = self.keyrings.write().map_err(|_| KmsError::Unavailable)?;
+        keyrings.remove(tenant);
         Ok(changed)
     }
 
@@ -204,6 +206,13 @@ impl fmt::Debug for LocalKms {
             .field("directory", &self.directory)
             .finish_non_exhaustive()
     }
+}
+
+fn read(tenant: &TenantId, path: &Path) -> Result<(Keyring, Stamp), KeyringError> {
+    on_wiped_stack(|| {
+        let (bytes, stamp) = file::read(path)?;
+        Ok((Keyring::decode(tenant, &bytes)?, stamp))
+    })
 }
 
 fn generate_secret() -> Result<SecretBox<[u8; 32]>, KmsError> {
