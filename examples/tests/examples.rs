@@ -23,6 +23,32 @@ fn envelope() {
 }
 
 #[test]
+fn envelope_rotation() {
+    let told = ends_well(env!("CARGO_BIN_EXE_envelope_rotation"));
+    assert!(told.contains("rewrapped under version 2, body untouched"));
+    assert!(told.contains("without the key: open: failed"));
+}
+
+#[test]
+fn envelope_recipients() {
+    let told = ends_well(env!("CARGO_BIN_EXE_envelope_recipients"));
+    assert!(told.contains("the vault opens it"));
+    assert!(told.contains("the auditor, once removed: open: failed"));
+}
+
+#[test]
+fn envelope_lookup() {
+    let told = ends_well(env!("CARGO_BIN_EXE_envelope_lookup"));
+    assert!(told.contains("found user 1 by the tag of an address"));
+}
+
+#[test]
+fn envelope_layers() {
+    let told = ends_well(env!("CARGO_BIN_EXE_envelope_layers"));
+    assert!(told.contains("with the tenant's key alone: open: failed"));
+}
+
+#[test]
 fn auditchain() {
     assert!(ends_well(env!("CARGO_BIN_EXE_auditchain")).contains("after tampering: "));
 }

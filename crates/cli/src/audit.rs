@@ -7,9 +7,8 @@ use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use strongroom::auditchain::{Event, Hash, Leaf, Origin, Outcome, VerifierKey};
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
+use crate::clock;
 use crate::evidence;
 use crate::failure::Failure;
 use crate::input::{self, MAX_DOCUMENT};
@@ -119,7 +118,7 @@ fn show(event: &Event, leaf_hash: Hash) -> Report {
     });
     Report::new()
         .with_text("id", event.id)
-        .with("time", moment(event.time_us))
+        .with("time", clock::moment(event.time_us))
         .with("time_us", event.time_us)
         .with_text("event", &event.kind)
         .with("actor", actor.map(|actor| actor.id().to_string()))
@@ -135,11 +134,4 @@ fn show(event: &Event, leaf_hash: Hash) -> Report {
         .with("reason", reason)
         .with("commitments", commitments.collect::<Vec<_>>())
         .with_text("leaf_hash", leaf_hash)
-}
-
-/// A moment in RFC 3339, if it is in a year that has four digits.
-fn moment(unix_micros: u64) -> Option<String> {
-    let nanos = i128::from(unix_micros) * 1000;
-    let moment = OffsetDateTime::from_unix_timestamp_nanos(nanos).ok()?;
-    moment.format(&Rfc3339).ok()
 }

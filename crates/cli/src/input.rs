@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use strongroom::envelope::MAX_PLAINTEXT;
+use strongroom::envelope::MAX_COMPACT;
 use zeroize::Zeroizing;
 
 use crate::failure::Failure;
@@ -25,8 +25,8 @@ pub(crate) fn is_stdin(path: Option<&Path>) -> bool {
 
 /// Reads a file, or standard input for `-` and nothing.
 pub(crate) fn bytes(path: Option<&Path>, limit: usize) -> Result<Vec<u8>, Failure> {
-    // Room for a whole record at once: a buffer that grew would leave pieces of it behind.
-    let mut contents = Vec::with_capacity(limit.min(MAX_PLAINTEXT) + 1);
+    // Room for most inputs at once: a buffer that grew would leave pieces of it behind.
+    let mut contents = Vec::with_capacity(limit.min(MAX_COMPACT) + 1);
     fill(path, limit, &mut contents)?;
     Ok(contents)
 }

@@ -1,7 +1,7 @@
 //! What is written: standard output, and files that hold secrets.
 
 use std::fs::OpenOptions;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use crate::failure::Failure;
@@ -26,17 +26,6 @@ pub(crate) fn write(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     let written = stdout.write_all(bytes).and_then(|()| stdout.flush());
     written.map_err(|error| Failure::unusable(format!("standard output: {error}")))
-}
-
-/// Writes bytes that are no text: to a new file, or to standard output when it is not a terminal.
-pub(crate) fn write_binary(path: Option<&Path>, bytes: &[u8]) -> Result<(), Failure> {
-    match path {
-        Some(path) => create_private(path, bytes),
-        None if io::stdout().is_terminal() => Err(Failure::unusable(
-            "these bytes would garble a terminal: redirect them, or give --out",
-        )),
-        None => write(bytes),
-    }
 }
 
 /// Creates a file that its owner alone can read; an existing one is left alone.

@@ -29,11 +29,13 @@
 //!
 //! # Envelope
 //! ```
-//! use strongroom::envelope::{EncryptionContext, KeyAdmin, KeyRef, LocalKms, open, seal};
+//! use strongroom::envelope::{
+//!     EncryptionContext, KeyAdmin, KeyRef, LocalKms, Recipient, open, seal,
+//! };
 //! use strongroom::tenancy::TenantId;
 //!
 //! # let directory = tempfile::tempdir()?;
-//! # let path = directory.path().join("keyring");
+//! # let path = directory.path().join("keys");
 //! # pollster::block_on(async {
 //! let kms = LocalKms::create(&path)?;
 //! let tenant: TenantId = "0190b2a4-8c7e-7d3a-9f00-0242ac120002".parse()?;
@@ -41,8 +43,9 @@
 //! kms.create(&tenant, &key).await?;
 //!
 //! let context = EncryptionContext::new([("purpose", "provider-credential")])?;
-//! let sealed = seal(&kms, &key, &tenant, &context, b"sk-example").await?;
-//! let opened = open(&kms, &[key], &tenant, &context, &sealed).await?;
+//! let root = [Recipient::new(&kms, &key)];
+//! let sealed = seal(&root, &tenant, &context, b"sk-example").await?;
+//! let opened = open(&root, &tenant, &context, &sealed).await?;
 //! assert_eq!(opened.as_slice(), b"sk-example");
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;

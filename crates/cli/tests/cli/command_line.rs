@@ -12,17 +12,14 @@ const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 fn nothing_is_overwritten() {
     let shell = Shell::new();
     shell.file("taken", "before");
-    let record = format!("--keyring keyring --tenant {TENANT} --key root --out taken");
-    shell
-        .run(&format!(
-            "envelope keyring-new keyring --tenant {TENANT} --key root"
-        ))
-        .ends_with(0);
+    let keyring = format!("--keyring keys --tenant {TENANT}");
+    let new = format!("envelope keyring-new {keyring}");
+    shell.run(&new).ends_with(0);
     for line in [
         "webhook keygen --out taken".to_owned(),
         "token keygen --out taken".to_owned(),
-        format!("envelope keyring-new taken --tenant {TENANT} --key root"),
-        format!("envelope seal {record}"),
+        format!("envelope keyring-new --keyring taken --tenant {TENANT}"),
+        format!("envelope seal {keyring} --out taken"),
     ] {
         shell.run_with(&line, "x").ends_with(2);
         assert_eq!(fs::read(shell.path("taken")).unwrap(), b"before", "{line}");

@@ -1,76 +1,94 @@
-//! Sealed records.
+//! Sealed records and the keys that they are sealed under.
+
+mod inspect;
+mod keyring;
+mod long;
+mod open;
+mod rewrap;
+mod seal;
+mod shred;
 
 use std::fs;
+use std::path::PathBuf;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-
-use crate::shell::{Shell, TENANT, assert_private};
+use crate::shell::{Run, Shell, TENANT};
 
 const OTHER_TENANT: &str = "0190b2a4-8c7e-7d3a-9f00-0242ac120009";
 
-#[test]
-fn a_record_is_sealed_and_opened() {
-    let shell = Shell::new();
-    let new = format!("envelope keyring-new keyring --tenant {TENANT} --key root");
-    shell.run(&new).ends_with(0);
-    assert_private(&shell.path("keyring"));
-    let means = format!("--keyring keyring --tenant {TENANT} --key root --context row=17");
-    let seal = format!("envelope seal {means} --out sealed");
-    shell.run_with(&seal, "sk-example").ends_with(0);
-    assert_private(&shell.path("sealed"));
-    let opened = shell
-        .run(&format!("envelope open {means} sealed"))
-        .ends_with(0);
-    assert_eq!(opened.text(), "sk-example");
+/// More than one record of the compact suite holds.
+const LONG: usize = 300_000;
 
-    for (name, other) in [
-        ("context", means.replace("row=17", "row=18")),
-        ("tenant", means.replace(TENANT, OTHER_TENANT)),
-        ("key", means.replace("--key root", "--key other")),
-    ] {
-        let refused = shell
-            .run(&format!("envelope open {other} sealed"))
-            .ends_with(1);
-        assert_eq!(refused.stderr, "refused: open: failed\n", "{name}");
-        assert_eq!(refused.text(), "");
+/// The envelope's verbs, with a keyring.
+struct Envelope(Shell);
+
+impl Envelope {
+    /// With a key `root`.
+    fn new() -> Self {
+        let envelope = Self(Shell::new());
+        envelope.verb("keyring-new").ends_with(0);
+        envelope
     }
-    let mut altered = fs::read(shell.path("sealed")).unwrap();
-    *altered.last_mut().unwrap() ^= 1;
-    shell
-        .run_with(&format!("envelope open {means}"), altered)
-        .ends_with(1);
-    shell
-        .run_with(&format!("envelope open {means}"), "no record")
-        .ends_with(1);
 
-    let piped = shell
-        .run_with(&format!("envelope seal {means} --json"), "x")
-        .ends_with(0)
-        .json();
-    let sealed = STANDARD
-        .decode(piped["sealed_base64"].as_str().unwrap())
-        .unwrap();
-    let told = shell
-        .run_with(&format!("envelope open {means} --json"), sealed)
-        .ends_with(0)
-        .json();
-    assert_eq!(told["plaintext_base64"], STANDARD.encode("x"));
+    /// With a key `root` and a record of `plaintext` in `record`, sealed to it for row 17.
+    fn with_record(plaintext: impl AsRef<[u8]>) -> Self {
+        let envelope = Self::new();
+        envelope
+            .verb_with("seal --context row=17 --out record", plaintext)
+            .ends_with(0);
+        envelope
+    }
 
-    let told = shell
-        .run("envelope inspect sealed --json")
-        .ends_with(0)
-        .json();
-    assert_eq!(
-        (told["wrap"][0]["key"].as_str(), &told["wrap"][0]["version"]),
-        (Some("root"), &1.into())
-    );
-    shell.run_with("envelope inspect", "no record").ends_with(1);
-    shell
-        .run("envelope open --tenant x --key root --keyring keyring")
-        .ends_with(2);
-    let malformed = means.replace("row=17", "row");
-    shell
-        .run(&format!("envelope open {malformed} sealed"))
-        .ends_with(2);
+    /// Runs a verb, with the keyring and the tenant.
+    fn verb(&self, line: &str) -> Run {
+        self.verb_with(line, "")
+    }
+
+    fn verb_with(&self, line: &str, input: impl AsRef<[u8]>) -> Run {
+        let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let line = format!("envelope {verb} --keyring keys --tenant {TENANT} {rest}");
+        self.0.run_with(line.trim_end(), input)
+    }
+
+    fn keyring(&self) -> PathBuf {
+        self.0.path("keys").join(format!("{TENANT}.keyring"))
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        fs::read(self.0.path(name)).unwrap()
+    }
+
+    /// Opens `record` for row 17.
+    fn opened(&self) -> Vec<u8> {
+        let opened = self.verb("open --context row=17 record");
+        opened.ends_with(0).stdout
+    }
+
+    /// What the directory holds besides the keyring.
+    fn files(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.0.path(".")).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> = names.filter(|name| name != "keys").collect();
+        names.sort();
+        names
+    }
+
+    /// The keys and versions that `record` is sealed under, and the bytes before its body.
+    fn wraps(&self) -> (Vec<(String, u64)>, usize) {
+        let told = self.0.run("envelope inspect record --json").ends_with(0);
+        let told = told.json();
+        let wraps = told["wrap"].as_array().unwrap().iter().map(|wrap| {
+            let key = wrap["key"].as_str().unwrap().to_owned();
+            (key, wrap["version"].as_u64().unwrap())
+        });
+        let front = told["front_bytes"].as_u64().unwrap();
+        (wraps.collect(), usize::try_from(front).unwrap())
+    }
+}
+
+/// Bytes of which no part is like another.
+fn long() -> Vec<u8> {
+    (0_u32..)
+        .flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes())
+        .take(LONG)
+        .collect()
 }

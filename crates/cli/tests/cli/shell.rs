@@ -66,6 +66,7 @@ impl Shell {
     }
 
     pub(crate) fn run_args(&self, arguments: &[&str], input: impl AsRef<[u8]>) -> Run {
+        let input = input.as_ref();
         let mut child = Command::new(env!("CARGO_BIN_EXE_strongroom"))
             .args(arguments)
             .current_dir(self.0.path())
@@ -74,9 +75,13 @@ impl Shell {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        // A command that fails early does not read: that is no failure of the test.
-        let _ = child.stdin.take().unwrap().write_all(input.as_ref());
-        let output = child.wait_with_output().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let output = std::thread::scope(|scope| {
+            // Beside reading what it says: a command may wait for that before it reads on. One that
+            // fails early does not read, which is no failure of the test.
+            scope.spawn(move || stdin.write_all(input));
+            child.wait_with_output().unwrap()
+        });
         Run {
             status: output.status.code().unwrap(),
             stdout: output.stdout,
