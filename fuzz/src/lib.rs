@@ -37,6 +37,7 @@ bodies! {
     auditchain: checkpoint, frontier, leaf, note, payload, proof_file, proofs, receipt,
         verifier_key, verify;
     envelope: keyring, open;
+    envelope_stream: open, round_trip;
     llm_wire: answer, request;
     pii: policy, redact, scan_text;
     tenant_token: jwks, verify;

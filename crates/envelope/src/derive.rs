@@ -26,14 +26,15 @@ pub(crate) enum Use {
 
 /// The key that stands for the DEK in one use.
 pub(crate) fn sub_key(dek: &Dek, sub_key_use: Use) -> Secret<32> {
-    const LENGTH: usize = 8 + SUB_KEY.len() + 8 + 1;
-    let mut message = [0; LENGTH];
-    let fields = [SUB_KEY.as_bytes(), &[sub_key_use as u8]];
-    let bytes = fields
-        .iter()
-        .flat_map(|field| length(field).into_iter().chain(field.iter().copied()));
-    for (slot, byte) in message.iter_mut().zip(bytes) {
-        *slot = byte;
+    const LABEL: &[u8] = SUB_KEY.as_bytes();
+    let mut message = [0; 8 + LABEL.len() + 8 + 1];
+    let mut rest = message.as_mut_slice();
+    for part in [&length(LABEL), LABEL, &length(&[0]), &[sub_key_use as u8]] {
+        let Some((place, after)) = rest.split_at_mut_checked(part.len()) else {
+            break;
+        };
+        place.copy_from_slice(part);
+        rest = after;
     }
     Mac::new(dek.expose_bytes()).finish(&message)
 }

@@ -15,7 +15,6 @@ pub(crate) use states::Mac;
 #[cfg(not(feature = "fips"))]
 mod states {
     use sha2::block_api::compress256;
-    use zeroize::Zeroize as _;
 
     use super::Secret;
 
@@ -67,7 +66,9 @@ mod states {
             self
         }
 
-        /// The MAC of what was taken in and then these bytes.
+        /// The MAC of what was taken in and then these bytes. Inline: where their number is known,
+        /// a copy is a move.
+        #[inline(always)]
         pub(crate) fn finish(&self, mut message: &[u8]) -> Secret<32> {
             let mut inner = self.inner;
             let mut taken = self.taken;
@@ -85,13 +86,13 @@ mod states {
             }
             let mut digest = Secret([0; 32]);
             write(&inner, &mut digest.0);
-            inner.zeroize();
+            forget(&mut inner);
 
             let mut block = padded(&digest.0, Some((BLOCK + digest.0.len()) as u64));
             let mut outer = self.outer;
             compress256(&mut outer, &[block]);
             write(&outer, &mut digest.0);
-            outer.zeroize();
+            forget(&mut outer);
             crate::wipe::wipe(&mut block);
             digest
         }
@@ -99,9 +100,15 @@ mod states {
 
     impl Drop for Mac {
         fn drop(&mut self) {
-            self.inner.zeroize();
-            self.outer.zeroize();
+            forget(&mut self.inner);
+            forget(&mut self.outer);
         }
+    }
+
+    /// Overwrites a state, in one write.
+    fn forget(state: &mut [u32; 8]) {
+        *state = [0; 8];
+        zeroize::optimization_barrier(state);
     }
 
     /// The message's last bytes, the bit that ends it and, if it fits, its length.
