@@ -1,6 +1,7 @@
 //! The sabotages, each with the test that must go red.
 
 mod crates;
+mod envelope;
 mod server;
 
 /// One line to break.
@@ -17,7 +18,8 @@ pub(crate) struct Mutation {
 
 /// Every sabotage there is.
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
-    crates::MUTATIONS.iter().chain(server::MUTATIONS)
+    let tables = [crates::MUTATIONS, envelope::MUTATIONS, server::MUTATIONS];
+    tables.into_iter().flatten()
 }
 
 #[cfg(test)]
