@@ -135,7 +135,7 @@ impl DataKey {
     ) -> Result<Vec<u8>, SealError> {
         self.admit(tenant, plaintext.len() as u64)?;
         if plaintext.len() > MAX_COMPACT {
-            return self.stream.seal(&self.stream_front(), context, plaintext);
+            return on_wiped_stack(|| self.stream.seal(&self.stream_front(), context, plaintext));
         }
         let (salt, nonce) = compact_randomness()?;
         let length = self.front.len() + compact::OVERHEAD + plaintext.len();
@@ -169,7 +169,7 @@ impl DataKey {
                 let body = CompactBody::parse(body)?;
                 on_wiped_stack(|| self.compact.open(context, &body)).ok_or(OpenError::Failed)
             }
-            Suite::Stream => self.stream.open(context, body),
+            Suite::Stream => on_wiped_stack(|| self.stream.open(context, body)),
         }
     }
 
@@ -178,19 +178,24 @@ impl DataKey {
         if *tenant != self.tenant {
             return Err(SealError::Tenant);
         }
-        // What is refused is not counted: a count that came round would start the limits anew.
-        let (limits, relaxed) = (self.limits, Ordering::Relaxed);
-        let within = |limit, more| {
-            move |count: u64| count.checked_add(more).filter(|sum: &u64| *sum <= limit)
+        // What is refused counts too, so that a refusal ends the key; a count that came round would
+        // start the limits anew.
+        let count = |counter: &AtomicU64, more: u64| {
+            let add = |count: u64| Some(count.saturating_add(more));
+            let counted = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+            counted.unwrap_or(u64::MAX)
         };
-        let is_within = self
-            .bytes
-            .fetch_update(relaxed, relaxed, within(limits.bytes, bytes))
-            .and_then(|_| {
-                let one_more = within(limits.messages, 1);
-                self.messages.fetch_update(relaxed, relaxed, one_more)
-            });
-        is_within.map(|_| ()).map_err(|_| SealError::Spent)
+        let messages = count(&self.messages, 1);
+        let before = count(&self.bytes, bytes);
+        let is_over = messages >= self.limits.messages
+            || before
+                .checked_add(bytes)
+                .is_none_or(|sum| sum > self.limits.bytes);
+        if is_over {
+            Err(SealError::Spent)
+        } else {
+            Ok(())
+        }
     }
 
     pub(crate) const fn stream_key(&self) -> &StreamKey {
@@ -234,21 +239,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_refused_does_not_bring_the_counts_round() {
+    fn a_refusal_ends_the_key_and_no_count_comes_round() {
         let tenant = TenantId::PLATFORM;
         let limits = KeyLimits {
-            messages: 3,
+            messages: u64::MAX,
             bytes: 100,
         };
         let id = DekId::from_bytes([1; 16]);
         let key = DataKey::detached(&Dek::from_bytes(&[1; 32]), &tenant, id).with_limits(limits);
-        assert_eq!(key.admit(&tenant, 101), Err(SealError::Spent));
-        assert_eq!(key.admit(&tenant, 100), Ok(()));
-        for bytes in [1, u64::MAX, u64::MAX - 99, 1, 100, u64::MAX / 2 + 1, 1] {
+        assert_eq!(key.admit(&tenant, 60), Ok(()));
+        assert!(!key.is_spent());
+        assert_eq!(key.admit(&tenant, 41), Err(SealError::Spent));
+        assert!(key.is_spent());
+        for bytes in [1, u64::MAX, u64::MAX - 100, 1, 40, u64::MAX / 2 + 1, 0] {
             assert_eq!(key.admit(&tenant, bytes), Err(SealError::Spent), "{bytes}");
         }
-        assert_eq!(key.admit(&tenant, 0), Ok(()));
-        assert_eq!(key.admit(&tenant, 0), Ok(()));
-        assert_eq!(key.admit(&tenant, 0), Err(SealError::Spent));
     }
 }

@@ -93,7 +93,7 @@ pub async fn seal(
     );
     if plaintext.len() > MAX_COMPACT {
         header::write_inline(Suite::Stream, &wraps, &mut sealed).map_err(|_| SealError::Wrap)?;
-        return StreamKey::new(&dek, tenant).seal(&sealed, context, plaintext);
+        return on_wiped_stack(|| StreamKey::new(&dek, tenant).seal(&sealed, context, plaintext));
     }
     header::write_inline(Suite::Compact, &wraps, &mut sealed).map_err(|_| SealError::Wrap)?;
     on_wiped_stack(|| {
@@ -134,7 +134,8 @@ pub async fn open(
             unwrap_until(recipients, tenant, wraps, open).await
         }
         Suite::Stream => {
-            let open = |dek: &Dek| StreamKey::new(dek, tenant).open(context, body).ok();
+            let open =
+                |dek: &Dek| on_wiped_stack(|| StreamKey::new(dek, tenant).open(context, body).ok());
             unwrap_until(recipients, tenant, wraps, open).await
         }
     }

@@ -33,7 +33,7 @@ pub(crate) struct KeyWrapper {
 
 /// An inner key that makes many wraps.
 pub(crate) struct Session {
-    /// On the heap, as above.
+    /// On the heap, too.
     inner: Box<Inner>,
     made: AtomicU32,
 }
@@ -148,6 +148,18 @@ mod tests {
         assert_eq!(selector(&wraps[0]), session_selector(&session));
         assert_ne!(selector(&wraps[1]), selector(&wraps[0]));
         assert_ne!(selector(&wraps[2]), selector(&wraps[1]));
+    }
+
+    #[test]
+    fn two_wraps_of_a_key_have_two_nonces() {
+        let key_ref = "a".parse().unwrap();
+        let wrapper =
+            KeyWrapper::new(&[2; 32], Provider::LOCAL, &TenantId::PLATFORM, &key_ref, 1).unwrap();
+        let session = wrapper.session().unwrap();
+        let dek = Dek::generate().unwrap();
+        let [a, b] = [(); 2].map(|()| wrapper.wrap_in(&session, &dek).unwrap());
+        assert_eq!(a.bytes[..12], b.bytes[..12]);
+        assert_ne!(a.bytes[12..24], b.bytes[12..24]);
     }
 
     fn session_selector(session: &Session) -> Vec<u8> {

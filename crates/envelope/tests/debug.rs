@@ -13,8 +13,8 @@ use std::fmt::Debug;
 
 use pollster::block_on;
 use strongroom_envelope::{
-    DataKey, Dek, DekId, EncryptionContext, KekRecord, KeyAdmin as _, KeyRef, Kms as _, LocalKms,
-    LookupKey, OpenError, Recipient, TenantKeys,
+    CacheLimits, DataKey, Dek, DekId, EncryptionContext, KekRecord, KeyAdmin as _, KeyCache,
+    KeyRef, Kms as _, LocalKms, LookupKey, OpenError, Recipient, TenantKeys,
 };
 use strongroom_tenancy::TenantId;
 
@@ -79,6 +79,12 @@ fn no_secret_is_shown() {
         shown(&kms),
         format!("LocalKms {{ directory: {path:?}, .. }}")
     );
+    let cache = shown(&KeyCache::new(CacheLimits::default()));
+    assert!(
+        cache.starts_with("KeyCache { limits: CacheLimits {"),
+        "{cache}"
+    );
+    assert!(cache.ends_with("}, tenants: 0, .. }"), "{cache}");
     assert_eq!(shown(&opened), "Ok(Plaintext(6 bytes))");
     assert_eq!(opened.unwrap().into_vec(), b"secret");
 

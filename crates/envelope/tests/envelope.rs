@@ -485,7 +485,12 @@ fn limits_end_a_data_key() {
     assert_eq!(seal(&key, 1), Err(SealError::Spent));
 
     let key = limited(u64::MAX, 100);
-    assert_eq!(seal(&key, 101), Err(SealError::Spent));
+    assert_eq!(seal(&key, 60), Ok(()));
+    assert!(!key.is_spent());
+    assert_eq!(seal(&key, 41), Err(SealError::Spent));
+    // A refusal ends the key: what replaces spent keys must not hand it out again.
+    assert!(key.is_spent());
+    assert_eq!(seal(&key, 40), Err(SealError::Spent));
 
     let key = limited(0, 0);
     assert!(key.is_spent());

@@ -352,8 +352,8 @@ fn checking_names_what_is_wrong() {
     assert!(matches!(kms.check(&tenant()), Err(KeyringError::Io(_))));
     block_on(kms.create(&tenant(), &key())).unwrap();
     assert!(kms.check(&tenant()).is_ok());
-    let whole = fs::read_to_string(&file).unwrap();
-    fs::write(&file, &whole.as_bytes()[..whole.len() - 1]).unwrap();
+    let whole = fs::read(&file).unwrap();
+    fs::write(&file, &whole[..whole.len() - 1]).unwrap();
     assert!(matches!(kms.check(&tenant()), Err(KeyringError::Checksum)));
     fs::write(&file, "strongroom-keyring v2\n").unwrap();
     let checked = kms.check(&tenant());

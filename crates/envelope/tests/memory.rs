@@ -32,7 +32,7 @@ use sha2::{Digest as _, Sha256};
 use strongroom_envelope::{
     DataKey, Dek, DekId, EncryptionContext, KekRecord, KeyAdmin as _, KeyLocation, KeyRef,
     Kms as _, LocalKms, LookupKey, Plaintext, Provider, Recipient, TagLength, TenantKeys,
-    WrappedDek, inspect, open, seal,
+    WrappedDek, add_recipients, inspect, open, rewrap, seal,
 };
 use strongroom_tenancy::TenantId;
 use zeroize::Zeroizing;
@@ -116,6 +116,8 @@ struct Used {
     under_kek: WrappedDek,
     detached: Vec<u8>,
     inline: Vec<u8>,
+    /// KEKs that were made besides, as they are told.
+    keks: String,
 }
 
 impl Used {
@@ -197,6 +199,7 @@ fn use_key(kms: &LocalKms, keys: &TenantKeys, number: u32, kek: u32) -> (Used, H
         under_kek,
         detached,
         inline,
+        keks: String::new(),
     };
     (used, (dek, data_key, lookup, opened))
 }
@@ -205,7 +208,15 @@ fn use_key(kms: &LocalKms, keys: &TenantKeys, number: u32, kek: u32) -> (Used, H
 /// writes over.
 type Act = fn(&LocalKms, &TenantKeys, &mut Used);
 
-const ACTS: [Act; 12] = [
+const ACTS: [Act; 14] = [
+    |kms, _, used| drop(load_keys(kms, used.number, &mut used.keks)),
+    |kms, _, used| {
+        let root = key_ref("root");
+        let root = [Recipient::new(kms, &root)];
+        block_on(rewrap(&root, &tenant(used.number), &mut used.inline)).unwrap();
+        let inline = &mut used.inline;
+        block_on(add_recipients(&root, &root, &tenant(used.number), inline)).unwrap();
+    },
     |_, _, _| drop(Dek::generate().unwrap()),
     |kms, _, used| {
         let dek = block_on(kms.unwrap(&tenant(used.number), &used.wrapped)).unwrap();
@@ -299,6 +310,7 @@ fn use_and_park(kms: &Arc<LocalKms>, told: &mut String) {
         }
         let (_, _, used) = shared.with.lock().unwrap().take().unwrap();
         used.tell(told);
+        told.push_str(&used.keks);
     }
 }
 

@@ -251,7 +251,7 @@ fn records_are_wrapped_again_after_the_root_was_rotated() {
     let name = key_ref("tenant");
     let mut record = roots.record("tenant", 1);
     let before = record.clone();
-    let wrapped = roots.load(std::slice::from_ref(&record)).unwrap();
+    let wrapped = roots.load(&[record.clone()]).unwrap();
     let wrapped = wrapped.wrap_now(&name, &Dek::from_bytes(&[9; 32])).unwrap();
     assert_eq!(block_on(roots.kms.rotate(&tenant(), &roots.root)), Ok(2));
     block_on(record.rewrap(roots.root())).unwrap();
