@@ -120,6 +120,33 @@ create table app.platform_keys (
   primary key (tenant_id, purpose, kid)
 );
 
+-- When something of a tenant was last revoked, for every node to see. A reader takes what changed
+-- between two snapshots of its own; a number that all tenants shared would be a lock that one
+-- tenant's open transaction holds against the revocations of all.
+create table app.generations (
+  tenant_id  uuid primary key references app.tenants,
+  stamp      uuid not null default gen_random_uuid(), -- never the same twice
+  changed_in xid8 not null default pg_current_xact_id()
+);
+create index generations_changed on app.generations (changed_in, tenant_id);
+
+-- Whoever may write the row cannot choose what it says: a stale stamp or an old transaction would
+-- hide a revocation. And what other nodes have seen must not be lost in a crash.
+create function app.stamp_generation() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  new.stamp := gen_random_uuid();
+  new.changed_in := pg_current_xact_id();
+  if current_setting('synchronous_commit') <> 'remote_apply' then
+    perform set_config('synchronous_commit', 'on', true);
+  end if;
+  return new;
+end $$;
+revoke all on function app.stamp_generation() from public;
+
+create trigger generations_stamped before insert or update on app.generations
+  for each row execute function app.stamp_generation();
+
 create function app.refuse_change() returns trigger
 language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
@@ -147,6 +174,8 @@ grant select, insert on app.audit_logs to strongroom_gateway;
 -- Not when it was staged: a writer must not be able to jump the queue.
 grant insert (tenant_id, event_id, leaf) on app.audit_staged to strongroom_gateway;
 grant select on app.audit_leaves, app.audit_payloads, app.audit_checkpoints to strongroom_gateway;
+grant select (tenant_id), insert (tenant_id), update (stamp) on app.generations
+  to strongroom_gateway;
 
 grant select on app.audit_logs to strongroom_sequencer;
 grant update (size, frontier) on app.audit_logs to strongroom_sequencer;
@@ -165,6 +194,8 @@ grant update (attempts, next_attempt_at, delivered_at, last_status)
   on app.webhook_outbox to strongroom_deliverer;
 
 grant select, insert on app.platform_keys to strongroom_keymaster;
+
+grant select on app.generations to strongroom_watcher;
 
 grant select on app.api_keys to strongroom_auth_owner;
 
@@ -194,5 +225,7 @@ create policy deliverer_outbox on app.webhook_outbox to strongroom_deliverer
 create policy keymaster_keys on app.platform_keys to strongroom_keymaster
   using (tenant_id = '00000000-0000-8000-8000-000000000001')
   with check (tenant_id = '00000000-0000-8000-8000-000000000001');
+create policy watcher_generations on app.generations for select to strongroom_watcher
+  using (true);
 create policy authenticator_keys on app.api_keys for select to strongroom_auth_owner
   using (true);

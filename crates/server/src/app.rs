@@ -13,6 +13,7 @@ use crate::audit::{Checkpointer, Sequencer, SequencerHandle};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gates::RateLimits;
+use crate::generations::{Generations, Watch};
 use crate::jobs;
 use crate::keys::{PlatformKeys, kek};
 use crate::postgres::{AuthLookup, Endpoint, Gateway, Job, Pool, Role, self_check};
@@ -32,6 +33,8 @@ pub struct App {
     pub sequencer: Sequencer,
     /// Signs logs that grew.
     pub checkpointer: Checkpointer,
+    /// What was revoked, on any node.
+    pub generations: Generations,
     /// Wraps tenants' keys.
     pub kms: Arc<dyn Kms>,
     /// Makes tenants' keys.
@@ -66,6 +69,7 @@ pub struct Platform {
     pub app: Arc<App>,
     sequencer: SequencerHandle,
     jobs: jobs::Jobs,
+    watch: Watch,
 }
 
 /// The platform could not start.
@@ -108,6 +112,7 @@ impl Platform {
             Arc::clone(&clock),
             config.checkpoint_seconds,
         );
+        let (generations, watch) = Generations::start(Job::new(pool(Role::Watcher, 2)?));
         let jwks = JwkSet::of(&[keys.token.public_key()]);
         let verifier = Verifier::new(&*config.issuer, &*config.audience, jwks.clone());
         let upstream = Upstream::new(&config).map_err(StartError::of)?;
@@ -120,6 +125,7 @@ impl Platform {
             lookup: AuthLookup::new(pool(Role::Authenticator, 4)?),
             sequencer,
             checkpointer,
+            generations,
             kms: Arc::clone(&kms) as Arc<dyn Kms>,
             key_admin: kms,
             kek: kek().map_err(StartError::of)?,
@@ -143,6 +149,7 @@ impl Platform {
             app,
             sequencer: handle,
             jobs,
+            watch,
         })
     }
 
@@ -153,10 +160,12 @@ impl Platform {
             app,
             sequencer,
             jobs,
+            watch,
         } = self;
         app.in_flight.close();
         app.in_flight.wait().await;
         jobs.stop().await;
+        watch.stop().await;
         drop(app);
         sequencer.finished().await;
     }

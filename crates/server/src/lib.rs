@@ -11,6 +11,7 @@ pub mod clock;
 pub mod config;
 pub mod files;
 pub mod gates;
+pub mod generations;
 pub mod init;
 pub mod jobs;
 pub mod keys;

@@ -41,6 +41,15 @@ impl Job {
 }
 
 impl JobTx {
+    /// Which of this process's connections it is on. No number comes twice, so that what was read
+    /// over one connection is not taken for the state of a database behind another.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the transaction is over.
+    pub fn connection(&self) -> Result<u64, QueryError> {
+        self.inner.connection()
+    }
+
     /// Runs one statement; its text is a constant, its values are parameters.
     ///
     /// # Errors

@@ -35,6 +35,7 @@ const MIGRATIONS: &[Migration] = &[Migration {
         "app.audit_payloads",
         "app.audit_checkpoints",
         "app.platform_keys",
+        "app.generations",
     ],
     lookups: include_str!("../../migrations/0001_lookups.sql"),
 }];
@@ -259,7 +260,8 @@ const SCHEMA_SQL: &str = "
 do $$ begin
   execute format('revoke all on database %I from public', current_database());
   execute format('grant connect on database %I to strongroom_gateway, strongroom_auth, \
-    strongroom_sequencer, strongroom_checkpointer, strongroom_deliverer, strongroom_keymaster',
+    strongroom_sequencer, strongroom_checkpointer, strongroom_deliverer, strongroom_keymaster, \
+    strongroom_watcher',
     current_database());
 end $$;
 revoke all on schema public from public;

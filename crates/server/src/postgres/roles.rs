@@ -15,17 +15,20 @@ pub enum Role {
     Deliverer,
     /// Reads the platform's sealed keys at start.
     Keymaster,
+    /// Learns what was revoked; reads one table and writes none.
+    Watcher,
 }
 
 impl Role {
     /// Every login role.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Gateway,
         Self::Authenticator,
         Self::Sequencer,
         Self::Checkpointer,
         Self::Deliverer,
         Self::Keymaster,
+        Self::Watcher,
     ];
 
     /// The role's name in the database.
@@ -38,6 +41,7 @@ impl Role {
             Self::Checkpointer => "strongroom_checkpointer",
             Self::Deliverer => "strongroom_deliverer",
             Self::Keymaster => "strongroom_keymaster",
+            Self::Watcher => "strongroom_watcher",
         }
     }
 

@@ -45,11 +45,31 @@ const SETTINGS: &[(&str, &str)] = &[
         "leaves-are-append-only",
     ),
     (
+        "select 'app.generations', 'lacks an enabled trigger that stamps what changed' \
+         where (select count(*) from pg_catalog.pg_trigger t \
+         where t.tgrelid = 'app.generations'::pg_catalog.regclass and not t.tgisinternal \
+         and t.tgenabled = 'O') <> 1",
+        "generations-are-stamped",
+    ),
+    (
         "select s.name, 'is off: acknowledged events could be lost' from pg_catalog.pg_settings s \
          where s.name in ('fsync', 'full_page_writes') and s.setting <> 'on'",
         "commits-are-durable",
     ),
 ];
+
+/// The watcher sees the rows of every tenant in the one table that it reads.
+const WATCHER: (&str, &str) = (
+    "select c.oid::regclass::text, 'is open to the watcher, who reads app.generations and no more' \
+     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace \
+     where c.relkind in ('r', 'p', 'v', 'm', 'f') \
+     and n.nspname not in ('pg_catalog', 'information_schema') \
+     and (has_table_privilege(c.oid, 'DELETE') \
+     or has_any_column_privilege(c.oid, 'INSERT, UPDATE') \
+     or (has_any_column_privilege(c.oid, 'SELECT') \
+     and c.oid <> 'app.generations'::pg_catalog.regclass))",
+    "watcher-reads-one-table",
+);
 
 /// The isolation does not hold, or could not be asked about; the server must not start.
 #[derive(Debug, thiserror::Error)]
@@ -101,6 +121,10 @@ pub async fn self_check(endpoint: &Endpoint, now: u64) -> Result<usize, SelfChec
                 .iter()
                 .map(|(sql, name)| (*name, (*sql).to_owned())),
         );
+        if role == Role::Watcher {
+            let (sql, name) = WATCHER;
+            checks.push((name, sql.to_owned()));
+        }
         if role == Role::Gateway {
             checks.extend(
                 claimed_role_checks(&names)

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -18,9 +19,13 @@ const ROLLBACK_PATIENCE: Duration = Duration::from_secs(5);
 /// How long a cancelled statement may go on before it is cancelled again.
 const CANCEL_AGAIN: Duration = Duration::from_millis(50);
 
+/// The number of the next session of this process.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
 /// A connection, its backend's process id and the statements prepared on it.
 pub(super) struct Session {
     client: Client,
+    number: u64,
     pid: i32,
     cancel: CancelToken,
     statements: Mutex<HashMap<&'static str, Statement>>,
@@ -56,6 +61,7 @@ impl Session {
         let cancel = client.cancel_token();
         Ok(Self {
             client,
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
             pid,
             cancel,
             statements: Mutex::default(),
@@ -66,6 +72,11 @@ impl Session {
 
     pub(super) const fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Which session of this process it is; unlike a pid, no number comes twice.
+    pub(super) const fn number(&self) -> u64 {
+        self.number
     }
 
     pub(super) const fn pid(&self) -> i32 {

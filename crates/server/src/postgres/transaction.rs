@@ -119,6 +119,10 @@ impl Transaction {
         Ok(self.leased()?.session()?.pid())
     }
 
+    pub(super) fn connection(&self) -> Result<u64, QueryError> {
+        Ok(self.leased()?.session()?.number())
+    }
+
     /// Sends the opening statement and the first queries in one go, and waits for all of them.
     pub(super) async fn open(
         &mut self,

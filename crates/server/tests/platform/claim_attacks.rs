@@ -20,6 +20,7 @@ const READABLE: &[&str] = &[
     "audit_leaves",
     "audit_payloads",
     "audit_checkpoints",
+    "generations",
 ];
 
 async fn rows(client: &Client, sql: &str) -> u64 {

@@ -107,6 +107,21 @@ async fn the_self_check_passes_and_finds_planted_holes() {
             "alter role strongroom_gateway set client_connection_check_interval = '500ms'",
             "time-outs-are-set",
         ),
+        (
+            "grant select (id) on app.api_keys to strongroom_watcher",
+            "revoke select (id) on app.api_keys from strongroom_watcher",
+            "watcher-reads-one-table: app.api_keys",
+        ),
+        (
+            "grant update (stamp) on app.generations to strongroom_watcher",
+            "revoke update (stamp) on app.generations from strongroom_watcher",
+            "watcher-reads-one-table: app.generations",
+        ),
+        (
+            "alter table app.generations disable trigger user",
+            "alter table app.generations enable trigger user",
+            "generations-are-stamped",
+        ),
     ] {
         superuser.batch_execute(plant).await.unwrap();
         let error = self_check(&database.endpoint(), now())

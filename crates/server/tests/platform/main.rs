@@ -15,6 +15,7 @@ mod cluster_starts;
 mod database;
 mod dropped_requests;
 mod first_call;
+mod generations;
 mod hang_ups;
 mod isolation_check;
 mod key_limits;
