@@ -83,6 +83,12 @@ pub struct Generations {
 /// The lease holds right now: everything that was revoked more than two seconds ago is known.
 ///
 /// It cannot be kept over an await point of a task that moves between threads: take another.
+///
+/// ```compile_fail,E0277
+/// # use strongroom_server::generations::Lease;
+/// fn may_wait<T: Send>() {}
+/// may_wait::<Lease<'static>>();
+/// ```
 #[derive(Clone, Copy)]
 pub struct Lease<'a> {
     shared: &'a Shared,

@@ -423,7 +423,7 @@ async fn a_tenant_bumps_itself_and_nobody_else() {
         "update app.generations set changed_in = '3'",
         "update app.generations set tenant_id = tenant_id",
         "delete from app.generations",
-        "lock table app.generations in share mode",
+        "do $$ begin lock table app.generations in share mode; end $$",
         "alter table app.generations disable trigger user",
     ] {
         denied(sql).await;
