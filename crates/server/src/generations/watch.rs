@@ -36,10 +36,10 @@ const NOW: &str =
 /// What changed after the snapshot `$3` and before the transaction `$4`, from the row that follows
 /// `($1, $2)`. A transaction that had begun before that snapshot and committed after it is not
 /// visible in it, whatever its number.
-const CHANGED: &str = "select changed_in::text, tenant_id, stamp from app.generations \
-     where (changed_in, tenant_id) > ($1::text::xid8, $2) and changed_in < $4::text::xid8 \
-     and not pg_visible_in_snapshot(changed_in, $3::text::pg_snapshot) \
-     order by changed_in, tenant_id limit 8192";
+const CHANGED: &str = "select g.changed_in::text, g.tenant_id, g.stamp from app.generations g \
+     where (g.changed_in, g.tenant_id) > ($1::text::xid8, $2) and g.changed_in < $4::text::xid8 \
+     and not pg_visible_in_snapshot(g.changed_in, $3::text::pg_snapshot) \
+     order by g.changed_in, g.tenant_id limit 8192";
 
 /// Rows read in one go.
 const PAGE: usize = 8192;

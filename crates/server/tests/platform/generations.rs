@@ -1,7 +1,7 @@
 //! A revocation is seen by every node, or the node refuses: none is skipped, and no tenant can
 //! hide or hold up another's.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -370,6 +370,55 @@ async fn behind_a_new_connection_everything_is_compared() {
     bump(&gateway, tenant).await;
     node.sees(|node| node.purges(tenant) == 4).await;
     node.watch.stop().await;
+}
+
+/// Answers are read a page at a time; a page ends between any two rows.
+#[tokio::test]
+async fn more_than_a_page_is_read_whole() {
+    let database = Database::start(folder()).await;
+    let superuser = database.sql("postgres").await;
+    superuser
+        .batch_execute(
+            "insert into app.tenants (tenant_id, name) \
+             select gen_random_uuid(), 'one of many' from generate_series(1, 20000); \
+             alter table app.generations disable trigger user; \
+             insert into app.generations (tenant_id, changed_in) select tenant_id, \
+             (3 + row_number() over () / 3)::text::xid8 from app.tenants; \
+             alter table app.generations enable trigger user",
+        )
+        .await
+        .unwrap();
+    let rows = superuser.query("select tenant_id from app.tenants", &[]);
+    let rows = rows.await.unwrap();
+    let tenants = rows
+        .iter()
+        .map(|row| TenantId::from_uuid(row.get(0)).unwrap());
+    let tenants: Vec<TenantId> = tenants.collect();
+    let (generations, watch) = Generations::start(Job::new(database.pool(Role::Watcher, 2)));
+    let started = Instant::now();
+    while generations.confirm().await.is_err() {
+        assert!(started.elapsed() < Duration::from_secs(20));
+    }
+    let numbers = async || -> HashSet<Generation> {
+        let lease = generations.confirm().await.unwrap();
+        tenants.iter().map(|&t| lease.generation(t)).collect()
+    };
+    let first = numbers().await;
+    assert_eq!(first.len(), tenants.len());
+    assert!(
+        !first.contains(&Generation::default()),
+        "a row was left out"
+    );
+    // And all of them in one transaction.
+    superuser
+        .batch_execute("update app.generations set stamp = default")
+        .await
+        .unwrap();
+    revoked_everywhere().await;
+    let second = numbers().await;
+    assert_eq!(second.len(), tenants.len());
+    assert!(second.is_disjoint(&first), "a change was left out");
+    watch.stop().await;
 }
 
 #[tokio::test]
