@@ -338,13 +338,13 @@ async fn behind_a_new_connection_everything_is_compared() {
     bump(&gateway, tenant).await;
     bump(&gateway, other).await;
     let node = Node::start(&database).await;
-    let mut purges = 0;
-    for change in [
+    let changes = [
         "update app.generations set stamp = gen_random_uuid(), changed_in = '3'",
         // As it comes with a dump of a database that had seen more transactions.
         "update app.generations set stamp = gen_random_uuid(), changed_in = '999999999'",
         "delete from app.generations",
-    ] {
+    ];
+    for (purges, change) in changes.into_iter().enumerate() {
         superuser
             .batch_execute("alter table app.generations disable trigger user")
             .await
@@ -362,8 +362,7 @@ async fn behind_a_new_connection_everything_is_compared() {
             "over the old connection: {change}"
         );
         cut_connections(&superuser).await;
-        purges += 1;
-        node.sees(|node| node.purges(tenant) == purges).await;
+        node.sees(|node| node.purges(tenant) == purges + 1).await;
     }
     tokio::time::sleep(Duration::from_millis(1200)).await;
     assert_eq!((node.purges(tenant), node.purges(other)), (3, 0));
