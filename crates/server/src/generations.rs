@@ -64,8 +64,10 @@ const MARGIN: Duration = Duration::from_millis(100);
 /// How long [`Generations::confirm`] waits for a poll.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Returns when no node uses a copy of what was revoked by a transaction that was committed, or
-/// may have been, before the call.
+/// Returns when no node uses a copy of what was revoked, however the nodes fare: call it once the
+/// transaction of the bump is committed.
+///
+/// Nothing follows from it for a commit of unknown outcome, which may still happen: revoke again.
 pub async fn revoked_everywhere() {
     tokio::time::sleep(LEASE.saturating_add(MARGIN)).await;
 }

@@ -111,7 +111,13 @@ impl Watcher {
             shared
                 .polls
                 .send_modify(|ended| *ended = ended.wrapping_add(1));
-            silence.note(&polled, Instant::now());
+            match &polled {
+                Ok(()) if silence.ended() => tracing::info!("what was revoked is known again"),
+                Err(error) if silence.is_to_be_said(Instant::now()) => {
+                    tracing::error!(%error, "what was revoked is not known");
+                }
+                _ => {}
+            }
             if polled.is_err() {
                 tokio::select! {
                     () = stop.cancelled() => return,
@@ -208,30 +214,23 @@ impl Watcher {
     }
 }
 
-/// What the log says of a database that does not answer.
+/// When the log last said that the database does not answer.
 #[derive(Default)]
 struct Silence {
     said: Option<Instant>,
 }
 
 impl Silence {
-    fn note(&mut self, polled: &Result<(), QueryError>, now: Instant) {
-        match polled {
-            Ok(()) => {
-                if self.said.take().is_some() {
-                    tracing::info!("what was revoked is known again");
-                }
-            }
-            Err(error) => {
-                let due = self
-                    .said
-                    .is_none_or(|said| now.duration_since(said) >= LOG_EVERY);
-                if due {
-                    self.said = Some(now);
-                    tracing::error!(%error, "what was revoked is not known");
-                }
-            }
+    fn is_to_be_said(&mut self, now: Instant) -> bool {
+        let due = self.said.is_none_or(|said| now - said >= LOG_EVERY);
+        if due {
+            self.said = Some(now);
         }
+        due
+    }
+
+    fn ended(&mut self) -> bool {
+        self.said.take().is_some()
     }
 }
 
@@ -246,4 +245,23 @@ async fn within<T>(
 fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, QueryError> {
     row.try_get(index)
         .map_err(|error| QueryError::Row(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_silence_is_said_once_a_second_and_its_end_once() {
+        let mut silence = Silence::default();
+        let start = Instant::now();
+        let said = (0..25).filter(|&tenth| {
+            let now = start + Duration::from_millis(100 * tenth);
+            silence.is_to_be_said(now)
+        });
+        assert_eq!(said.collect::<Vec<_>>(), [0, 10, 20]);
+        assert!(silence.ended());
+        assert!(!silence.ended());
+        assert!(silence.is_to_be_said(start));
+    }
 }
