@@ -24,11 +24,83 @@ create table app.api_keys (
 );
 create index api_keys_by_id on app.api_keys (id);
 
+-- Key-encryption keys, a row for each version, wrapped by the tenant's root key. A destroyed one
+-- stays as a tombstone, beyond its tenant's own row: hence no reference to it.
+create table app.tenant_keks (
+  tenant_id    uuid     not null,
+  name         text     not null check (name ~ '^[-A-Za-z0-9._:/]{1,128}$'),
+  version      int      not null check (version > 0),
+  state        text     not null check (state in ('active', 'decrypt-only', 'destroyed')),
+  created_at   bigint   not null,
+  check_value  bytea    not null check (length(check_value) = 32),
+  provider     smallint not null,
+  root_key     text     not null,
+  root_version bigint   not null,
+  wrapped      bytea    check (length(wrapped) between 1 and 1024), -- none once destroyed
+  check ((state = 'destroyed') = (wrapped is null)),
+  primary key (tenant_id, name, version)
+);
+
+create function app.keep_kek() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+declare states constant text[] := array['active', 'decrypt-only', 'destroyed'];
+begin
+  if tg_op = 'INSERT' and new.state = 'active' then
+    return new;
+  end if;
+  if tg_op = 'UPDATE' and old.state <> 'destroyed'
+    and array_position(states, new.state) >= array_position(states, old.state)
+    and (new.tenant_id, new.name, new.version, new.created_at, new.check_value)
+      = (old.tenant_id, old.name, old.version, old.created_at, old.check_value) then
+    return new;
+  end if;
+  raise exception 'a key version moves forward only, and its tombstone stays';
+end $$;
+revoke all on function app.keep_kek() from public;
+
+create trigger tenant_keks_move_forward before insert or update or delete on app.tenant_keks
+  for each row execute function app.keep_kek();
+create trigger tenant_keks_no_truncate before truncate on app.tenant_keks
+  for each statement execute function app.keep_kek();
+
+-- What is sealed under a key version that is being destroyed at the same time would be lost: the
+-- one waits for the other, and what comes second finds the version destroyed.
+create function app.require_live_kek() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  perform from app.tenant_keks k
+    where k.tenant_id = new.tenant_id and k.name = new.kek and k.version = new.kek_version
+    and k.state <> 'destroyed' for key share;
+  if new.kek is not null and not found then
+    raise exception 'there is no such key version, or it is destroyed';
+  end if;
+  return new;
+end $$;
+revoke all on function app.require_live_kek() from public;
+
+-- Data-encryption keys of what names its key by an id, each wrapped by a KEK.
+create table app.tenant_deks (
+  tenant_id   uuid   not null references app.tenants,
+  dek_id      bytea  not null check (length(dek_id) = 16),
+  kek         text   not null,
+  kek_version int    not null,
+  wrapped     bytea  not null check (length(wrapped) between 1 and 1024),
+  state       text   not null default 'active' check (state in ('active', 'retired')),
+  created_at  bigint not null,
+  primary key (tenant_id, dek_id),
+  foreign key (tenant_id, kek, kek_version) references app.tenant_keks
+);
+create index tenant_deks_by_kek on app.tenant_deks (tenant_id, kek, kek_version, dek_id);
+
 create table app.provider_credentials (
   tenant_id    uuid   not null references app.tenants,
   name         text   not null check (name ~ '^[a-z0-9-]{1,64}$'),
   sealed       bytea  not null, -- empty once deleted
   stored_at    bigint not null,
+  kek          text,            -- what it is sealed under, as the sealed record says too
+  kek_version  int,
+  check ((sealed = '') = (kek is null) and (kek is null) = (kek_version is null)),
+  foreign key (tenant_id, kek, kek_version) references app.tenant_keks,
   primary key (tenant_id, name)
 );
 
@@ -47,6 +119,9 @@ create table app.webhook_endpoints (
   sealed_secret bytea  not null,
   created_at    bigint not null,
   disabled_at   bigint,
+  kek           text   not null,
+  kek_version   int    not null,
+  foreign key (tenant_id, kek, kek_version) references app.tenant_keks,
   primary key (tenant_id, id)
 );
 
@@ -98,8 +173,12 @@ create table app.audit_payloads (
   tenant_id uuid  not null references app.tenants,
   event_id  uuid  not null,
   sealed    bytea not null,
+  dek_id    bytea not null,
+  -- A data key that something is sealed under cannot go.
+  foreign key (tenant_id, dek_id) references app.tenant_deks on delete restrict,
   primary key (tenant_id, event_id)
 );
+create index audit_payloads_by_dek on app.audit_payloads (tenant_id, dek_id);
 
 create table app.audit_checkpoints (
   tenant_id uuid   not null references app.tenants,
@@ -110,15 +189,27 @@ create table app.audit_checkpoints (
   primary key (tenant_id, size)
 );
 
--- The platform's own keys, sealed under its root key; rows of the platform's tenant alone.
+-- The platform's own keys, sealed under its own KEK; rows of the platform's tenant alone.
 create table app.platform_keys (
-  tenant_id  uuid   not null,
-  purpose    text   not null check (purpose in ('claim', 'token', 'checkpoint', 'batch')),
-  kid        text   not null,
-  sealed     bytea  not null,
-  created_at bigint not null,
+  tenant_id   uuid   not null,
+  purpose     text   not null check (purpose in ('claim', 'token', 'checkpoint', 'batch')),
+  kid         text   not null,
+  sealed      bytea  not null,
+  created_at  bigint not null,
+  kek         text   not null,
+  kek_version int    not null,
+  foreign key (tenant_id, kek, kek_version) references app.tenant_keks,
   primary key (tenant_id, purpose, kid)
 );
+
+create trigger under_a_live_kek before insert or update of kek, kek_version
+  on app.tenant_deks for each row execute function app.require_live_kek();
+create trigger under_a_live_kek before insert or update of kek, kek_version
+  on app.provider_credentials for each row execute function app.require_live_kek();
+create trigger under_a_live_kek before insert or update of kek, kek_version
+  on app.webhook_endpoints for each row execute function app.require_live_kek();
+create trigger under_a_live_kek before insert or update of kek, kek_version
+  on app.platform_keys for each row execute function app.require_live_kek();
 
 -- When something of a tenant was last revoked, for every node to see. A reader takes what changed
 -- between two snapshots of its own; a number that all tenants shared would be a lock that one
@@ -165,7 +256,12 @@ grant select, insert on app.api_keys to strongroom_gateway;
 grant update (revoked_at) on app.api_keys to strongroom_gateway;
 grant select, insert on app.provider_credentials to strongroom_gateway;
 -- By column: a right to change whole rows of a table is also the right to lock it for everyone.
-grant update (sealed, stored_at) on app.provider_credentials to strongroom_gateway;
+grant update (sealed, stored_at, kek, kek_version) on app.provider_credentials
+  to strongroom_gateway;
+-- Not the wrapped keys. The right to change one column is what a lock on a row asks for; the
+-- trigger lets nobody change it.
+grant select (tenant_id, name, version, state, created_at), insert, update (created_at)
+  on app.tenant_keks to strongroom_gateway;
 grant select, insert on app.pii_policies to strongroom_gateway;
 grant select, insert on app.webhook_endpoints to strongroom_gateway;
 grant update (disabled_at) on app.webhook_endpoints to strongroom_gateway;
@@ -193,7 +289,9 @@ grant update (disabled_at) on app.webhook_endpoints to strongroom_deliverer;
 grant update (attempts, next_attempt_at, delivered_at, last_status)
   on app.webhook_outbox to strongroom_deliverer;
 
-grant select, insert on app.platform_keys to strongroom_keymaster;
+grant select, insert on app.platform_keys, app.tenant_keks, app.tenant_deks
+  to strongroom_keymaster;
+grant update (created_at) on app.tenant_keks to strongroom_keymaster;
 
 grant select on app.generations to strongroom_watcher;
 
@@ -227,5 +325,9 @@ create policy keymaster_keys on app.platform_keys to strongroom_keymaster
   with check (tenant_id = '00000000-0000-8000-8000-000000000001');
 create policy watcher_generations on app.generations for select to strongroom_watcher
   using (true);
+create policy keymaster_keks on app.tenant_keks to strongroom_keymaster
+  using (true) with check (true);
+create policy keymaster_deks on app.tenant_deks to strongroom_keymaster
+  using (true) with check (true);
 create policy authenticator_keys on app.api_keys for select to strongroom_auth_owner
   using (true);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use strongroom_auditchain::Ed25519Signer;
-use strongroom_envelope::{KeyAdmin, KeyRef, Kms, LocalKms};
+use strongroom_envelope::{KeyAdmin, KeyRef, LocalKms};
 use strongroom_tenant_token::{JwkSet, SigningKey, Verifier};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
@@ -15,7 +15,8 @@ use crate::config::Config;
 use crate::gates::RateLimits;
 use crate::generations::{Generations, Watch};
 use crate::jobs;
-use crate::keys::{PlatformKeys, kek};
+use crate::keys::PlatformKeys;
+use crate::keystore::{self, KeyStore, Roots};
 use crate::postgres::{AuthLookup, Endpoint, Gateway, Job, Pool, Role, self_check};
 use crate::upstream::{Upstream, install_tls};
 
@@ -35,12 +36,12 @@ pub struct App {
     pub checkpointer: Checkpointer,
     /// What was revoked, on any node.
     pub generations: Generations,
-    /// Wraps tenants' keys.
-    pub kms: Arc<dyn Kms>,
-    /// Makes tenants' keys.
+    /// Tenants' keys.
+    pub keys: KeyStore,
+    /// Makes tenants' root keys.
     pub key_admin: Arc<dyn KeyAdmin>,
-    /// The name of each tenant's key in the KMS.
-    pub kek: KeyRef,
+    /// The name of each tenant's root key in the KMS.
+    pub root: KeyRef,
     /// Signs access tokens.
     pub token_key: SigningKey,
     /// The public keys of access tokens.
@@ -98,10 +99,15 @@ impl Platform {
             .await
             .map_err(StartError::of)?;
         tracing::info!(checks = held, "self-check passed");
-        let kms = Arc::new(LocalKms::open(config.keyring()).map_err(StartError::of)?);
+        let kms = Arc::new(LocalKms::open(config.keyrings()).map_err(StartError::of)?);
         let pool = |role, slots| Pool::new(endpoint.clone(), role, slots).map_err(StartError::of);
-        let keymaster = Job::new(pool(Role::Keymaster, 1)?);
-        let keys = PlatformKeys::open(&keymaster, kms.as_ref(), config.host())
+        let root = keystore::root().map_err(StartError::of)?;
+        let roots = Roots::new(Arc::clone(&kms) as _, root.clone());
+        let keymaster = Job::new(pool(Role::Keymaster, 4)?);
+        let kek = keystore::platform_keys(&keymaster, &roots, clock.as_ref())
+            .await
+            .map_err(StartError::of)?;
+        let keys = PlatformKeys::open(&keymaster, &kek, config.host())
             .await
             .map_err(StartError::of)?;
         let (sequencer, handle) =
@@ -113,6 +119,8 @@ impl Platform {
             config.checkpoint_seconds,
         );
         let (generations, watch) = Generations::start(Job::new(pool(Role::Watcher, 2)?));
+        let key_store = KeyStore::new(keymaster, roots, generations.clone(), Arc::clone(&clock))
+            .map_err(StartError::of)?;
         let jwks = JwkSet::of(&[keys.token.public_key()]);
         let verifier = Verifier::new(&*config.issuer, &*config.audience, jwks.clone());
         let upstream = Upstream::new(&config).map_err(StartError::of)?;
@@ -126,9 +134,9 @@ impl Platform {
             sequencer,
             checkpointer,
             generations,
-            kms: Arc::clone(&kms) as Arc<dyn Kms>,
+            keys: key_store,
             key_admin: kms,
-            kek: kek().map_err(StartError::of)?,
+            root,
             token_key: keys.token,
             jwks,
             verifier: ArcSwap::from_pointee(verifier),

@@ -21,7 +21,7 @@ pub struct Config {
     pub issuer: String,
     /// `aud` of tokens.
     pub audience: String,
-    /// Where the keyring and a private cluster live.
+    /// Where the keyrings and a private cluster live.
     pub state_dir: PathBuf,
     /// An external database.
     pub database_url: Option<String>,
@@ -172,10 +172,10 @@ impl Config {
         rest.split(['/', ':']).next().unwrap_or(rest)
     }
 
-    /// Where the local KMS keeps its keys.
+    /// The folder in which the local KMS keeps a keyring for each tenant.
     #[must_use]
-    pub fn keyring(&self) -> PathBuf {
-        self.state_dir.join("keys").join("keyring")
+    pub fn keyrings(&self) -> PathBuf {
+        self.state_dir.join("keys")
     }
 }
 

@@ -6,7 +6,7 @@
 use std::fs;
 use std::io::{self, Read};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
@@ -162,6 +162,26 @@ pub fn is_plain_file(path: &Path) -> io::Result<bool> {
         Err(error) => Err(error),
         Ok(found) => plain(&found).map(|()| true),
     }
+}
+
+/// Everything in a folder, none of which may be anything but a plain file with one name.
+///
+/// # Errors
+/// When the folder is a link, when something else is in it, and what the file system says.
+pub fn plain_files(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    if !fs::symlink_metadata(dir)?.is_dir() {
+        return Err(refused("is a link or a file: expected a folder"));
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        let named =
+            |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        if is_plain_file(&path).map_err(named)? {
+            found.push(path);
+        }
+    }
+    Ok(found)
 }
 
 /// Makes the names in a folder durable.

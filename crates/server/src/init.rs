@@ -16,7 +16,8 @@ use crate::audit::{Draft, STAGE_EVENT, new_event_id};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::files;
-use crate::keys::{PlatformKeys, kek};
+use crate::keys::PlatformKeys;
+use crate::keystore::{self, Roots};
 use crate::postgres::{Access, Endpoint, Gateway, Job, Owner, Pool, Role};
 use crate::routes::tenants::provision;
 
@@ -36,7 +37,7 @@ pub struct Initialised {
     pub admin_key: Option<ApiKey>,
 }
 
-/// Initialises a database and a keyring; safe to repeat.
+/// Initialises a database and the keyrings; safe to repeat.
 ///
 /// `owner` is the role whose connection it is; `password_dir` is where the login roles' passwords
 /// are written when the database does not know its users by their sockets.
@@ -57,18 +58,21 @@ pub async fn init(
     if let Some(dir) = password_dir {
         database.set_passwords(dir).await.map_err(StartError::of)?;
     }
-    let kms = keyring(config)?;
-    let key = kek().map_err(StartError::of)?;
-    match kms.create(&TenantId::PLATFORM, &key).await {
+    let kms = Arc::new(keyrings(config)?);
+    let root = keystore::root().map_err(StartError::of)?;
+    match kms.create(&TenantId::PLATFORM, &root).await {
         Ok(()) | Err(KmsError::AlreadyExists) => {}
         Err(error) => return Err(StartError::of(error)),
     }
     let pool = |role| Pool::new(endpoint.clone(), role, 1).map_err(StartError::of);
     let keymaster = Job::new(pool(Role::Keymaster)?);
-    PlatformKeys::create(&keymaster, &kms, clock.as_ref())
+    let kek = keystore::platform_keys(&keymaster, &Roots::new(kms, root), clock.as_ref())
         .await
         .map_err(StartError::of)?;
-    let keys = PlatformKeys::open(&keymaster, &kms, config.host())
+    PlatformKeys::create(&keymaster, &kek, clock.as_ref())
+        .await
+        .map_err(StartError::of)?;
+    let keys = PlatformKeys::open(&keymaster, &kek, config.host())
         .await
         .map_err(StartError::of)?;
     database
@@ -83,16 +87,11 @@ pub async fn init(
     })
 }
 
-fn keyring(config: &Config) -> Result<LocalKms, StartError> {
-    let path = config.keyring();
-    if path.exists() {
-        files::is_plain_file(&path).map_err(StartError::of)?;
-        return LocalKms::open(path).map_err(StartError::of);
-    }
-    if let Some(dir) = path.parent() {
-        files::make_private_dir(dir).map_err(StartError::of)?;
-    }
-    LocalKms::create(path).map_err(StartError::of)
+fn keyrings(config: &Config) -> Result<LocalKms, StartError> {
+    let dir = config.keyrings();
+    files::make_private_dir(&dir).map_err(StartError::of)?;
+    files::plain_files(&dir).map_err(StartError::of)?;
+    LocalKms::open(dir).map_err(StartError::of)
 }
 
 /// The platform's own tenant, with its log and its operator's key, unless it is there.

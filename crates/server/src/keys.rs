@@ -1,19 +1,17 @@
-//! The platform's own keys: sealed under its root key in the database, opened at start.
+//! The platform's own keys: sealed under its KEK in the database, opened at start.
 
 use std::sync::Arc;
 
 use strongroom_auditchain::Ed25519Signer;
-use strongroom_envelope::{EncryptionContext, KeyRef, Kms, open, seal};
+use strongroom_envelope::{EncryptionContext, KeyRef, Recipient, TenantKeys, open, seal};
 use strongroom_rls::ClaimKey;
 use strongroom_tenancy::TenantId;
 use strongroom_tenant_token::SigningKey;
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
+use crate::keystore;
 use crate::postgres::{Job, QueryError};
-
-/// The name of each tenant's key in the KMS; the platform's is its root key.
-pub const KEK: &str = "kek";
 
 /// The platform's keys, opened.
 pub struct PlatformKeys {
@@ -82,12 +80,10 @@ impl Purpose {
 /// The key id of the first key of each purpose. Rotation adds others.
 const FIRST: &str = "k1";
 
-/// The reference by which every tenant's key goes.
-///
-/// # Errors
-/// Never: the constant is well-formed.
-pub fn kek() -> Result<KeyRef, strongroom_envelope::KeyRefError> {
-    KEK.parse()
+fn kek() -> Result<KeyRef, KeysError> {
+    keystore::TENANT
+        .parse()
+        .map_err(|_| KeysError::Missing("platform"))
 }
 
 impl PlatformKeys {
@@ -95,11 +91,12 @@ impl PlatformKeys {
     ///
     /// # Errors
     /// [`KeysError`].
-    pub async fn create(job: &Job, kms: &dyn Kms, clock: &dyn Clock) -> Result<(), KeysError> {
+    pub async fn create(job: &Job, kek: &TenantKeys, clock: &dyn Clock) -> Result<(), KeysError> {
         const STORE: &str = "insert into app.platform_keys \
-             (tenant_id, purpose, kid, sealed, created_at) values ($1, $2, $3, $4, $5) \
+             (tenant_id, purpose, kid, sealed, created_at, kek, kek_version) \
+             values ($1, $2, $3, $4, $5, $6, $7) \
              on conflict (tenant_id, purpose, kid) do nothing";
-        let key = kek().map_err(|error| KeysError::Make(error.to_string()))?;
+        let key = self::kek()?;
         let now = i64::try_from(clock.unix_seconds()).unwrap_or(i64::MAX);
         let mut tx = job.begin().await?;
         for purpose in Purpose::ALL {
@@ -107,13 +104,24 @@ impl PlatformKeys {
             getrandom::fill(secret.as_mut_slice())
                 .map_err(|error| KeysError::Make(error.to_string()))?;
             let context = purpose.context(FIRST)?;
-            let sealed = seal(kms, &key, &TenantId::PLATFORM, &context, secret.as_slice())
-                .await
-                .map_err(|error| KeysError::Make(error.to_string()))?;
+            let make = |error: &dyn std::fmt::Display| KeysError::Make(error.to_string());
             let platform = TenantId::PLATFORM;
+            let recipients = [Recipient::new(kek, &key)];
+            let sealed = seal(&recipients, &platform, &context, secret.as_slice())
+                .await
+                .map_err(|error| make(&error))?;
+            let sealed = keystore::describe(sealed).map_err(|error| make(&error))?;
             tx.query(
                 STORE,
-                &[platform.as_uuid(), &purpose.as_str(), &FIRST, &sealed, &now],
+                &[
+                    platform.as_uuid(),
+                    &purpose.as_str(),
+                    &FIRST,
+                    &sealed.bytes,
+                    &now,
+                    &sealed.kek,
+                    &sealed.kek_version,
+                ],
             )
             .await?;
         }
@@ -125,10 +133,10 @@ impl PlatformKeys {
     ///
     /// # Errors
     /// [`KeysError::Missing`] before initialisation, [`KeysError::Sealed`] with a wrong keyring.
-    pub async fn open(job: &Job, kms: &dyn Kms, host: &str) -> Result<Self, KeysError> {
+    pub async fn open(job: &Job, kek: &TenantKeys, host: &str) -> Result<Self, KeysError> {
         let mut secrets = Vec::with_capacity(Purpose::ALL.len());
         for purpose in Purpose::ALL {
-            secrets.push(open_one(job, kms, purpose).await?);
+            secrets.push(open_one(job, kek, purpose).await?);
         }
         let [claim, token, checkpoint, batch] = secrets.as_slice() else {
             return Err(KeysError::Missing("platform"));
@@ -150,11 +158,11 @@ impl PlatformKeys {
 
 async fn open_one(
     job: &Job,
-    kms: &dyn Kms,
+    kek: &TenantKeys,
     purpose: Purpose,
 ) -> Result<Zeroizing<[u8; 32]>, KeysError> {
     const READ: &str = "select sealed from app.platform_keys where purpose = $1 and kid = $2";
-    let key = kek().map_err(|error| KeysError::Make(error.to_string()))?;
+    let key = self::kek()?;
     let mut tx = job.begin().await?;
     let rows = tx.query(READ, &[&purpose.as_str(), &FIRST]).await?;
     tx.rollback().await;
@@ -163,15 +171,10 @@ async fn open_one(
         .try_get(0)
         .map_err(|error| QueryError::Row(error.to_string()))?;
     let context = purpose.context(FIRST)?;
-    let opened = open(
-        kms,
-        std::slice::from_ref(&key),
-        &TenantId::PLATFORM,
-        &context,
-        &sealed,
-    )
-    .await
-    .map_err(|_| KeysError::Sealed(purpose.as_str()))?;
+    let recipients = [Recipient::new(kek, &key)];
+    let opened = open(&recipients, &TenantId::PLATFORM, &context, &sealed)
+        .await
+        .map_err(|_| KeysError::Sealed(purpose.as_str()))?;
     let bytes = <[u8; 32]>::try_from(opened.as_slice());
     Ok(Zeroizing::new(
         bytes.map_err(|_| KeysError::Sealed(purpose.as_str()))?,

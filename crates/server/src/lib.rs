@@ -15,6 +15,7 @@ pub mod generations;
 pub mod init;
 pub mod jobs;
 pub mod keys;
+pub mod keystore;
 pub mod postgres;
 pub mod problem;
 pub mod router;

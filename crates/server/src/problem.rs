@@ -225,6 +225,30 @@ impl From<crate::postgres::CommitError> for Problem {
     }
 }
 
+impl From<crate::keystore::KeyStoreError> for Problem {
+    fn from(error: crate::keystore::KeyStoreError) -> Self {
+        use crate::keystore::KeyStoreError;
+        if error == KeyStoreError::Unavailable {
+            return Self::new(Kind::Unavailable, "the tenant's keys are not available")
+                .with_retry_after(1);
+        }
+        tracing::error!(%error, "a request failed");
+        Self::new(Kind::Internal, "the platform failed")
+    }
+}
+
+impl From<crate::audit::PayloadError> for Problem {
+    fn from(error: crate::audit::PayloadError) -> Self {
+        match error {
+            crate::audit::PayloadError::Keys(error) => error.into(),
+            error => {
+                tracing::error!(%error, "a payload was not sealed or opened");
+                Self::new(Kind::Internal, "the platform failed")
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;

@@ -5,8 +5,8 @@
 //! be the one that owns the cluster's files. Both get their programs, socket and data where those
 //! users can reach them.
 //!
-//! `state_dir` is then root's; of what is in it, `keys/` alone is the server's (it replaces the
-//! keyring at run time), and `postgresql/data` and `postgresql/socket` are the cluster's.
+//! `state_dir` is then root's; of what is in it, `keys/` alone is the server's (it writes the
+//! keyrings at run time), and `postgresql/data` and `postgresql/socket` are the cluster's.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, lchown};
@@ -57,9 +57,9 @@ impl Home {
             (None, None)
         };
         make_root(&root, am_root)?;
-        let keyring = config.keyring();
+        let keyrings = config.keyrings();
         if let Some(user) = &server {
-            take_keys(&keyring, user)?;
+            take_keys(&keyrings, user)?;
         }
         let spec = ClusterSpec {
             binaries,
@@ -78,7 +78,7 @@ impl Home {
         let clock = Arc::new(SystemClock);
         let done = init(config, &endpoint, "postgres", None, clock).await?;
         if let Some(user) = &server {
-            hand_over(&keyring, user)?;
+            hand_over(&keyrings, user)?;
         }
         Ok((
             Self {
@@ -267,22 +267,26 @@ fn user_name(uid: u32) -> Result<String, StartError> {
     Ok(name)
 }
 
+/// What a keyring's two files end in.
+const KEYRING_FILES: [&str; 2] = ["keyring", "lock"];
+
 /// Takes the keys' folder from the server's user, so that nothing in it changes while root works
-/// there, and refuses a keyring that is not one plain file. [`hand_over`] gives it back.
-fn take_keys(keyring: &Path, user: &SystemUser) -> Result<(), StartError> {
-    let dir = keyring.parent().unwrap_or(keyring);
+/// there, and refuses anything in it that is not one plain file. [`hand_over`] gives it back.
+fn take_keys(dir: &Path, user: &SystemUser) -> Result<(), StartError> {
     let me = Ownership::of_this_process();
     files::claim_dir(dir, 0o700, user.ownership()).map_err(|e| at(dir, &e))?;
     lchown(dir, Some(me.uid), Some(me.gid)).map_err(|e| at(dir, &e))?;
-    files::is_plain_file(keyring).map_err(|e| at(keyring, &e))?;
+    files::plain_files(dir).map_err(|e| at(dir, &e))?;
     Ok(())
 }
 
-/// Gives the keyring and its folder to the server's user.
-fn hand_over(keyring: &Path, user: &SystemUser) -> Result<(), StartError> {
-    let dir = keyring.parent().unwrap_or(keyring);
-    if files::is_plain_file(keyring).map_err(|e| at(keyring, &e))? {
-        lchown(keyring, Some(user.uid), Some(user.gid)).map_err(|e| at(keyring, &e))?;
+/// Gives the keyrings and their folder to the server's user.
+fn hand_over(dir: &Path, user: &SystemUser) -> Result<(), StartError> {
+    for file in files::plain_files(dir).map_err(|e| at(dir, &e))? {
+        let extension = file.extension().and_then(std::ffi::OsStr::to_str);
+        if extension.is_some_and(|extension| KEYRING_FILES.contains(&extension)) {
+            lchown(&file, Some(user.uid), Some(user.gid)).map_err(|e| at(&file, &e))?;
+        }
     }
     files::claim_dir(dir, 0o700, user.ownership()).map_err(|e| at(dir, &e))
 }
@@ -307,16 +311,16 @@ mod tests {
         }
     }
 
-    fn keyring(name: &str) -> PathBuf {
+    /// A folder of keys in a folder of its own; neither is there.
+    fn keys(name: &str) -> PathBuf {
         let process = std::process::id();
         let root = std::env::temp_dir().join(format!("strongroom-keys-{process}-{name}"));
         fs::create_dir(&root).unwrap();
-        root.join("keys").join("keyring")
+        root.join("keys")
     }
 
-    fn clean(keyring: &Path) {
-        let root = keyring.ancestors().nth(2).unwrap();
-        fs::remove_dir_all(root).unwrap();
+    fn clean(keys: &Path) {
+        fs::remove_dir_all(keys.parent().unwrap()).unwrap();
     }
 
     fn owner(path: &Path) -> u32 {
@@ -328,22 +332,25 @@ mod tests {
         if !rustix::process::getuid().is_root() {
             return;
         }
-        let keyring = keyring("turns");
-        let dir = keyring.parent().unwrap();
+        let dir = keys("turns");
+        let files = ["acme.keyring", "acme.lock", "globex.keyring"].map(|name| dir.join(name));
         for _ in 0..2 {
-            take_keys(&keyring, &user()).unwrap();
-            assert_eq!(owner(dir), 0);
-            fs::write(&keyring, "keys").unwrap();
+            take_keys(&dir, &user()).unwrap();
+            assert_eq!(owner(&dir), 0);
+            for file in &files {
+                fs::write(file, "keys").unwrap();
+            }
             fs::write(dir.join("other"), "not handed over").unwrap();
-            hand_over(&keyring, &user()).unwrap();
-            assert_eq!((owner(dir), owner(&keyring)), (65534, 65534));
+            hand_over(&dir, &user()).unwrap();
+            assert_eq!(owner(&dir), 65534);
+            assert!(files.iter().all(|file| owner(file) == 65534));
             assert_eq!(owner(&dir.join("other")), 0);
-            assert_eq!(fs::metadata(dir).unwrap().mode() & 0o7777, 0o700);
+            assert_eq!(fs::metadata(&dir).unwrap().mode() & 0o7777, 0o700);
         }
         // An attempt that was interrupted left the folder to root.
-        take_keys(&keyring, &user()).unwrap();
-        take_keys(&keyring, &user()).unwrap();
-        clean(&keyring);
+        take_keys(&dir, &user()).unwrap();
+        take_keys(&dir, &user()).unwrap();
+        clean(&dir);
     }
 
     #[test]
@@ -352,25 +359,23 @@ mod tests {
             return;
         }
         for plant in ["symbolic link", "hard link", "folder"] {
-            let keyring = keyring(&plant.replace(' ', "-"));
-            let dir = keyring.parent().unwrap();
-            let victim = keyring.ancestors().nth(2).unwrap().join("victim");
+            let dir = keys(&plant.replace(' ', "-"));
+            let keyring = dir.join("acme.lock");
+            let victim = dir.parent().unwrap().join("victim");
             fs::write(&victim, "root's").unwrap();
-            fs::create_dir(dir).unwrap();
+            fs::create_dir(&dir).unwrap();
             match plant {
                 "symbolic link" => symlink(&victim, &keyring).unwrap(),
                 "hard link" => fs::hard_link(&victim, &keyring).unwrap(),
                 _ => fs::create_dir(&keyring).unwrap(),
             }
-            lchown(dir, Some(65534), Some(65534)).unwrap();
-            let refused = take_keys(&keyring, &user()).unwrap_err().to_string();
-            assert_eq!(
-                refused,
-                format!("{}: is not a plain file with one name", keyring.display())
-            );
-            assert!(hand_over(&keyring, &user()).is_err());
+            lchown(&dir, Some(65534), Some(65534)).unwrap();
+            let refused = take_keys(&dir, &user()).unwrap_err().to_string();
+            let reason = format!("{}: is not a plain file with one name", keyring.display());
+            assert!(refused.ends_with(&reason), "{refused}");
+            assert!(hand_over(&dir, &user()).is_err());
             assert_eq!(owner(&victim), 0);
-            clean(&keyring);
+            clean(&dir);
         }
     }
 
@@ -379,15 +384,14 @@ mod tests {
         if !rustix::process::getuid().is_root() {
             return;
         }
-        let keyring = keyring("folder-link");
-        let dir = keyring.parent().unwrap();
-        let victim = keyring.ancestors().nth(2).unwrap().join("victim");
+        let dir = keys("folder-link");
+        let victim = dir.parent().unwrap().join("victim");
         fs::create_dir(&victim).unwrap();
-        symlink(&victim, dir).unwrap();
-        assert!(take_keys(&keyring, &user()).is_err());
-        assert!(hand_over(&keyring, &user()).is_err());
+        symlink(&victim, &dir).unwrap();
+        assert!(take_keys(&dir, &user()).is_err());
+        assert!(hand_over(&dir, &user()).is_err());
         assert_eq!(owner(&victim), 0);
-        clean(&keyring);
+        clean(&dir);
     }
 
     #[test]
@@ -395,8 +399,8 @@ mod tests {
         if !rustix::process::getuid().is_root() {
             return;
         }
-        let keyring = keyring("state");
-        let root = keyring.ancestors().nth(2).unwrap();
+        let keys = keys("state");
+        let root = keys.parent().unwrap();
         lchown(root, Some(65534), Some(65534)).unwrap();
         let refused = make_root(root, true).unwrap_err().to_string();
         assert!(
@@ -404,6 +408,6 @@ mod tests {
             "{refused}"
         );
         assert_eq!(owner(root), 65534);
-        clean(&keyring);
+        clean(&keys);
     }
 }

@@ -101,11 +101,7 @@ impl Upstream {
     ///
     /// # Errors
     /// [`UpstreamError`].
-    pub async fn chat(
-        &self,
-        credential: &Zeroizing<Vec<u8>>,
-        body: Vec<u8>,
-    ) -> Result<Vec<u8>, UpstreamError> {
+    pub async fn chat(&self, credential: &[u8], body: Vec<u8>) -> Result<Vec<u8>, UpstreamError> {
         let mut bearer = Zeroizing::new(b"Bearer ".to_vec());
         bearer.extend_from_slice(credential);
         let mut bearer =

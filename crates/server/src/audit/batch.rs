@@ -178,8 +178,9 @@ pub(super) async fn insert(
          (tenant_id, idx, event_id, leaf, leaf_hash) \
          select $1, i, e, l, h from unnest($2::bigint[], $3::uuid[], $4::bytea[], $5::bytea[]) \
          as u (i, e, l, h)";
-    const INSERT_PAYLOADS: &str = "insert into app.audit_payloads (tenant_id, event_id, sealed) \
-         select $1, e, p from unnest($2::uuid[], $3::bytea[]) as u (e, p)";
+    const INSERT_PAYLOADS: &str = "insert into app.audit_payloads \
+         (tenant_id, event_id, sealed, dek_id) \
+         select $1, e, p, d from unnest($2::uuid[], $3::bytea[], $4::bytea[]) as u (e, p, d)";
     let indices: Vec<i64> = (start..)
         .take(list.len())
         .map(|index| i64::try_from(index).unwrap_or(i64::MAX))
@@ -196,19 +197,21 @@ pub(super) async fn insert(
     )
     .await
     .map_err(|error| of_log(tenant, error))?;
-    let (with, payloads): (Vec<Uuid>, Vec<&[u8]>) = list
-        .iter()
-        .filter_map(|entry| {
-            entry
-                .payload
-                .as_deref()
-                .map(|payload| (entry.event_id, payload))
-        })
-        .unzip();
-    if !with.is_empty() {
-        tx.query(INSERT_PAYLOADS, &[tenant.as_uuid(), &with, &payloads])
-            .await
-            .map_err(|error| of_log(tenant, error))?;
+    let mut payloads = (Vec::new(), Vec::new(), Vec::new());
+    for entry in list {
+        if let Some(payload) = &entry.payload {
+            payloads.0.push(entry.event_id);
+            payloads.1.push(payload.bytes.as_slice());
+            payloads.2.push(payload.dek.as_bytes().as_slice());
+        }
+    }
+    if !payloads.0.is_empty() {
+        tx.query(
+            INSERT_PAYLOADS,
+            &[tenant.as_uuid(), &payloads.0, &payloads.1, &payloads.2],
+        )
+        .await
+        .map_err(|error| of_log(tenant, error))?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use strongroom_tenancy::TenantId;
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
+use super::payloads::SealedPayload;
 use super::sequencer::AuditError;
 
 pub(super) type Answer = oneshot::Sender<Result<Receipt, AuditError>>;
@@ -16,7 +17,7 @@ pub(super) enum Item {
         tenant: TenantId,
         event_id: Uuid,
         leaf: Leaf,
-        payload: Option<Vec<u8>>,
+        payload: Option<SealedPayload>,
         answer: Answer,
     },
     /// An event that a committed transaction staged.
@@ -33,7 +34,7 @@ pub(super) struct Entry {
     pub(super) event_id: Uuid,
     pub(super) leaf: Vec<u8>,
     pub(super) leaf_hash: Hash,
-    pub(super) payload: Option<Vec<u8>>,
+    pub(super) payload: Option<SealedPayload>,
 }
 
 impl Item {

@@ -10,7 +10,7 @@ mod verification;
 
 pub use checkpoints::{CheckpointError, Checkpointer};
 pub use events::{Draft, EventError, new_event_id};
-pub use payloads::{PayloadError, open_payload, seal_payload};
+pub use payloads::{PayloadError, SealedPayload, open_payload, seal_payload};
 pub use sequencer::{AuditError, Sequencer, SequencerHandle};
 pub use verification::{TenantReport, verify_tenant};
 

@@ -14,6 +14,7 @@ use super::batch::{
     store_heads,
 };
 use super::items::{Entry, Item};
+use super::payloads::SealedPayload;
 use crate::postgres::Job;
 
 /// Events that may wait; beyond it a caller is told to come back.
@@ -81,7 +82,7 @@ impl Sequencer {
         tenant: TenantId,
         event_id: Uuid,
         leaf: Leaf,
-        payload: Option<Vec<u8>>,
+        payload: Option<SealedPayload>,
     ) -> Result<Receipt, AuditError> {
         self.submit(|answer| Item::Append {
             tenant,

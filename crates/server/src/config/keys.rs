@@ -36,7 +36,7 @@ pub const KEYS: &[Key] = &[
     key(
         "state_dir",
         "",
-        "folder for the keyring and a private cluster; default /var/lib/strongroom as root, \
+        "folder for the keyrings and a private cluster; default /var/lib/strongroom as root, \
          else ~/.local/state/strongroom",
     ),
     key(

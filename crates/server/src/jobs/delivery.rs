@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reqwest::{Client, Url, redirect};
 use strongroom_auditchain::Outcome;
-use strongroom_envelope::{EncryptionContext, KeyRef, Kms, open};
+use strongroom_envelope::EncryptionContext;
 use strongroom_tenancy::{Actor, ActorId, ActorKind, RequestId, TenantId};
 use strongroom_webhook_sig::{MessageId, SigningSecret, sign};
 use tokio::task::{Id, JoinSet};
@@ -19,6 +19,7 @@ use super::ticks;
 use crate::app::App;
 use crate::audit::{Draft, Sequencer, new_event_id};
 use crate::clock::Clock;
+use crate::keystore::KeyStore;
 use crate::postgres::{CommitError, Job, QueryError};
 
 /// How long a subscriber may take.
@@ -66,8 +67,7 @@ const SETTLE: &str = "update app.webhook_outbox set next_attempt_at = $3, delive
 pub struct Deliverer {
     job: Job,
     sequencer: Sequencer,
-    kms: Arc<dyn Kms>,
-    kek: KeyRef,
+    keys: KeyStore,
     clock: Arc<dyn Clock>,
     allow_loopback: bool,
 }
@@ -183,8 +183,7 @@ impl Deliverer {
         Self {
             job,
             sequencer: app.sequencer.clone(),
-            kms: Arc::clone(&app.kms),
-            kek: app.kek.clone(),
+            keys: app.keys.clone(),
             clock: Arc::clone(&app.clock),
             allow_loopback: app.config.webhooks_allow_loopback,
         }
@@ -340,16 +339,10 @@ impl Deliverer {
 
     async fn secret(&self, message: &Message) -> Result<SigningSecret, Unsent> {
         let context = secret_context(message.endpoint).map_err(|_| Unsent::Internal)?;
-        let keys = std::slice::from_ref(&self.kek);
-        let secret = open(
-            self.kms.as_ref(),
-            keys,
-            &message.tenant,
-            &context,
-            &message.sealed_secret,
-        )
-        .await
-        .map_err(|_| Unsent::Secret)?;
+        let opened = self
+            .keys
+            .open(&message.tenant, &context, &message.sealed_secret);
+        let secret = opened.await.map_err(|_| Unsent::Secret)?;
         let text = std::str::from_utf8(&secret).map_err(|_| Unsent::Secret)?;
         text.parse().map_err(|_| Unsent::Secret)
     }

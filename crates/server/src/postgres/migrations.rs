@@ -36,6 +36,8 @@ const MIGRATIONS: &[Migration] = &[Migration {
         "app.audit_checkpoints",
         "app.platform_keys",
         "app.generations",
+        "app.tenant_keks",
+        "app.tenant_deks",
     ],
     lookups: include_str!("../../migrations/0001_lookups.sql"),
 }];

@@ -13,7 +13,7 @@ pub enum Role {
     Checkpointer,
     /// Delivers webhooks.
     Deliverer,
-    /// Reads the platform's sealed keys at start.
+    /// Reads and keeps wrapped keys: the platform's, and each tenant's.
     Keymaster,
     /// Learns what was revoked; reads one table and writes none.
     Watcher,

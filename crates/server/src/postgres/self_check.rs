@@ -52,6 +52,30 @@ const SETTINGS: &[(&str, &str)] = &[
         "generations-are-stamped",
     ),
     (
+        "select 'app.tenant_keks', 'lacks an enabled trigger that keeps its tombstones' \
+         where (select count(*) from pg_catalog.pg_trigger t \
+         where t.tgrelid = 'app.tenant_keks'::pg_catalog.regclass and not t.tgisinternal \
+         and t.tgenabled = 'O') <> 2",
+        "tombstones-stay",
+    ),
+    (
+        "select t.name, 'lacks an enabled trigger that refuses a destroyed key' \
+         from (values ('app.tenant_deks'), ('app.provider_credentials'), \
+         ('app.webhook_endpoints'), ('app.platform_keys')) as t (name) \
+         where not exists (select from pg_catalog.pg_trigger g \
+         where g.tgrelid = t.name::pg_catalog.regclass and g.tgname = 'under_a_live_kek' \
+         and g.tgenabled = 'O')",
+        "sealed-under-a-live-key",
+    ),
+    (
+        "select t.name, 'could lose a data key that is in use' \
+         from (values ('app.audit_payloads')) as t (name) \
+         left join pg_catalog.pg_constraint c on c.conrelid = t.name::pg_catalog.regclass \
+         and c.confrelid = 'app.tenant_deks'::pg_catalog.regclass and c.contype = 'f' \
+         where c.confdeltype is distinct from 'r'",
+        "data-keys-in-use-stay",
+    ),
+    (
         "select s.name, 'is off: acknowledged events could be lost' from pg_catalog.pg_settings s \
          where s.name in ('fsync', 'full_page_writes') and s.setting <> 'on'",
         "commits-are-durable",

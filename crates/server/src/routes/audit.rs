@@ -107,9 +107,7 @@ pub async fn payload(
     let id: Uuid = column(row, 1)?;
     let sealed: Vec<u8> = column(row, 2)?;
     let event = Leaf::decode(&leaf).map_err(internal)?;
-    let payload = open_payload(app.kms.as_ref(), &app.kek, &tenant.tenant(), id, &sealed)
-        .await
-        .map_err(internal)?;
+    let payload = open_payload(&app.keys, &tenant.tenant(), id, &sealed).await?;
     payload.verify(&event).map_err(internal)?;
     let mut fields = serde_json::Map::new();
     for field in payload.fields() {

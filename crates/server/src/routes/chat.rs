@@ -7,7 +7,6 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header;
 use strongroom_auditchain::{Outcome, Receipt, Slug};
-use strongroom_envelope::open;
 use strongroom_llm_wire::{ChatAnswer, RedactedAnswer};
 use strongroom_pii::Policy;
 use strongroom_tenancy::TenantId;
@@ -157,14 +156,12 @@ impl Call<'_> {
         prompt: Vec<u8>,
     ) -> Result<Vec<u8>, UpstreamError> {
         let context = providers::context(PROVIDER).map_err(|_| UpstreamError::Credential)?;
-        let keys = std::slice::from_ref(&self.app.kek);
         let tenant = self.caller.tenant();
-        let credential = open(self.app.kms.as_ref(), keys, &tenant, &context, sealed)
-            .await
-            .map_err(|error| {
-                tracing::error!(%error, "a credential did not open");
-                UpstreamError::Credential
-            })?;
+        let opened = self.app.keys.open(&tenant, &context, sealed);
+        let credential = opened.await.map_err(|error| {
+            tracing::error!(%error, "a credential did not open");
+            UpstreamError::Credential
+        })?;
         upstream.chat(&credential, prompt).await
     }
 
@@ -181,10 +178,7 @@ impl Call<'_> {
         let id = new_event_id(app.clock.as_ref()).map_err(internal)?;
         let field = field.parse().map_err(internal)?;
         let value = Zeroizing::new(text.to_vec());
-        let (payload, commitments) =
-            seal_payload(app.kms.as_ref(), &app.kek, &tenant, id, field, value)
-                .await
-                .map_err(internal)?;
+        let (payload, commitments) = seal_payload(&app.keys, &tenant, id, field, value).await?;
         let leaf = self
             .draft(kind, outcome)
             .leaf(id, app.clock.unix_micros(), commitments)

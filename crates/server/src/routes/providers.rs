@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
-use strongroom_envelope::{ContextError, EncryptionContext, seal};
+use strongroom_envelope::{ContextError, EncryptionContext};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::{column, internal, not_found, seconds, webhooks};
@@ -51,9 +51,11 @@ pub async fn store(
     Path(name): Path<String>,
     Json(asked): Json<NewCredential>,
 ) -> Result<Response, Problem> {
-    const UPSERT: &str = "insert into app.provider_credentials (tenant_id, name, sealed, stored_at) \
-         values ($1, $2, $3, $4) on conflict (tenant_id, name) \
-         do update set sealed = excluded.sealed, stored_at = excluded.stored_at";
+    const UPSERT: &str = "insert into app.provider_credentials \
+         (tenant_id, name, sealed, stored_at, kek, kek_version) \
+         values ($1, $2, $3, $4, $5, $6) on conflict (tenant_id, name) \
+         do update set sealed = excluded.sealed, stored_at = excluded.stored_at, \
+         kek = excluded.kek, kek_version = excluded.kek_version";
     check_name(&name)?;
     let length = asked.credential.len();
     if !(1..=4096).contains(&length) || !asked.credential.bytes().all(|b| b.is_ascii_graphic()) {
@@ -66,16 +68,21 @@ pub async fn store(
     let secret = Zeroizing::new(asked.credential.as_bytes().to_vec());
     let context = context(&name).map_err(internal)?;
     let id = tenant.tenant();
-    let sealed = seal(app.kms.as_ref(), &app.kek, &id, &context, &secret)
-        .await
-        .map_err(|error| {
-            tracing::error!(%error, "a credential was not sealed");
-            Problem::new(Kind::Unavailable, "the key store is not available")
-        })?;
+    let sealed = app.keys.seal(&id, &context, &secret).await?;
     let now = seconds(app.clock.unix_seconds());
     let mut tx = tenant.begin(Access::Write).await?;
-    tx.query(UPSERT, &[id.as_uuid(), &name, &sealed, &now])
-        .await?;
+    tx.query(
+        UPSERT,
+        &[
+            id.as_uuid(),
+            &name,
+            &sealed.bytes,
+            &now,
+            &sealed.kek,
+            &sealed.kek_version,
+        ],
+    )
+    .await?;
     webhooks::enqueue(
         &app,
         &mut tx,
@@ -125,8 +132,8 @@ pub async fn remove(
     tenant: TenantContext,
     Path(name): Path<String>,
 ) -> Result<Response, Problem> {
-    const DELETE: &str = "update app.provider_credentials set sealed = '', stored_at = $2 \
-         where name = $1 and sealed <> '' returning name";
+    const DELETE: &str = "update app.provider_credentials set sealed = '', kek = null, \
+         kek_version = null, stored_at = $2 where name = $1 and sealed <> '' returning name";
     check_name(&name)?;
     let now = seconds(app.clock.unix_seconds());
     let mut tx = tenant.begin(Access::Write).await?;

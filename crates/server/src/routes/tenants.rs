@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::audit::new_origin;
 use crate::body::Json;
 use crate::gates::{Caller, RequestHandle, TenantContext, commit_recorded};
+use crate::keystore::store_kek;
 use crate::postgres::{Access, TenantTx};
 use crate::problem::{Kind, Problem};
 
@@ -50,6 +51,7 @@ pub async fn create(
     }
     let tenant = new_id(&app).and_then(|id| TenantId::from_uuid(id).map_err(internal))?;
     create_key(&app, tenant).await?;
+    let kek = app.keys.first_kek(&tenant).await?;
     let context = operator.for_new_tenant(tenant);
     let mut tx = context.begin(Access::Write).await?;
     let owner = Role::Owner.capabilities();
@@ -61,6 +63,7 @@ pub async fn create(
         owner,
     )
     .await?;
+    store_kek(&mut tx, &kek).await.map_err(internal)?;
     let resource = Some(tenant.to_string());
     let receipt = commit_recorded(&app, &request, &caller, tx, "tenant.created", resource).await?;
     let log = json!({ "first_receipt": receipt.to_header() });
@@ -74,7 +77,7 @@ pub async fn create(
 }
 
 async fn create_key(app: &App, tenant: TenantId) -> Result<(), Problem> {
-    match app.key_admin.create(&tenant, &app.kek).await {
+    match app.key_admin.create(&tenant, &app.root).await {
         Ok(()) | Err(KmsError::AlreadyExists) => Ok(()),
         Err(error) => {
             tracing::error!(%error, "a tenant's key was not made");

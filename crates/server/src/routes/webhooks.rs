@@ -8,7 +8,6 @@ use http::StatusCode;
 use reqwest::Url;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use strongroom_envelope::seal;
 use strongroom_webhook_sig::SigningSecret;
 use uuid::Uuid;
 
@@ -44,7 +43,8 @@ pub async fn create(
     Json(asked): Json<NewEndpoint>,
 ) -> Result<Response, Problem> {
     const INSERT: &str = "insert into app.webhook_endpoints \
-         (tenant_id, id, url, sealed_secret, created_at) values ($1, $2, $3, $4, $5)";
+         (tenant_id, id, url, sealed_secret, created_at, kek, kek_version) \
+         values ($1, $2, $3, $4, $5, $6, $7)";
     let url = asked.url.parse().ok().filter(|url: &Url| {
         url.as_str().len() <= 2048 && check_url(url, app.config.webhooks_allow_loopback).is_ok()
     });
@@ -61,20 +61,23 @@ pub async fn create(
     let context = secret_context(id).map_err(internal)?;
     let text = secret.expose_text();
     let owner = tenant.tenant();
-    let sealed = seal(
-        app.kms.as_ref(),
-        &app.kek,
-        &owner,
-        &context,
-        text.as_bytes(),
-    )
-    .await
-    .map_err(internal)?;
+    let sealed = app.keys.seal(&owner, &context, text.as_bytes()).await?;
     let now = seconds(app.clock.unix_seconds());
     let mut tx = tenant.begin(Access::Write).await?;
     check_count(&mut tx).await?;
-    tx.query(INSERT, &[owner.as_uuid(), &id, &url, &sealed, &now])
-        .await?;
+    tx.query(
+        INSERT,
+        &[
+            owner.as_uuid(),
+            &id,
+            &url,
+            &sealed.bytes,
+            &now,
+            &sealed.kek,
+            &sealed.kek_version,
+        ],
+    )
+    .await?;
     let resource = Some(format!("webhook/{id}"));
     commit_recorded(&app, &request, &caller, tx, "webhook.create", resource).await?;
     let body = json!({ "id": id.to_string(), "url": url, "secret": text.as_str() });

@@ -228,8 +228,15 @@ impl Database {
         .await
         .unwrap();
         tx.query(
-            "insert into app.provider_credentials (tenant_id, name, sealed, stored_at) \
-             values ($1, 'default', $2, 0)",
+            "insert into app.tenant_keks values ($1, 'tenant', 1, 'active', 0, $2, 1, 'root', 1, $2)",
+            &[tenant.as_uuid(), &[7_u8; 32].as_slice()],
+        )
+        .await
+        .unwrap();
+        tx.query(
+            "insert into app.provider_credentials \
+             (tenant_id, name, sealed, stored_at, kek, kek_version) \
+             values ($1, 'default', $2, 0, 'tenant', 1)",
             &[tenant.as_uuid(), &name.as_bytes()],
         )
         .await

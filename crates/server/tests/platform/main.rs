@@ -19,6 +19,7 @@ mod generations;
 mod hang_ups;
 mod isolation_check;
 mod key_limits;
+mod keystore;
 mod kills;
 mod platform;
 mod request_id_thread;

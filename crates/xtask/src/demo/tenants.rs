@@ -155,7 +155,7 @@ pub(crate) fn store_credential(
         tenant.id
     ))?;
     checked.that(
-        sealed.contains("kek") && !sealed.contains(CREDENTIAL),
+        sealed.contains("tenant") && !sealed.contains(CREDENTIAL),
         "the row is sealed under the tenant's own key, wrapped by the KMS",
         "it is not",
     )?;
