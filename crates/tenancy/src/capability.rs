@@ -56,6 +56,16 @@ registry! {
     WebhooksManage = "webhooks:manage",
     /// Change the tenant's PII policy.
     PolicyManage = "policy:manage",
+    /// Seal data under the tenant's keys.
+    KeysSeal = "keys:seal",
+    /// Open data that was sealed under the tenant's keys.
+    KeysOpen = "keys:open",
+    /// See the tenant's keys and rotate them.
+    KeysRotate = "keys:rotate",
+    /// Destroy a subject's keys, and with them all that is sealed under them.
+    KeysShred = "keys:shred",
+    /// Destroy a tenant's keys; the platform's operator alone.
+    TenantsShred = "tenants:shred",
     /// Create tenants; the platform's operator alone.
     TenantsCreate = "tenants:create",
 }

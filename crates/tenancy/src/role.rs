@@ -56,6 +56,10 @@ const OWNER: &[Capability] = &[
     Capability::ApiKeysManage,
     Capability::BillingView,
     Capability::OrganisationDelete,
+    Capability::KeysSeal,
+    Capability::KeysOpen,
+    Capability::KeysRotate,
+    Capability::KeysShred,
 ];
 
 impl Role {
@@ -140,9 +144,10 @@ mod tests {
     }
 
     #[test]
-    fn no_tenant_role_creates_tenants() {
+    fn no_tenant_role_creates_or_shreds_tenants() {
         for role in Role::ALL {
             assert!(!role.capabilities().contains(Capability::TenantsCreate));
+            assert!(!role.capabilities().contains(Capability::TenantsShred));
         }
     }
 }
