@@ -90,7 +90,35 @@ create table app.tenant_deks (
   primary key (tenant_id, dek_id),
   foreign key (tenant_id, kek, kek_version) references app.tenant_keks
 );
+create index tenant_deks_active on app.tenant_deks (tenant_id) where state = 'active';
 create index tenant_deks_by_kek on app.tenant_deks (tenant_id, kek, kek_version, dek_id);
+
+-- Rotations of a tenant's keys, and how far each has come: it goes on from here after a crash.
+create table app.key_rotations (
+  tenant_id   uuid    not null references app.tenants,
+  id          uuid    not null,
+  cause       text    not null check (cause in ('schedule', 'break-glass')),
+  exposed     text    not null check (exposed in ('none', 'old_wraps', 'kek', 'dek')),
+  reencrypt   boolean not null,
+  request_id  text    not null,
+  cutoff      bigint  not null, -- what was made until then is replaced
+  phase       text    not null default 'making' check (phase in ('making', 'spreading',
+              'rewrapping', 'reencrypting', 'overlapping', 'finished', 'superseded')),
+  due_at      bigint  not null default 0,
+  worked_at   timestamptz not null default '-infinity',
+  rows_done   bigint  not null default 0,
+  rows_total  bigint,
+  started_at  bigint  not null,
+  finished_at bigint,
+  check ((finished_at is null) = (phase not in ('finished', 'superseded'))),
+  primary key (tenant_id, id)
+);
+create unique index key_rotations_open on app.key_rotations (tenant_id) where finished_at is null;
+
+create table app.key_schedules (
+  tenant_id     uuid primary key references app.tenants,
+  rotation_days int  not null check (rotation_days between 1 and 365)
+);
 
 create table app.provider_credentials (
   tenant_id    uuid   not null references app.tenants,
@@ -164,9 +192,13 @@ create table app.audit_leaves (
   event_id  uuid   not null,
   leaf      bytea  not null check (length(leaf) <= 1024),
   leaf_hash bytea  not null check (length(leaf_hash) = 32),
+  slice     text   check (slice in ('break-glass')), -- events to be reviewed by themselves
   primary key (tenant_id, idx),
   unique (tenant_id, event_id)
 );
+
+create index audit_leaves_by_slice on app.audit_leaves (tenant_id, slice, idx)
+  where slice is not null;
 
 -- Sealed payloads, apart from the leaves so that one can go while the other stays.
 create table app.audit_payloads (
@@ -262,6 +294,9 @@ grant update (sealed, stored_at, kek, kek_version) on app.provider_credentials
 -- trigger lets nobody change it.
 grant select (tenant_id, name, version, state, created_at), insert, update (created_at)
   on app.tenant_keks to strongroom_gateway;
+grant select, insert on app.key_rotations to strongroom_gateway;
+grant update (phase, finished_at) on app.key_rotations to strongroom_gateway;
+grant select, insert, update (rotation_days) on app.key_schedules to strongroom_gateway;
 grant select, insert on app.pii_policies to strongroom_gateway;
 grant select, insert on app.webhook_endpoints to strongroom_gateway;
 grant update (disabled_at) on app.webhook_endpoints to strongroom_gateway;
@@ -289,9 +324,24 @@ grant update (disabled_at) on app.webhook_endpoints to strongroom_deliverer;
 grant update (attempts, next_attempt_at, delivered_at, last_status)
   on app.webhook_outbox to strongroom_deliverer;
 
-grant select, insert on app.platform_keys, app.tenant_keks, app.tenant_deks
+grant select, insert on app.platform_keys, app.tenant_keks, app.tenant_deks, app.key_rotations
   to strongroom_keymaster;
-grant update (created_at) on app.tenant_keks to strongroom_keymaster;
+grant update (created_at, state, wrapped) on app.tenant_keks to strongroom_keymaster;
+grant update (kek, kek_version, wrapped, state) on app.tenant_deks to strongroom_keymaster;
+grant update (phase, due_at, worked_at, rows_done, rows_total, finished_at)
+  on app.key_rotations to strongroom_keymaster;
+grant select on app.key_schedules to strongroom_keymaster;
+grant select (tenant_id) on app.tenants to strongroom_keymaster;
+-- What is wrapped again when a key is rotated, and where.
+grant select (tenant_id, name, sealed, kek, kek_version), update (sealed, kek, kek_version)
+  on app.provider_credentials to strongroom_keymaster;
+grant select (tenant_id, id, sealed_secret, kek, kek_version),
+  update (sealed_secret, kek, kek_version) on app.webhook_endpoints to strongroom_keymaster;
+grant update (sealed, kek, kek_version) on app.platform_keys to strongroom_keymaster;
+grant select, update (sealed, dek_id) on app.audit_payloads to strongroom_keymaster;
+grant select (tenant_id), insert (tenant_id), update (stamp) on app.generations
+  to strongroom_keymaster;
+grant insert (tenant_id, event_id, leaf) on app.audit_staged to strongroom_keymaster;
 
 grant select on app.generations to strongroom_watcher;
 
@@ -329,5 +379,21 @@ create policy keymaster_keks on app.tenant_keks to strongroom_keymaster
   using (true) with check (true);
 create policy keymaster_deks on app.tenant_deks to strongroom_keymaster
   using (true) with check (true);
+create policy keymaster_rotations on app.key_rotations to strongroom_keymaster
+  using (true) with check (true);
+create policy keymaster_tenants on app.tenants for select to strongroom_keymaster
+  using (true);
+create policy keymaster_schedules on app.key_schedules for select to strongroom_keymaster
+  using (true);
+create policy keymaster_credentials on app.provider_credentials to strongroom_keymaster
+  using (true) with check (true);
+create policy keymaster_endpoints on app.webhook_endpoints to strongroom_keymaster
+  using (true) with check (true);
+create policy keymaster_payloads on app.audit_payloads to strongroom_keymaster
+  using (true) with check (true);
+create policy keymaster_generations on app.generations to strongroom_keymaster
+  using (true) with check (true);
+create policy keymaster_staged on app.audit_staged for insert to strongroom_keymaster
+  with check (true);
 create policy authenticator_keys on app.api_keys for select to strongroom_auth_owner
   using (true);

@@ -43,8 +43,21 @@ pub struct Config {
     pub token_lifetime_seconds: u64,
     /// How often logs that grew are signed, in seconds.
     pub checkpoint_seconds: u64,
+    /// When tenants' keys are rotated.
+    pub keys: KeyTimes,
     /// What is logged.
     pub log: String,
+}
+
+/// When keys are rotated, and how long what is destroyed may linger.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyTimes {
+    /// After how many days a key is rotated.
+    pub rotation_days: u32,
+    /// How long an old version is kept that nothing is wrapped under, in seconds.
+    pub overlap_seconds: u64,
+    /// How long backups are kept, in days.
+    pub backup_retention_days: u32,
 }
 
 /// The rate limits' figures.
@@ -157,6 +170,11 @@ impl Config {
             trusted_proxies,
             token_lifetime_seconds: values.between("tokens.lifetime_seconds", 1, 900)?,
             checkpoint_seconds: values.between("audit.checkpoint_seconds", 10, 300)?,
+            keys: KeyTimes {
+                rotation_days: values.between("keys.rotation_days", 1, 365)?,
+                overlap_seconds: values.between("keys.overlap_seconds", 1, 3600)?,
+                backup_retention_days: values.between("keys.backup_retention_days", 0, 3650)?,
+            },
             log: values.text("log").to_owned(),
         };
         Ok(config)

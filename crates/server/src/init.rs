@@ -24,6 +24,7 @@ use crate::routes::tenants::provision;
 /// What the platform's operator may do.
 const OPERATOR: CapabilitySet = CapabilitySet::of(&[
     Capability::TenantsCreate,
+    Capability::TenantsShred,
     Capability::ApiKeysManage,
     Capability::AuditRead,
     Capability::AuditOperate,

@@ -10,29 +10,31 @@
 
 mod cache;
 mod data_keys;
+mod inner;
 mod records;
 mod roots;
+mod rotations;
+mod shredding;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use strongroom_envelope::{
-    DekId, EncryptionContext, KekRecord, KeyLocation, KeyRef, KeyRefError, OpenError, Plaintext,
-    Provider, Recipient, SealError, TenantKeys, inspect,
+    DekId, EncryptionContext, KekRecord, KeyLocation, KeyRef, KeyRefError, Plaintext, TenantKeys,
+    inspect,
 };
 use strongroom_tenancy::TenantId;
-use tokio::time::Instant;
 
-use self::cache::{Cache, Held, Slot, Whose};
-use self::data_keys::DataKeys;
+use self::cache::{Cache, Whose};
+use self::inner::{Inner, wrap_of};
 use crate::clock::Clock;
 use crate::generations::Generations;
 use crate::postgres::{CommitError, Job, QueryError, TenantTx};
 
-pub use data_keys::{MAX_AGE_SECONDS, MAX_BYTES, MAX_MESSAGES};
+pub use data_keys::{MAX_AGE, MAX_BYTES, MAX_MESSAGES};
 pub use records::RecordError;
 pub use roots::Roots;
+pub use rotations::{Exposed, RotationError};
+pub use shredding::{Destroyed, Doomed};
 
 /// The name of each tenant's root key in its KMS.
 pub const ROOT: &str = "root";
@@ -40,25 +42,14 @@ pub const ROOT: &str = "root";
 /// The name of each tenant's own KEK.
 pub const TENANT: &str = "tenant";
 
-/// How long the loading of a tenant's keys may take.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// How often a use begins again because the keys changed in between.
-const TRIES: usize = 4;
+/// The KEK of records that carry their data key and lie elsewhere: nothing wraps them again, so its
+/// old versions are never destroyed by a rotation. A subject's is this, a slash and its name.
+pub const EXPORT: &str = "export";
 
 /// The keys of every tenant. Cheap to clone.
 #[derive(Clone)]
 pub struct KeyStore {
     inner: Arc<Inner>,
-}
-
-struct Inner {
-    job: Job,
-    roots: Roots,
-    generations: Generations,
-    cache: Arc<Cache>,
-    clock: Arc<dyn Clock>,
-    tenant: KeyRef,
 }
 
 /// A record that carries its data key, and the KEK version that wraps it: a row has all three.
@@ -139,7 +130,8 @@ impl KeyStore {
         context: &EncryptionContext,
         plaintext: &[u8],
     ) -> Result<Sealed, KeyStoreError> {
-        self.inner.seal(tenant, context, plaintext).await
+        let whose = self.inner.own(tenant);
+        self.inner.seal(&whose, context, plaintext).await
     }
 
     /// Opens a record that carries its data key.
@@ -153,7 +145,8 @@ impl KeyStore {
         context: &EncryptionContext,
         sealed: &[u8],
     ) -> Result<Plaintext, KeyStoreError> {
-        self.inner.open(tenant, context, sealed).await
+        let whose = self.inner.own(tenant);
+        self.inner.open(&whose, context, sealed).await
     }
 
     /// Seals a record under the tenant's shared data key, whose row is stored when this returns.
@@ -166,7 +159,8 @@ impl KeyStore {
         context: &EncryptionContext,
         plaintext: &[u8],
     ) -> Result<(DekId, Vec<u8>), KeyStoreError> {
-        self.inner.seal_detached(tenant, context, plaintext).await
+        let whose = self.inner.own(tenant);
+        self.inner.seal_detached(&whose, context, plaintext).await
     }
 
     /// Opens a record that names its data key.
@@ -179,7 +173,59 @@ impl KeyStore {
         context: &EncryptionContext,
         sealed: &[u8],
     ) -> Result<Plaintext, KeyStoreError> {
-        self.inner.open_detached(tenant, context, sealed).await
+        let whose = self.inner.own(tenant);
+        self.inner.open_detached(&whose, context, sealed).await
+    }
+
+    /// Seals for a service under a KEK other than the tenant's own; the first record makes it.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::NoKey`] when it is destroyed.
+    pub async fn seal_under(
+        &self,
+        tenant: &TenantId,
+        name: &KeyRef,
+        context: &EncryptionContext,
+        plaintext: &[u8],
+    ) -> Result<Sealed, KeyStoreError> {
+        let whose = Whose::new(*tenant, name);
+        self.inner.ensure(&whose).await?;
+        self.inner.seal(&whose, context, plaintext).await
+    }
+
+    /// As [`KeyStore::seal_under`], under a shared data key.
+    ///
+    /// # Errors
+    /// [`KeyStoreError::NoKey`] when the KEK is destroyed.
+    pub async fn seal_detached_under(
+        &self,
+        tenant: &TenantId,
+        name: &KeyRef,
+        context: &EncryptionContext,
+        plaintext: &[u8],
+    ) -> Result<(DekId, Vec<u8>), KeyStoreError> {
+        let whose = Whose::new(*tenant, name);
+        self.inner.ensure(&whose).await?;
+        self.inner.seal_detached(&whose, context, plaintext).await
+    }
+
+    /// Opens a record of either form, if it is under this KEK.
+    ///
+    /// # Errors
+    /// As [`KeyStore::open`]; [`KeyStoreError::NoKey`] when the KEK is destroyed or never was.
+    pub async fn open_under(
+        &self,
+        tenant: &TenantId,
+        name: &KeyRef,
+        context: &EncryptionContext,
+        sealed: &[u8],
+    ) -> Result<Plaintext, KeyStoreError> {
+        let whose = Whose::new(*tenant, name);
+        match inspect(sealed).map_err(|_| KeyStoreError::Failed)?.key {
+            KeyLocation::Inline(_) => self.inner.open(&whose, context, sealed).await,
+            KeyLocation::Detached(_) => self.inner.open_detached(&whose, context, sealed).await,
+            _ => Err(KeyStoreError::Failed),
+        }
     }
 
     /// Makes the first version of a new tenant's KEK, to be stored with [`store_kek`]. The
@@ -247,217 +293,6 @@ pub fn describe(bytes: Vec<u8>) -> Result<Sealed, KeyStoreError> {
     })
 }
 
-/// The KEK that wraps a record's own data key.
-fn wrap_of(sealed: &[u8]) -> Option<(KeyRef, u32)> {
-    let KeyLocation::Inline(wraps) = inspect(sealed).ok()?.key else {
-        return None;
-    };
-    let wrap = wraps
-        .into_iter()
-        .find(|wrap| wrap.provider == Provider::TENANT_KEK)?;
-    Some((wrap.key_ref, wrap.key_version))
-}
-
-impl Inner {
-    async fn seal(
-        &self,
-        tenant: &TenantId,
-        context: &EncryptionContext,
-        plaintext: &[u8],
-    ) -> Result<Sealed, KeyStoreError> {
-        let whose = Whose::new(*tenant, &self.tenant);
-        for _ in 0..TRIES {
-            let held = self.held(&whose).await?;
-            let sealed = self.use_now(&whose, &held, |held| {
-                let kek = Recipient::new(&held.keys, &whose.name);
-                strongroom_envelope::seal(&[kek], tenant, context, plaintext).now_or_never()
-            });
-            match sealed {
-                Some(Some(sealed)) => return describe(sealed.map_err(unsealed)?),
-                // Keys in memory answer at once.
-                Some(None) => return Err(KeyStoreError::Unavailable),
-                None => {}
-            }
-        }
-        Err(KeyStoreError::Unavailable)
-    }
-
-    async fn open(
-        &self,
-        tenant: &TenantId,
-        context: &EncryptionContext,
-        sealed: &[u8],
-    ) -> Result<Plaintext, KeyStoreError> {
-        let whose = Whose::new(*tenant, &self.tenant);
-        let (name, version) = wrap_of(sealed).ok_or(KeyStoreError::Failed)?;
-        if name != whose.name {
-            return Err(KeyStoreError::Failed);
-        }
-        for _ in 0..TRIES {
-            let held = self.held(&whose).await?;
-            if self.is_behind(&whose, &held, version).await? {
-                continue;
-            }
-            let opened = self.use_now(&whose, &held, |held| {
-                let kek = Recipient::new(&held.keys, &whose.name);
-                strongroom_envelope::open(&[kek], tenant, context, sealed).now_or_never()
-            });
-            match opened {
-                Some(Some(opened)) => return opened.map_err(unopened),
-                Some(None) => return Err(KeyStoreError::Unavailable),
-                None => {}
-            }
-        }
-        Err(KeyStoreError::Unavailable)
-    }
-
-    async fn seal_detached(
-        &self,
-        tenant: &TenantId,
-        context: &EncryptionContext,
-        plaintext: &[u8],
-    ) -> Result<(DekId, Vec<u8>), KeyStoreError> {
-        let whose = Whose::new(*tenant, &self.tenant);
-        for _ in 0..TRIES {
-            let held = self.held(&whose).await?;
-            let Some(sealing) = self.sealing(&whose, &held).await? else {
-                continue;
-            };
-            if !sealing.uses.admit(plaintext.len() as u64) {
-                continue;
-            }
-            let sealed = self.use_now(&whose, &held, |_| {
-                sealing.key.seal(tenant, context, plaintext)
-            });
-            if let Some(sealed) = sealed {
-                return Ok((sealing.uses.id, sealed.map_err(unsealed)?));
-            }
-        }
-        Err(KeyStoreError::Unavailable)
-    }
-
-    async fn open_detached(
-        &self,
-        tenant: &TenantId,
-        context: &EncryptionContext,
-        sealed: &[u8],
-    ) -> Result<Plaintext, KeyStoreError> {
-        let whose = Whose::new(*tenant, &self.tenant);
-        let KeyLocation::Detached(id) = inspect(sealed).map_err(|_| KeyStoreError::Failed)?.key
-        else {
-            return Err(KeyStoreError::Failed);
-        };
-        for _ in 0..TRIES {
-            let held = self.held(&whose).await?;
-            let Some(key) = self.opening(&whose, &held, &id).await? else {
-                continue;
-            };
-            let opened = self.use_now(&whose, &held, |_| key.open(tenant, context, sealed));
-            if let Some(opened) = opened {
-                return opened.map_err(unopened);
-            }
-        }
-        Err(KeyStoreError::Unavailable)
-    }
-
-    /// Uses what is held, if that is allowed at this moment.
-    fn use_now<T>(&self, whose: &Whose, held: &Held, work: impl FnOnce(&Held) -> T) -> Option<T> {
-        let lease = self.generations.lease().ok()?;
-        (lease.generation(whose.tenant) == held.generation).then(|| work(held))
-    }
-
-    /// The keys, from memory or from the database and the KMS; loaded once for all who wait.
-    async fn held(&self, whose: &Whose) -> Result<Arc<Held>, KeyStoreError> {
-        let slot = self.cache.slot(whose);
-        let lapsed = |error| {
-            tracing::error!(%error, "keys are not used");
-            KeyStoreError::Unavailable
-        };
-        let confirmed = self.generations.confirm().await.map_err(lapsed);
-        let generation = confirmed?.generation(whose.tenant);
-        if let Some(held) = slot.current(generation) {
-            return Ok(held);
-        }
-        let asked = Instant::now();
-        let mut last_failure = slot.loading.lock().await;
-        let confirmed = self.generations.confirm().await.map_err(lapsed);
-        // Before the load: a change in the course of it is seen as one.
-        let generation = confirmed?.generation(whose.tenant);
-        if let Some(held) = slot.current(generation) {
-            return Ok(held);
-        }
-        if let Some((at, error)) = *last_failure
-            && at >= asked
-        {
-            return Err(error);
-        }
-        let loaded = tokio::time::timeout(PATIENCE, self.load(whose));
-        match loaded.await.unwrap_or(Err(KeyStoreError::Unavailable)) {
-            Ok(keys) => {
-                let held = Arc::new(Held {
-                    generation,
-                    keys,
-                    data_keys: DataKeys::default(),
-                });
-                slot.keep(&held);
-                Ok(held)
-            }
-            Err(error) => {
-                *last_failure = Some((Instant::now(), error));
-                Err(error)
-            }
-        }
-    }
-
-    async fn load(&self, whose: &Whose) -> Result<TenantKeys, KeyStoreError> {
-        let failed = |error: RecordError| {
-            tracing::error!(%error, tenant = %whose.tenant, "a tenant's keys were not loaded");
-            KeyStoreError::Unavailable
-        };
-        let loaded = async {
-            let mut tx = self.job.begin().await?;
-            let found = records::read(&mut tx, &whose.tenant, &whose.name).await?;
-            tx.rollback().await;
-            if found.is_empty() {
-                return Ok(None);
-            }
-            let root = self.roots.of(&whose.tenant);
-            let keys = TenantKeys::load(root.recipient(), &whose.tenant, &found).await?;
-            Ok(Some(keys))
-        };
-        loaded.await.map_err(failed)?.ok_or(KeyStoreError::NoKey)
-    }
-
-    /// Whether a KEK version was made since the keys were loaded, by a node that is ahead of this
-    /// one. They are forgotten then.
-    async fn is_behind(
-        &self,
-        whose: &Whose,
-        held: &Arc<Held>,
-        version: u32,
-    ) -> Result<bool, KeyStoreError> {
-        if held.knows(&whose.name, version) {
-            return Ok(false);
-        }
-        // The number is what a record says: nothing is loaded again for one that never was.
-        let known = async {
-            let mut tx = self.job.begin().await?;
-            let known = records::is_live(&mut tx, whose, version).await?;
-            tx.rollback().await;
-            Ok::<_, QueryError>(known)
-        };
-        let known = known.await.map_err(unavailable)?;
-        if known {
-            self.slot(whose).forget(held);
-        }
-        Ok(known)
-    }
-
-    fn slot(&self, whose: &Whose) -> Arc<Slot> {
-        self.cache.slot(whose)
-    }
-}
-
 impl From<QueryError> for KeyStoreError {
     fn from(error: QueryError) -> Self {
         unavailable(error)
@@ -473,15 +308,4 @@ impl From<CommitError> for KeyStoreError {
 fn unavailable(error: impl std::fmt::Display) -> KeyStoreError {
     tracing::error!(%error, "keys are not available");
     KeyStoreError::Unavailable
-}
-
-fn unsealed(error: SealError) -> KeyStoreError {
-    unavailable(error)
-}
-
-fn unopened(error: OpenError) -> KeyStoreError {
-    match error {
-        OpenError::Kms(error) => unavailable(error),
-        _ => KeyStoreError::Failed,
-    }
 }

@@ -43,6 +43,10 @@ registry! {
     InvalidBody = "invalid-body", 400, "invalid_request_error", "the body is not what this route takes";
     /// A field is refused.
     InvalidField = "invalid-field", 400, "invalid_request_error", "a field is refused";
+    /// Break-glass, or a destruction, without a reason.
+    ReasonRequired = "reason-required", 400, "invalid_request_error", "a reason is required";
+    /// A sealed record does not open; why is not said.
+    RecordUnopened = "record-unopened", 400, "invalid_request_error", "the record does not open";
     /// `stream: true`.
     StreamUnsupported = "stream-unsupported", 400, "invalid_request_error", "streaming is not supported";
     /// The tenant's policy blocks what the text holds.
@@ -69,6 +73,8 @@ registry! {
     BodyTimeout = "body-timeout", 408, "invalid_request_error", "the body did not come in time";
     /// The object is there already.
     Conflict = "conflict", 409, "invalid_request_error", "the object exists already";
+    /// The key is destroyed, and with it what was sealed under it.
+    KeyDestroyed = "key-destroyed", 410, "invalid_request_error", "the key is destroyed";
     /// The body is too long.
     BodyTooLarge = "body-too-large", 413, "invalid_request_error", "the body is too long";
     /// Not JSON by its content type.
@@ -231,6 +237,9 @@ impl From<crate::keystore::KeyStoreError> for Problem {
         if error == KeyStoreError::Unavailable {
             return Self::new(Kind::Unavailable, "the tenant's keys are not available")
                 .with_retry_after(1);
+        }
+        if error == KeyStoreError::NoKey {
+            return Self::new(Kind::KeyDestroyed, "the key is destroyed");
         }
         tracing::error!(%error, "a request failed");
         Self::new(Kind::Internal, "the platform failed")

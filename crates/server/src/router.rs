@@ -10,7 +10,9 @@ use strongroom_tenancy::Capability;
 
 use crate::app::App;
 use crate::gates;
-use crate::routes::{api_keys, audit, chat, policy, providers, public, tenants, token, webhooks};
+use crate::routes::{
+    api_keys, audit, chat, keys, policy, providers, public, seal, tenants, token, webhooks,
+};
 
 /// What a route asks of its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +106,14 @@ pub fn routes() -> Vec<Route> {
             "tenant.create",
             post(tenants::create),
         ),
+        route(
+            Method::POST,
+            "/v1/tenants/{id}/shred",
+            may(C::TenantsShred),
+            Write,
+            "tenant.shred",
+            post(keys::shred_tenant),
+        ),
         // Credentials.
         route(
             Method::POST,
@@ -173,6 +183,63 @@ pub fn routes() -> Vec<Route> {
                 post(chat::complete),
             )
         },
+        // Keys.
+        route(
+            Method::POST,
+            "/v1/seal",
+            may(C::KeysSeal),
+            Write,
+            "keys.seal",
+            post(seal::seal),
+        ),
+        route(
+            Method::POST,
+            "/v1/open",
+            may(C::KeysOpen),
+            Write,
+            "keys.open",
+            post(seal::open),
+        ),
+        route(
+            Method::GET,
+            "/v1/keys",
+            may(C::KeysRotate),
+            Read,
+            "keys.list",
+            get(keys::list),
+        ),
+        route(
+            Method::PUT,
+            "/v1/keys/schedule",
+            may(C::KeysRotate),
+            Write,
+            "keys.schedule",
+            put(keys::schedule),
+        ),
+        route(
+            Method::POST,
+            "/v1/keys/rotate",
+            may(C::KeysRotate),
+            Write,
+            "keys.rotate",
+            post(keys::rotate),
+        ),
+        route(
+            Method::GET,
+            "/v1/keys/rotations/{id}",
+            may(C::KeysRotate),
+            Read,
+            "keys.rotation",
+            get(keys::rotation),
+        ),
+        route(
+            Method::POST,
+            "/v1/keys/shred",
+            may(C::KeysShred),
+            Write,
+            "keys.shred",
+            post(keys::shred),
+        ),
         // Policy.
         route(
             Method::PUT,

@@ -7,6 +7,7 @@ use strongroom_tenancy::TenantId;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::events::slice_of;
 use super::items::{Entry, Item};
 use crate::postgres::{CommitError, JobTx, QueryError};
 
@@ -175,9 +176,9 @@ pub(super) async fn insert(
     list: &[Entry],
 ) -> Result<(), BatchError> {
     const INSERT_LEAVES: &str = "insert into app.audit_leaves \
-         (tenant_id, idx, event_id, leaf, leaf_hash) \
-         select $1, i, e, l, h from unnest($2::bigint[], $3::uuid[], $4::bytea[], $5::bytea[]) \
-         as u (i, e, l, h)";
+         (tenant_id, idx, event_id, leaf, leaf_hash, slice) \
+         select $1, i, e, l, h, s from unnest($2::bigint[], $3::uuid[], $4::bytea[], $5::bytea[], \
+         $6::text[]) as u (i, e, l, h, s)";
     const INSERT_PAYLOADS: &str = "insert into app.audit_payloads \
          (tenant_id, event_id, sealed, dek_id) \
          select $1, e, p, d from unnest($2::uuid[], $3::bytea[], $4::bytea[]) as u (e, p, d)";
@@ -187,13 +188,14 @@ pub(super) async fn insert(
         .collect();
     let ids: Vec<Uuid> = list.iter().map(|entry| entry.event_id).collect();
     let leaves: Vec<&[u8]> = list.iter().map(|entry| entry.leaf.as_slice()).collect();
+    let slices: Vec<Option<&str>> = list.iter().map(|entry| slice_of(&entry.leaf)).collect();
     let hashes: Vec<&[u8]> = list
         .iter()
         .map(|entry| entry.leaf_hash.as_bytes().as_slice())
         .collect();
     tx.query(
         INSERT_LEAVES,
-        &[tenant.as_uuid(), &indices, &ids, &leaves, &hashes],
+        &[tenant.as_uuid(), &indices, &ids, &leaves, &hashes, &slices],
     )
     .await
     .map_err(|error| of_log(tenant, error))?;

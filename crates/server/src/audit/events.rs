@@ -63,6 +63,19 @@ impl Draft {
     }
 }
 
+/// Where a log's break-glass events are read by themselves.
+pub const BREAK_GLASS: &str = "break-glass";
+
+/// The slice of the log that an event also belongs to, by its kind.
+pub(super) fn slice_of(leaf: &[u8]) -> Option<&'static str> {
+    let event = Leaf::decode(leaf).ok()?;
+    event
+        .kind
+        .as_str()
+        .starts_with("break_glass.")
+        .then_some(BREAK_GLASS)
+}
+
 /// Draws an event id, a UUIDv7.
 ///
 /// # Errors

@@ -9,7 +9,8 @@ mod sequencer;
 mod verification;
 
 pub use checkpoints::{CheckpointError, Checkpointer};
-pub use events::{Draft, EventError, new_event_id};
+pub use events::{BREAK_GLASS, Draft, EventError, new_event_id};
+pub(crate) use payloads::payload_context;
 pub use payloads::{PayloadError, SealedPayload, open_payload, seal_payload};
 pub use sequencer::{AuditError, Sequencer, SequencerHandle};
 pub use verification::{TenantReport, verify_tenant};

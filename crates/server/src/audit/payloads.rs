@@ -45,7 +45,7 @@ pub async fn seal_payload(
     value: Zeroizing<Vec<u8>>,
 ) -> Result<(SealedPayload, Vec<Commitment>), PayloadError> {
     let payload = Payload::generate(event_id, vec![(field, value)])?;
-    let (context, encoded) = (context(event_id)?, payload.encode());
+    let (context, encoded) = (payload_context(event_id)?, payload.encode());
     let (dek, bytes) = keys.seal_detached(tenant, &context, &encoded).await?;
     Ok((SealedPayload { bytes, dek }, payload.commitments()))
 }
@@ -60,12 +60,14 @@ pub async fn open_payload(
     event_id: Uuid,
     sealed: &[u8],
 ) -> Result<Payload, PayloadError> {
-    let context = context(event_id)?;
+    let context = payload_context(event_id)?;
     let opened = keys.open_detached(tenant, &context, sealed).await?;
     Ok(Payload::decode(&opened)?)
 }
 
-fn context(event_id: Uuid) -> Result<EncryptionContext, strongroom_envelope::ContextError> {
+pub(crate) fn payload_context(
+    event_id: Uuid,
+) -> Result<EncryptionContext, strongroom_envelope::ContextError> {
     EncryptionContext::new([
         ("purpose", "audit-payload".to_owned()),
         ("event", event_id.to_string()),

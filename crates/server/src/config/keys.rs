@@ -123,6 +123,24 @@ pub const KEYS: &[Key] = &[
         "300",
         "how often logs that grew are signed, 10 to 300",
     ),
+    key(
+        "keys.rotation_days",
+        "90",
+        "how old a tenant's key-encryption key becomes before it is rotated, 1 to 365 days, unless \
+         the tenant has a schedule of its own",
+    ),
+    key(
+        "keys.overlap_seconds",
+        "60",
+        "how long the old version of a rotated key is kept once nothing is wrapped under it, 1 to \
+         3600; longer than any request takes from reading a sealed row to opening it",
+    ),
+    key(
+        "keys.backup_retention_days",
+        "35",
+        "how long backups of the database are kept, 0 to 3650 days: what receipts of destroyed \
+         keys say",
+    ),
     key("log", "info", "what is logged, in tracing's filter syntax"),
 ];
 

@@ -1,7 +1,8 @@
-//! Work without a request: checkpoints on schedule, and webhook deliveries.
+//! Work without a request: checkpoints on schedule, webhook deliveries, key rotations.
 
 mod delivery;
 mod destination;
+mod rotation;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,9 +40,14 @@ impl Jobs {
             }
         });
         let deliveries = deliverer.run(stop.clone());
+        let rotations = rotation::Rotator::new(app).run(stop.clone());
         Self {
             stop,
-            tasks: vec![tokio::spawn(checkpoints), tokio::spawn(deliveries)],
+            tasks: vec![
+                tokio::spawn(checkpoints),
+                tokio::spawn(deliveries),
+                tokio::spawn(rotations),
+            ],
         }
     }
 

@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
-use strongroom_envelope::{KeyRef, TenantKeys};
+use strongroom_envelope::{KeyCache, KeyRef, TenantKeys};
 use strongroom_tenancy::TenantId;
 use tokio::time::Instant;
 
 use super::KeyStoreError;
-use super::data_keys::{DataKeys, Uses};
 use crate::generations::Generation;
 
 /// Most KEKs that are kept, of all tenants.
@@ -31,7 +30,7 @@ pub(super) struct Held {
     /// What they were loaded under.
     pub(super) generation: Generation,
     pub(super) keys: TenantKeys,
-    pub(super) data_keys: DataKeys,
+    pub(super) data_keys: KeyCache,
 }
 
 /// A place for one KEK.
@@ -46,9 +45,7 @@ pub(super) struct Slot {
 #[derive(Default)]
 pub(super) struct Cache {
     slots: Mutex<HashMap<Whose, Arc<Slot>>>,
-    /// How much each tenant's data key has sealed. It holds no key, and outlives the key's copy.
-    uses: Mutex<HashMap<Whose, Arc<Uses>>>,
-    uses_of_slots: AtomicU64,
+    looks: AtomicU64,
 }
 
 impl Whose {
@@ -93,7 +90,7 @@ impl Cache {
     /// The place for this KEK. When there are too many, those that were not used for longest go.
     pub(super) fn slot(&self, whose: &Whose) -> Arc<Slot> {
         let mut slots = lock(&self.slots);
-        let now = self.uses_of_slots.fetch_add(1, Ordering::Relaxed);
+        let now = self.looks.fetch_add(1, Ordering::Relaxed);
         if let Some(slot) = slots.get(whose) {
             slot.used.store(now, Ordering::Relaxed);
             return Arc::clone(slot);
@@ -128,25 +125,6 @@ impl Cache {
             .values()
             .filter(|slot| slot.held.load().is_some())
             .count()
-    }
-
-    /// How much the data key in use has sealed.
-    pub(super) fn uses(&self, whose: &Whose) -> Option<Arc<Uses>> {
-        lock(&self.uses).get(whose).map(Arc::clone)
-    }
-
-    /// Another data key is in use from now on.
-    pub(super) fn begin_uses(&self, whose: &Whose, uses: &Arc<Uses>) {
-        let mut all = lock(&self.uses);
-        if all.len() >= KEPT {
-            // A tenant whose count is lost gets a new data key.
-            let oldest = all
-                .iter()
-                .min_by_key(|(_, uses)| uses.since)
-                .map(|(whose, _)| whose.clone());
-            oldest.and_then(|oldest| all.remove(&oldest));
-        }
-        all.insert(whose.clone(), Arc::clone(uses));
     }
 }
 

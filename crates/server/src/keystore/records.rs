@@ -13,6 +13,13 @@ pub(super) const INSERT: &str = "insert into app.tenant_keks (tenant_id, name, v
      created_at, check_value, provider, root_key, root_version, wrapped) \
      values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
 
+/// The first version of a KEK that two nodes may make at once.
+pub(super) const INSERT_FIRST: &str = "insert into app.tenant_keks (tenant_id, name, version, \
+     state, created_at, check_value, provider, root_key, root_version, wrapped) \
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict do nothing";
+
+const IS_KNOWN: &str = "select from app.tenant_keks where tenant_id = $1 and name = $2 limit 1";
+
 const READ: &str = "select version, state, created_at, check_value, provider, root_key, \
      root_version, wrapped from app.tenant_keks \
      where tenant_id = $1 and name = $2 and state <> 'destroyed' order by version";
@@ -23,7 +30,7 @@ const IS_LIVE: &str = "select from app.tenant_keks \
 const INSERT_DEK: &str = "insert into app.tenant_deks \
      (tenant_id, dek_id, kek, kek_version, wrapped, created_at) values ($1, $2, $3, $4, $5, $6)";
 
-const READ_DEK: &str = "select kek, kek_version, wrapped, state from app.tenant_deks \
+const READ_DEK: &str = "select kek, kek_version, wrapped from app.tenant_deks \
      where tenant_id = $1 and dek_id = $2";
 
 /// Why a key's row was not read or written.
@@ -62,12 +69,6 @@ pub(super) struct Row<'a> {
     root_version: i64,
     wrapped: &'a [u8],
     name: &'a str,
-}
-
-/// A data key's row.
-pub(super) struct DekRow {
-    pub(super) wrapped: WrappedDek,
-    pub(super) is_active: bool,
 }
 
 impl<'a> Row<'a> {
@@ -141,6 +142,15 @@ fn record(
     })
 }
 
+/// Whether a KEK of this name is or was.
+pub(super) async fn is_known(tx: &mut JobTx, whose: &Whose) -> Result<bool, QueryError> {
+    let tenant = whose.tenant;
+    let rows = tx
+        .query(IS_KNOWN, &[tenant.as_uuid(), &whose.name.as_str()])
+        .await?;
+    Ok(!rows.is_empty())
+}
+
 /// Whether there is such a version and it is not destroyed.
 pub(super) async fn is_live(
     tx: &mut JobTx,
@@ -183,25 +193,22 @@ pub(super) async fn insert_dek(
     Ok(())
 }
 
-/// A data key's row, if there is one.
+/// A data key as its row has it, if there is one.
 pub(super) async fn read_dek(
     tx: &mut JobTx,
     tenant: &TenantId,
     id: &DekId,
-) -> Result<Option<DekRow>, RecordError> {
+) -> Result<Option<WrappedDek>, RecordError> {
     let id = id.as_bytes().as_slice();
     let rows = tx.query(READ_DEK, &[tenant.as_uuid(), &id]).await?;
     let Some(row) = rows.first() else {
         return Ok(None);
     };
-    Ok(Some(DekRow {
-        wrapped: WrappedDek {
-            provider: Provider::TENANT_KEK,
-            key_ref: column::<String>(row, 0)?.parse()?,
-            key_version: number(column::<i32>(row, 1)?, "kek_version")?,
-            bytes: column(row, 2)?,
-        },
-        is_active: column::<String>(row, 3)? == "active",
+    Ok(Some(WrappedDek {
+        provider: Provider::TENANT_KEK,
+        key_ref: column::<String>(row, 0)?.parse()?,
+        key_version: number(column::<i32>(row, 1)?, "kek_version")?,
+        bytes: column(row, 2)?,
     }))
 }
 

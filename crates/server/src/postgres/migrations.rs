@@ -38,6 +38,8 @@ const MIGRATIONS: &[Migration] = &[Migration {
         "app.generations",
         "app.tenant_keks",
         "app.tenant_deks",
+        "app.key_rotations",
+        "app.key_schedules",
     ],
     lookups: include_str!("../../migrations/0001_lookups.sql"),
 }];

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{column, internal, not_found};
 use crate::app::App;
-use crate::audit::{open_payload, verify_tenant};
+use crate::audit::{BREAK_GLASS, open_payload, verify_tenant};
 use crate::gates::{Caller, RequestHandle, TenantContext};
 use crate::postgres::{Access, TenantTx};
 use crate::problem::{Kind, Problem};
@@ -32,6 +32,8 @@ pub struct Page {
     from: Option<u64>,
     /// How many, 1 to 1000; 100 when absent.
     limit: Option<u16>,
+    /// `break-glass` for those events alone; all when absent.
+    slice: Option<String>,
 }
 
 /// The log's name, its size and the public keys that verify it.
@@ -61,15 +63,25 @@ pub async fn log(State(app): State<Arc<App>>, tenant: TenantContext) -> Result<R
 /// A problem.
 pub async fn entries(tenant: TenantContext, Query(page): Query<Page>) -> Result<Response, Problem> {
     const ENTRIES: &str = "select idx, leaf, leaf_hash from app.audit_leaves \
-         where idx >= $1 order by idx limit $2";
+         where idx >= $1 and ($3::text is null or slice = $3) order by idx limit $2";
     let from = i64::try_from(page.from.unwrap_or(0)).map_err(|_| not_found())?;
     let limit = page.limit.unwrap_or(100);
     if !(1..=1000).contains(&limit) {
         let problem = Problem::new(Kind::InvalidField, "expected 1 to 1000");
         return Err(problem.with_param("limit"));
     }
+    if page
+        .slice
+        .as_deref()
+        .is_some_and(|slice| slice != BREAK_GLASS)
+    {
+        let problem = Problem::new(Kind::InvalidField, "expected break-glass");
+        return Err(problem.with_param("slice"));
+    }
     let mut tx = tenant.begin(Access::Read).await?;
-    let rows = tx.query(ENTRIES, &[&from, &i64::from(limit)]).await?;
+    let rows = tx
+        .query(ENTRIES, &[&from, &i64::from(limit), &page.slice])
+        .await?;
     tx.rollback().await;
     let mut entries = Vec::with_capacity(rows.len());
     for row in &rows {

@@ -3,9 +3,11 @@
 pub mod api_keys;
 pub mod audit;
 pub mod chat;
+pub mod keys;
 pub mod policy;
 pub mod providers;
 pub mod public;
+pub mod seal;
 pub mod tenants;
 pub mod token;
 pub mod webhooks;

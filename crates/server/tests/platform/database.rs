@@ -228,8 +228,12 @@ impl Database {
         .await
         .unwrap();
         tx.query(
-            "insert into app.tenant_keks values ($1, 'tenant', 1, 'active', 0, $2, 1, 'root', 1, $2)",
-            &[tenant.as_uuid(), &[7_u8; 32].as_slice()],
+            "insert into app.tenant_keks values ($1, 'tenant', 1, 'active', $3, $2, 1, 'root', 1, $2)",
+            &[
+                tenant.as_uuid(),
+                &[7_u8; 32].as_slice(),
+                &i64::try_from(SystemClock.unix_seconds()).unwrap(),
+            ],
         )
         .await
         .unwrap();
