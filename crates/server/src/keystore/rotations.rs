@@ -244,7 +244,7 @@ impl KeyStore {
         Ok(started)
     }
 
-    /// Does one batch of the rotation that waited for longest; whether there is more to do now.
+    /// Does one batch of the rotation that waited for longest; whether there was any.
     ///
     /// # Errors
     /// [`RotationError`]; that rotation is left alone for five seconds.
@@ -267,7 +267,7 @@ impl KeyStore {
                 .await?;
             tx.commit().await?;
         }
-        worked
+        worked.map(|()| true)
     }
 
     async fn work(
@@ -276,9 +276,8 @@ impl KeyStore {
         rotation: Rotation,
         now: u64,
         overlap_seconds: u64,
-    ) -> Result<bool, RotationError> {
+    ) -> Result<(), RotationError> {
         let (mut done, mut due) = (0, 0);
-        let mut is_more = true;
         let next = match rotation.phase {
             Phase::Making => {
                 if self.make(&mut tx, &rotation, now).await? {
@@ -298,7 +297,7 @@ impl KeyStore {
                     Phase::Rewrapping
                 } else if batches::is_wrap_left(&mut tx, &rotation.tenant).await? {
                     // Somebody has them in hand, or this node has not heard of the new version.
-                    is_more = false;
+                    due = now.saturating_add(1);
                     Phase::Rewrapping
                 } else {
                     Phase::Reencrypting
@@ -309,7 +308,7 @@ impl KeyStore {
                 if done > 0 {
                     Phase::Reencrypting
                 } else if batches::is_payload_left(&mut tx, &rotation.tenant).await? {
-                    is_more = false;
+                    due = now.saturating_add(1);
                     Phase::Reencrypting
                 } else {
                     due = now.saturating_add(overlap_seconds);
@@ -332,7 +331,7 @@ impl KeyStore {
         )
         .await?;
         tx.commit().await?;
-        Ok(is_more)
+        Ok(())
     }
 
     /// Makes new versions; whether there may be more to make.
