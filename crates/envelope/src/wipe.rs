@@ -12,7 +12,7 @@ pub(crate) fn wipe(bytes: &mut [u8]) {
     zeroize::optimization_barrier(bytes);
 }
 
-/// How far down the stack the work below leaves copies, and more: `tests/memory.rs` searches for
+/// How far down the stack the work below leaves copies, and more: `tests/memory` searches for
 /// them. AWS-LC keeps its keys' schedules on the heap, RustCrypto on the stack; frames are larger
 /// when nothing is optimised.
 const RESIDUE: usize = {
