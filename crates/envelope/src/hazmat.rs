@@ -15,6 +15,7 @@ use crate::key_ref::KeyRef;
 use crate::key_wrap::KeyWrapper;
 use crate::kms::WrappedDek;
 use crate::provider::Provider;
+use crate::stream_key::StreamKey;
 
 /// Where a record's key is to be.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +47,8 @@ impl KeyPlace<'_> {
 /// [`MAX_COMPACT`](crate::MAX_COMPACT) bytes.
 ///
 /// # Security
-/// The caller answers for the DEK being what the wraps hold, and salt and nonce being fresh.
+/// The caller answers for the DEK being what the wraps hold, and salt and nonce being fresh. With
+/// the feature `fips` the nonce is the module's own, whatever is given here.
 pub fn seal_compact(
     dek: &Dek,
     place: KeyPlace<'_>,
@@ -65,6 +67,27 @@ pub fn seal_compact(
         .seal(context, salt, nonce, plaintext, &mut sealed)
         .map_err(|_| SealError::Cipher)?;
     Ok(sealed)
+}
+
+/// Seals a record in the stream suite, of any length, with a given key and salt.
+///
+/// # Errors
+/// [`SealError::Wrap`] when the wraps do not fit the header, [`SealError::Cipher`] when the cipher
+/// fails.
+///
+/// # Security
+/// The caller answers for the DEK being what the wraps hold, and the salt being fresh.
+pub fn seal_stream(
+    dek: &Dek,
+    place: KeyPlace<'_>,
+    tenant: &TenantId,
+    context: &EncryptionContext,
+    salt: &[u8; 24],
+    plaintext: &[u8],
+) -> Result<Vec<u8>, SealError> {
+    let mut front = Vec::new();
+    place.write(Suite::Stream, &mut front)?;
+    StreamKey::new(dek, tenant).seal_with(&front, context, salt, plaintext)
 }
 
 /// Wraps a key as the local keyring and tenants' KEKs do, with a given nonce of 24 bytes.

@@ -39,9 +39,19 @@ impl StreamKey {
         context: &EncryptionContext,
         plaintext: &[u8],
     ) -> Result<Vec<u8>, SealError> {
+        self.seal_with(front, context, &random::bytes()?, plaintext)
+    }
+
+    /// The same with a given salt.
+    pub(crate) fn seal_with(
+        &self,
+        front: &[u8],
+        context: &EncryptionContext,
+        salt: &[u8; SALT],
+        plaintext: &[u8],
+    ) -> Result<Vec<u8>, SealError> {
         let (key, context) = (self.input_key.expose_secret(), self.context(context));
-        let salt = random::bytes()?;
-        seal_to_vec(front, key, &context, &salt, plaintext, NonZeroUsize::MIN)
+        seal_to_vec(front, key, &context, salt, plaintext, NonZeroUsize::MIN)
             .map_err(|_| SealError::Cipher)
     }
 

@@ -4,7 +4,8 @@ import base64, hashlib, json, pathlib, struct, uuid
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from open import kek_check, lookup_tag, message_keys, wrap_aad, xaes
+from check_vectors import kek_check, lookup_tag
+from open import CHUNK, TAG, chunk_nonce, message_keys, stream_keys, wrap_aad, xaes
 
 TENANT, OTHER = "0190b2a4-8c7e-7d3a-9f00-0242ac120002", "0190b2a4-8c7e-7d3a-9f00-0242ac120003"
 LOCAL, TENANT_KEK = 1, 2
@@ -18,6 +19,7 @@ KEYS = {
 }
 DEK = bytes(range(128, 160))
 SALT, NONCE, WRAP_NONCE = bytes(range(16)), bytes(range(12)), bytes(range(16, 40))
+STREAM_SALT = bytes(range(40, 64))
 DEK_ID = bytes(range(224, 240))
 CONTEXT = [["purpose", "provider-credential"], ["name", "openai"]]
 PLAINTEXT = b"sk-example"
@@ -61,9 +63,11 @@ def detached(rest, dek_id=DEK_ID):
     return b"S\x01\x01\x01" + dek_id + rest
 
 
-def add(name, sealed, expect="failed", tenant=TENANT, context=CONTEXT, allowed=((LOCAL, "root"),), **more):
-    SEALED.append({"name": name, "origin": "pyca/cryptography", "suite": "compact", "tenant": tenant, "context": context,
-                   "allowed": [list(pair) for pair in allowed], "sealed": sealed.hex(), "expect": expect, **more})
+def add(name, sealed, expect="failed", tenant=TENANT, context=CONTEXT, allowed=((LOCAL, "root"),), suite="compact", **more):
+    """What is sealed is bytes, or the pieces that `check_vectors.py` joins."""
+    sealed = {"pieces": sealed} if isinstance(sealed, list) else {"sealed": sealed.hex()}
+    SEALED.append({"name": name, "origin": "pyca/cryptography", "suite": suite, "tenant": tenant, "context": context,
+                   "allowed": [list(pair) for pair in allowed], **sealed, "expect": expect, **more})
 
 
 def valid(name, wraps=((LOCAL, "root", 2),), plaintext=PLAINTEXT, context=CONTEXT, **more):
@@ -189,6 +193,94 @@ def refused():
     add("wrapped key of 1025 bytes", record([raw_wrap(b"a", 1, bytes(1025))], body()), wrapped_key)
 
 
+def stream_body(plaintext=PLAINTEXT, tenant=TENANT, context=CONTEXT, dek=DEK, salt=STREAM_SALT, commitment=None, first=0, chunk=CHUNK):
+    key, base, committed = stream_keys(dek, uuid.UUID(tenant).bytes, context, salt)
+    chunks = [plaintext[at : at + chunk] for at in range(0, len(plaintext) + 1, chunk)]
+    sealed = [AESGCM(key).encrypt(chunk_nonce(base, n), part, None) for n, part in enumerate(chunks, first)]
+    return salt + (commitment or committed) + b"".join(sealed)
+
+
+def pattern(length):
+    return bytes(n % 251 for n in range(length))
+
+
+STREAM = b"S\x01\x02"
+HEAD, WHOLE, LAST = 56, CHUNK + TAG, 100
+LONG = stream_body(pattern(2 * CHUNK + LAST))
+
+
+def pieces(*parts):
+    """Parts of LONG are told by where they are in it; the head and the first chunk of any stream of the pattern are parts of it."""
+    return [part.hex() if isinstance(part, bytes) else list(part) for part in parts]
+
+
+def streams():
+    inline, elsewhere = record([wrap()], b"", STREAM + b"\0"), STREAM + b"\x01" + DEK_ID
+    head, a, b = (0, HEAD), (HEAD, HEAD + WHOLE), (HEAD + WHOLE, HEAD + 2 * WHOLE)
+    last, whole = (HEAD + 2 * WHOLE, len(LONG)), (0, len(LONG))
+    fronts = (("", inline, {"wraps": [[LOCAL, "root", 2]]}), ("detached ", elsewhere, {"detached": True}))
+
+    def stream(name, sealed, *more, **others):
+        add(f"stream, {name}", sealed, *more, suite="stream", **others)
+
+    for form, front, more in fronts:
+        for name, plaintext in (("empty", b""), ("10 bytes", PLAINTEXT), ("1000 bytes", pattern(1000))):
+            stream(form + name, front + stream_body(plaintext), "ok", plaintext=plaintext.hex(), **more)
+        for name, length, tail in (("16 KiB", CHUNK, ()), ("16 KiB and a byte", CHUNK + 1, ()), ("32 KiB and 100 bytes", 2 * CHUNK + LAST, (b, last))):
+            sealed = stream_body(pattern(length))
+            assert sealed[: HEAD + WHOLE] == LONG[: HEAD + WHOLE]
+            tail = tail or (sealed[HEAD + WHOLE :],)
+            stream(form + name, pieces(front, (0, HEAD + WHOLE), *tail), "ok", plaintext_length=length, **more)
+        more.pop("wraps", None)
+        good = front + stream_body()
+        stream(form + "another tenant", good, tenant=OTHER, **more)
+        stream(form + "another context value", good, context=[["purpose", "provider-credential"], ["name", "other"]], **more)
+        stream(form + "a context pair fewer", good, context=CONTEXT[:1], **more)
+        stream(form + "a context pair more", good, context=CONTEXT + [["x", "y"]], **more)
+        stream(form + "under another key", front + stream_body(dek=bytes(32)), **more)
+        stream(form + "sealed for another tenant", front + stream_body(tenant=OTHER), **more)
+        stream(form + "commitment to another key", front + stream_body(commitment=bytes(32)), **more)
+        for name, at in (("salt", 0), ("commitment", 24), ("ciphertext", HEAD), ("tag", HEAD + len(PLAINTEXT) + TAG - 1)):
+            at += len(front)
+            stream(form + f"altered {name}", good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :], **more)
+        for name, length in (("salt, at 0", 0), ("salt, at 23", 23), ("commitment", 55), ("tag of the last chunk", HEAD + TAG - 1), ("last chunk", HEAD + 20)):
+            stream(form + f"cut inside {name}", good[: len(front) + length], **more)
+        stream(form + "longer by one byte", good + b"\0", **more)
+        other = stream_body(pattern(2 * CHUNK + LAST), salt=bytes(24))
+        for name, parts in (
+            ("no chunk", (head,)),
+            ("last chunk missing", (head, a, b)),
+            ("last two chunks missing, or the empty one of 16 KiB", (head, a)),
+            ("first chunk missing", (head, b, last)),
+            ("middle chunk missing", (head, a, last)),
+            ("the last chunk alone", (head, last)),
+            ("whole chunks swapped", (head, b, a, last)),
+            ("last two chunks swapped", (head, a, last, b)),
+            ("a chunk twice", (head, a, b, b, last)),
+            ("the last chunk twice", (whole, last)),
+            ("a whole chunk after the last", (whole, a)),
+            ("an empty chunk after the last", (whole, stream_body(b"", salt=STREAM_SALT)[HEAD:])),
+            ("last chunk of another stream", (head, a, b, other[-LAST - TAG :])),
+            ("head of another stream", (other[:HEAD], a, b, last)),
+            ("three chunks, cut by one byte", ((0, len(LONG) - 1),)),
+            ("three chunks, longer by one byte", (whole, b"\0")),
+            ("altered tag of the first chunk", (head, (HEAD, HEAD + WHOLE - 1), bytes([LONG[HEAD + WHOLE - 1] ^ 1]), b, last)),
+        ):
+            stream(form + name, pieces(front, *parts), **more)
+    good = inline + stream_body()
+    stream("two wraps, the second allowed", record([wrap("vault", 1), wrap()], stream_body(), STREAM + b"\0"), "ok",
+           plaintext=PLAINTEXT.hex(), wraps=[[LOCAL, "vault", 1], [LOCAL, "root", 2]])
+    stream("two wraps, the first of another DEK", record([wrap(dek=bytes(32)), wrap()], stream_body(), STREAM + b"\0"), "ok", plaintext=PLAINTEXT.hex())
+    stream("a user's KEK", record([wrap("user:17", 1, provider=TENANT_KEK)], stream_body(), STREAM + b"\0"), "ok", allowed=[(TENANT_KEK, "user:17")],
+           plaintext=PLAINTEXT.hex(), wraps=[[TENANT_KEK, "user:17", 1]])
+    stream("key not allowed", good, allowed=[(LOCAL, "vault")])
+    stream("wrap made for another tenant", record([wrap(version=1, tenant=OTHER)], stream_body(), STREAM + b"\0"))
+    stream("detached, id not known", STREAM + b"\x01" + bytes(16) + stream_body(), detached=True)
+    stream("chunks numbered from one", inline + stream_body(first=1))
+    stream("chunks of eight bytes", inline + stream_body(chunk=8))
+    stream("called compact", good[:2] + b"\x01" + good[3:])
+
+
 def kek(comment, name, version=1, tenant=TENANT, root=("root", 2), key=None, check=None, expect="ok"):
     key = key or KEYS[TENANT_KEK, tenant, name, version]
     check = check or kek_check(key, uuid.UUID(tenant).bytes, name.encode(), version)
@@ -226,11 +318,11 @@ def tags():
                             "value": value.hex(), "tag": tag.hex()})
 
 
-for part in (keys, accepted, failed, refused, tags):
+for part in (keys, accepted, failed, refused, streams, tags):
     part()
 path = pathlib.Path(__file__).parent / "vectors" / "sealed.json"
-inputs = {"dek": DEK, "salt": SALT, "nonce": NONCE, "wrap_nonce": WRAP_NONCE}
+inputs = {"dek": DEK, "salt": SALT, "nonce": NONCE, "wrap_nonce": WRAP_NONCE, "stream_salt": STREAM_SALT}
 file = {"keyrings": {tenant: keyring(tenant) for tenant in (TENANT, OTHER)}, **{name: value.hex() for name, value in inputs.items()},
-        "keks": KEKS, "deks": DEKS, "lookup_tags": LOOKUP_TAGS, "sealed": SEALED}
+        "stream_body": base64.b64encode(LONG).decode(), "keks": KEKS, "deks": DEKS, "lookup_tags": LOOKUP_TAGS, "sealed": SEALED}
 path.write_text(json.dumps(file, indent=1, ensure_ascii=False) + "\n")
 print(len(KEKS + LOOKUP_TAGS + SEALED), "vectors")

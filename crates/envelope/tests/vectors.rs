@@ -1,5 +1,8 @@
 //! Every vector of `tests/vectors/sealed.json`, opened and, where it opens, sealed again; and the
 //! second implementation, `tests/open.py`, on the same vectors and on what was sealed just now.
+//!
+//! A long plaintext is told by its length: byte i is i mod 251. A long record is told in pieces:
+//! hexadecimal, or from where to where in `stream_body`.
 
 #![cfg(feature = "std")]
 #![allow(
@@ -12,16 +15,20 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use pollster::block_on;
 use serde_json::Value;
 use strongroom_envelope::hazmat::{self, KeyPlace};
 use strongroom_envelope::{
     DataKey, Dek, DekId, EncryptionContext, HeaderError, KekRecord, KekState, KeyAdmin as _,
     KeyLocation, KeyRef, Kms, KmsError, LocalKms, LookupKey, OpenError, Plaintext, Provider,
-    Recipient, Suite, TagLength, TenantKeys, WrappedDek, inspect, open, seal,
+    Recipient, Suite, TagLength, TenantKeys, WrappedDek, inspect, open, seal, stream,
 };
 use strongroom_tenancy::TenantId;
 
@@ -35,6 +42,8 @@ struct Vectors {
 
 impl Vectors {
     fn load() -> Self {
+        #[cfg(feature = "fips")]
+        strongroom_envelope::fips::accept_streams_outside_the_approved_services();
         let path = folder().join("vectors/sealed.json");
         let file: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
         let directory = tempfile::tempdir().unwrap();
@@ -70,6 +79,22 @@ impl Vectors {
         Recipient::new(kms, key)
     }
 
+    /// What is sealed in a vector.
+    fn sealed(&self, vector: &Value) -> Vec<u8> {
+        let Some(pieces) = vector["pieces"].as_array() else {
+            return hex::decode(text(vector, "sealed")).unwrap();
+        };
+        let body = BASE64.decode(text(&self.file, "stream_body")).unwrap();
+        let piece = |piece: &Value| match piece.as_str() {
+            Some(piece) => hex::decode(piece).unwrap(),
+            None => {
+                let [start, end] = [0, 1].map(|at| piece[at].as_u64().unwrap());
+                body[usize::try_from(start).unwrap()..usize::try_from(end).unwrap()].to_vec()
+            }
+        };
+        pieces.iter().flat_map(piece).collect()
+    }
+
     fn open(
         &self,
         vector: &Value,
@@ -77,12 +102,10 @@ impl Vectors {
         context: &EncryptionContext,
         sealed: &[u8],
     ) -> Result<Plaintext, OpenError> {
-        let allowed: Vec<_> = vector["allowed"].as_array().unwrap().iter().collect();
-        let names: Vec<KeyRef> = allowed.iter().map(|pair| key_ref(&pair[1])).collect();
-        let providers = allowed.iter().map(|pair| pair[0].as_u64().unwrap());
-        let recipients: Vec<_> = providers
-            .zip(&names)
-            .map(|(provider, name)| self.recipient(provider, name))
+        let names = allowed(vector);
+        let recipients: Vec<_> = names
+            .iter()
+            .map(|(provider, name)| self.recipient(*provider, name))
             .collect();
         match block_on(open(&recipients, tenant, context, sealed)) {
             Err(OpenError::Detached) => {
@@ -94,6 +117,36 @@ impl Vectors {
             }
             other => other,
         }
+    }
+
+    /// The same as it is read, where it is a stream under keys of its own.
+    fn read(
+        &self,
+        vector: &Value,
+        tenant: &TenantId,
+        context: &EncryptionContext,
+        sealed: &[u8],
+    ) -> Option<std::io::Result<Vec<u8>>> {
+        if vector["suite"] != "stream" || vector["detached"] == true {
+            return None;
+        }
+        let names = allowed(vector);
+        let recipients: Vec<_> = names
+            .iter()
+            .map(|(provider, name)| self.recipient(*provider, name))
+            .collect();
+        let one = NonZeroUsize::MIN;
+        let reader = block_on(stream::open_reader(
+            &recipients,
+            tenant,
+            context,
+            one,
+            sealed,
+        ));
+        Some(reader.and_then(|mut reader| {
+            let mut plaintext = Vec::new();
+            reader.read_to_end(&mut plaintext).map(|_| plaintext)
+        }))
     }
 
     /// As a caller does that keeps DEKs in a table.
@@ -140,9 +193,13 @@ impl Vectors {
                 .collect();
             KeyPlace::Inline(&wraps)
         };
-        let (salt, nonce) = (bytes(&self.file, "salt"), bytes(&self.file, "nonce"));
-        assert_eq!(vector["suite"], "compact");
-        let again = hazmat::seal_compact(&dek, place, tenant, context, &salt, &nonce, plaintext);
+        let again = if vector["suite"] == "stream" {
+            let salt = bytes(&self.file, "stream_salt");
+            hazmat::seal_stream(&dek, place, tenant, context, &salt, plaintext)
+        } else {
+            let (salt, nonce) = (bytes(&self.file, "salt"), bytes(&self.file, "nonce"));
+            hazmat::seal_compact(&dek, place, tenant, context, &salt, &nonce, plaintext)
+        };
         Some(again.unwrap())
     }
 }
@@ -164,6 +221,25 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 
 fn bytes<const N: usize>(value: &Value, name: &str) -> [u8; N] {
     hex::decode(text(value, name)).unwrap().try_into().unwrap()
+}
+
+/// The providers and names of the keys that a vector may be opened with.
+fn allowed(vector: &Value) -> Vec<(u64, KeyRef)> {
+    let pairs = vector["allowed"].as_array().unwrap().iter();
+    pairs
+        .map(|pair| (pair[0].as_u64().unwrap(), key_ref(&pair[1])))
+        .collect()
+}
+
+fn pattern(length: usize) -> Vec<u8> {
+    (0..=250).cycle().take(length).collect()
+}
+
+fn plaintext(vector: &Value) -> Vec<u8> {
+    match vector["plaintext_length"].as_u64() {
+        Some(length) => pattern(length.try_into().unwrap()),
+        None => hex::decode(text(vector, "plaintext")).unwrap(),
+    }
 }
 
 fn key_ref(name: &Value) -> KeyRef {
@@ -215,32 +291,43 @@ fn wrapping_key(provider: u8, name: &str, version: u32) -> [u8; 32] {
 fn sealed_records() {
     let vectors = Vectors::load();
     let mut names = BTreeSet::new();
-    let mut resealed = 0;
+    let mut resealed = [0; 2];
     for vector in vectors.list("sealed") {
         let name = text(vector, "name");
         assert!(names.insert(name), "{name} stands twice");
         let tenant: TenantId = text(vector, "tenant").parse().unwrap();
         let context = context(&vector["context"]);
-        let sealed = hex::decode(text(vector, "sealed")).unwrap();
+        let sealed = vectors.sealed(vector);
         let expect = text(vector, "expect");
+        let read = vectors.read(vector, &tenant, &context, &sealed);
         match vectors.open(vector, &tenant, &context, &sealed) {
-            Ok(plaintext) => {
+            Ok(opened) => {
                 assert_eq!(expect, "ok", "{name}");
-                let opened = hex::encode(&*plaintext);
-                assert_eq!(opened, text(vector, "plaintext"), "{name}");
-                let again = vectors.seal_again(vector, &tenant, &context, &plaintext);
-                if let Some(again) = again {
-                    assert_eq!(again, sealed, "{name}");
-                    resealed += 1;
+                assert!(*opened == *plaintext(vector), "{name}");
+                if let Some(read) = read {
+                    assert!(read.unwrap() == *opened, "{name}");
                 }
+                // With `fips` the nonces are the module's.
+                let is_given = cfg!(not(feature = "fips"));
+                let again = vectors.seal_again(vector, &tenant, &context, &opened);
+                if let Some(again) = again.filter(|_| is_given) {
+                    assert!(again == sealed, "{name}");
+                    resealed[usize::from(vector["suite"] == "stream")] += 1;
+                }
+                continue;
             }
             Err(OpenError::Header(error)) => assert_eq!(error.to_string(), expect, "{name}"),
             Err(OpenError::Failed) => assert_eq!(expect, "failed", "{name}"),
             Err(error) => panic!("{name}: {error}"),
         }
+        assert!(read.is_none_or(|read| read.is_err()), "{name}");
     }
-    assert!(names.len() >= 110, "only {} vectors", names.len());
-    assert!(resealed >= 12, "only {resealed} sealed again");
+    assert!(names.len() >= 200, "only {} vectors", names.len());
+    if cfg!(not(feature = "fips")) {
+        let [compact, streams] = resealed;
+        assert!(compact >= 14, "only {compact} sealed again");
+        assert!(streams >= 14, "only {streams} streams sealed again");
+    }
 }
 
 /// The table of refusals has every error, and every field that a record can end in.
@@ -361,9 +448,9 @@ fn the_worked_example_of_the_specification_is_the_first_vector() {
     assert_eq!(shown, text(&vectors.file["sealed"][0], "sealed"));
 }
 
-/// Runs `open.py`. `STRONGROOM_PYTHON` names an interpreter that has `cryptography`; without it,
+/// Runs a program beside this one. `STRONGROOM_PYTHON` names an interpreter that has `cryptography`; without it,
 /// `python3` is taken if it does, and `None` says that there is none.
-fn second_implementation(arguments: &[&str]) -> Option<Vec<u8>> {
+fn second_implementation(program: &str, arguments: &[&str]) -> Option<Vec<u8>> {
     let named = std::env::var_os("STRONGROOM_PYTHON");
     let python = named.clone().unwrap_or_else(|| "python3".into());
     if named.is_none() {
@@ -377,18 +464,18 @@ fn second_implementation(arguments: &[&str]) -> Option<Vec<u8>> {
     }
     let output = Command::new(python)
         .arg("-B")
-        .arg(folder().join("open.py"))
+        .arg(folder().join(program))
         .args(arguments)
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {said}");
+    assert!(output.status.success(), "{program} {arguments:?}: {said}");
     Some(output.stdout)
 }
 
 #[test]
 fn the_second_implementation_agrees() {
-    let Some(output) = second_implementation(&[]) else {
+    let Some(output) = second_implementation("check_vectors.py", &[]) else {
         return;
     };
     let vectors = Vectors::load();
@@ -407,9 +494,27 @@ fn the_second_implementation_opens_what_was_sealed_just_now() {
     let context = EncryptionContext::new([("purpose", "export"), ("a", "")]).unwrap();
     let root = Recipient::new(&vectors.kms, &key);
     let file = vectors.directory.path().join("record");
-    for length in [0, 1, 1000, 65_536] {
-        let plaintext: Vec<u8> = (0..=250).cycle().take(length).collect();
-        let sealed = block_on(seal(&[root], &tenant, &context, &plaintext)).unwrap();
+    let one = NonZeroUsize::MIN;
+    for (length, is_written) in [
+        (0, false),
+        (1, false),
+        (1000, false),
+        (65_536, false),
+        (65_537, false),
+        (0, true),
+        (1000, true),
+        (200_000, true),
+    ] {
+        let plaintext = pattern(length);
+        let recipients = [root];
+        let sealed = if is_written {
+            let writer = stream::seal_writer(&recipients, &tenant, &context, one, Vec::new());
+            let mut writer = block_on(writer).unwrap();
+            writer.write_all(&plaintext).unwrap();
+            writer.finish().unwrap()
+        } else {
+            block_on(seal(&recipients, &tenant, &context, &plaintext)).unwrap()
+        };
         fs::write(&file, sealed).unwrap();
         let keyring = vectors.kms.path(&tenant);
         let arguments = [
@@ -420,7 +525,7 @@ fn the_second_implementation_opens_what_was_sealed_just_now() {
             "purpose=export",
             "a=",
         ];
-        let Some(output) = second_implementation(&arguments) else {
+        let Some(output) = second_implementation("open.py", &arguments) else {
             return;
         };
         assert!(output == plaintext, "{length} bytes");
