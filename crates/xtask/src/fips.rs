@@ -6,15 +6,16 @@ use crate::failure::Failure;
 use crate::program;
 use crate::project::Project;
 use crate::stage::{Counts, Outcome};
+use crate::test;
 
 /// The programs that build the module, and the packages they are in.
 const BUILDERS: &[(&str, &str)] = &[("cmake", "cmake"), ("go", "golang-go")];
 
 pub(crate) fn check(project: &Project) -> Outcome {
     install().map_err(|failure| (Counts::default(), failure))?;
-    program::run_tests(
-        &mut project
-            .cargo("test --package strongroom-envelope --features fips --lib --test fips --locked"),
+    test::envelope_too(
+        project,
+        "test --package strongroom-envelope --features fips --locked",
     )
 }
 

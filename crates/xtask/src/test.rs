@@ -89,17 +89,26 @@ fn clippy(project: &Project) -> Outcome {
 
 fn setup(project: &Project) -> Result<(), Failure> {
     setup::run()?;
-    venv::python(project).map(|_| ())
+    venv::python(project)?;
+    venv::ENVELOPE.python(project).map(|_| ())
 }
 
 fn tests(project: &Project) -> Outcome {
-    program::run_tests(&mut project.cargo(&format!("test {OURS} --locked")))
+    envelope_too(project, &format!("test {OURS} --locked"))
 }
 
 fn rustcrypto(project: &Project) -> Outcome {
-    program::run_tests(&mut project.cargo(
-        "test --package strongroom-envelope --no-default-features --features rustcrypto,std,conformance --locked",
-    ))
+    let features = "--no-default-features --features rustcrypto,std,conformance";
+    envelope_too(
+        project,
+        &format!("test --package strongroom-envelope {features} --locked"),
+    )
+}
+
+/// Runs tests, the envelope's second implementation among them.
+pub(crate) fn envelope_too(project: &Project, arguments: &str) -> Outcome {
+    let cargo = venv::with_second_implementation(project, project.cargo(arguments));
+    program::run_tests(&mut cargo.map_err(|failure| (Counts::default(), failure))?)
 }
 
 fn docs(project: &Project) -> Outcome {

@@ -26,6 +26,16 @@ pub(crate) const MOTO: Environment = Environment {
     requirements: "crates/xtask/requirements-moto.txt",
 };
 
+/// What the second implementation of sealed records is written with.
+pub(crate) const ENVELOPE: Environment = Environment {
+    folder: "venv-envelope",
+    requirements: "crates/xtask/requirements-envelope.txt",
+};
+
+/// Names the interpreter to the tests that run the second implementation: where it is named they
+/// must run it, and without it they may go without.
+const SECOND_IMPLEMENTATION: &str = "STRONGROOM_PYTHON";
+
 /// Makes the clients' environment, where there is a checkout to make it for.
 pub(crate) fn prepare() -> Result<(), Failure> {
     Project::find().map_or(Ok(()), |project| python(&project).map(|_| ()))
@@ -34,6 +44,15 @@ pub(crate) fn prepare() -> Result<(), Failure> {
 /// The Python interpreter of the clients' environment.
 pub(crate) fn python(project: &Project) -> Result<PathBuf, Failure> {
     CLIENTS.python(project)
+}
+
+/// Has the tests that cargo runs hold the envelope's second implementation against ours.
+pub(crate) fn with_second_implementation(
+    project: &Project,
+    mut cargo: Command,
+) -> Result<Command, Failure> {
+    cargo.env(SECOND_IMPLEMENTATION, ENVELOPE.python(project)?);
+    Ok(cargo)
 }
 
 impl Environment {
@@ -79,10 +98,39 @@ impl Environment {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_implementation_is_named_to_the_tests() {
+        let root = tempfile::tempdir().unwrap();
+        let project = Project {
+            root: root.path().into(),
+            target: root.path().join("target"),
+        };
+        let list = root.path().join(ENVELOPE.requirements);
+        let folder = project.target.join(ENVELOPE.folder);
+        let python = folder.join("bin/python");
+        for file in [&list, &folder.join("requirements.txt"), &python] {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "cryptography==1\n").unwrap();
+        }
+        let cargo = with_second_implementation(&project, project.cargo("test")).unwrap();
+        let named = cargo
+            .get_envs()
+            .find(|(name, _)| *name == SECOND_IMPLEMENTATION);
+        assert_eq!(named.unwrap().1, Some(python.as_os_str()));
+        fs::remove_file(list).unwrap();
+        assert!(with_second_implementation(&project, project.cargo("test")).is_err());
+    }
+
     #[test]
     fn every_requirement_is_pinned() {
-        let clients = include_str!("../requirements.txt").lines();
-        for line in clients.chain(include_str!("../requirements-moto.txt").lines()) {
+        let lists = [
+            include_str!("../requirements.txt"),
+            include_str!("../requirements-envelope.txt"),
+            include_str!("../requirements-moto.txt"),
+        ];
+        for line in lists.iter().flat_map(|list| list.lines()) {
             let (name, version) = line.split_once("==").unwrap();
             assert!(!name.is_empty() && !version.contains('*'), "{line}");
         }

@@ -17,6 +17,8 @@ use super::{OpenReader, Plaintext, SealBuffer, SealWriter, SeekReader, StreamErr
 /// use std::io::{Read as _, Write as _};
 /// use strongroom_envelope::stream::hazmat::Cobblestone256;
 ///
+/// # #[cfg(feature = "fips")]
+/// # strongroom_envelope::fips::accept_streams_outside_the_approved_services();
 /// let stream = Cobblestone256::new(&[7; 32], b"context");
 /// let mut writer = stream.seal_writer(&[1; 24], Vec::new())?;
 /// writer.write_all(b"a long story")?;

@@ -37,7 +37,14 @@ const LENGTHS: [usize; 9] = [
     40 * CHUNK - 1,
 ];
 
+/// The FIPS module refuses streams until they are accepted.
+fn accept_streams() {
+    #[cfg(feature = "fips")]
+    strongroom_envelope::fips::accept_streams_outside_the_approved_services();
+}
+
 fn stream() -> Cobblestone256<'static> {
+    accept_streams();
     Cobblestone256::new(&KEY, b"context")
 }
 
