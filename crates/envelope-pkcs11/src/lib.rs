@@ -6,7 +6,7 @@
 //! nobody else. What the token needs, and how keys lie in it, is `docs/operating/kms-pkcs11.md`.
 //!
 //! ```no_run
-//! use strongroom_envelope::{EncryptionContext, KeyAdmin, KeyRef, seal};
+//! use strongroom_envelope::{EncryptionContext, KeyAdmin, KeyRef, Recipient, seal};
 //! use strongroom_envelope_pkcs11::{Limits, Pin, Pkcs11Admin, Pkcs11Kms, Token};
 //! use strongroom_tenancy::TenantId;
 //!
@@ -14,12 +14,12 @@
 //! let pin = Pin::read("/etc/strongroom/token-pin")?;
 //! let token = Token::load("/usr/lib/softhsm/libsofthsm2.so", "strongroom", pin)?;
 //! let tenant: TenantId = "0190b2a4-8c7e-7d3a-9f00-0242ac120002".parse()?;
-//! let key: KeyRef = "tenant-root".parse()?;
+//! let key: KeyRef = "root".parse()?;
 //! Pkcs11Admin::connect(&token, Limits::default())?.create(&tenant, &key).await?;
 //!
 //! let kms = Pkcs11Kms::connect(&token, Limits::default())?;
 //! let context = EncryptionContext::new([("purpose", "provider-credential")])?;
-//! let sealed = seal(&kms, &key, &tenant, &context, b"sk-example").await?;
+//! let sealed = seal(&[Recipient::new(&kms, &key)], &tenant, &context, b"sk-example").await?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! # })?;
 //! # Ok::<(), Box<dyn std::error::Error>>(())
