@@ -2,7 +2,7 @@
 
 use strongroom_envelope::hazmat::{self, KeyPlace};
 use strongroom_envelope::{
-    DataKey, Dek, DekId, EncryptionContext, KeyLocation, OpenError, Suite, inspect,
+    DataKey, Dek, DekId, EncryptionContext, KeyLocation, OpenError, RewrapError, Suite, inspect,
     remove_recipient, to_inline,
 };
 use strongroom_tenancy::TenantId;
@@ -37,6 +37,9 @@ pub fn open(data: &[u8]) {
     assert_eq!(body.len(), inspection.body_bytes);
     if let KeyLocation::Inline(wraps) = &inspection.key {
         let mut record = data.to_vec();
+        assert_eq!(to_inline(wraps, &mut record), Err(RewrapError::Inline));
+        assert_eq!(record, data);
+        record = [&[b'S', 1, inspection.suite as u8, 1], &[0; 16], body].concat();
         assert_eq!(to_inline(wraps, &mut record), Ok(()));
         assert_eq!(record, data);
         if let Some(first) = wraps.first()

@@ -13,6 +13,9 @@ use crate::wipe::{Plaintext, Secret, is_equal};
 pub(crate) const SALT: usize = 16;
 pub(crate) const COMMITMENT: usize = 32;
 
+/// Salt and commitment: so much of a body tells whose it is.
+pub(crate) const HEAD: usize = SALT + COMMITMENT;
+
 /// The longest record that the compact suite seals, in bytes; above, it is the stream suite.
 pub const MAX_COMPACT: usize = 64 * 1024;
 
@@ -76,6 +79,17 @@ impl CompactKey {
             .and_then(|cipher| cipher.open_to(body.nonce, &[], body.ciphertext, body.tag, out))
             .ok()?;
         Some(plaintext)
+    }
+
+    /// Whether a body with this head was sealed under this key, for this context.
+    pub(crate) fn is_of(&self, context: &EncryptionContext, head: &[u8; HEAD]) -> bool {
+        let split = head.split_first_chunk();
+        split.is_some_and(|(salt, commitment)| {
+            let (_, expected) = self.derive(context, salt);
+            commitment
+                .first_chunk()
+                .is_some_and(|found| is_equal(&expected, found))
+        })
     }
 
     /// The message key and the commitment to it.

@@ -55,6 +55,7 @@ mod errors;
 pub mod fips;
 mod hash;
 pub mod hazmat;
+mod head;
 mod header;
 mod kek;
 mod key_ref;

@@ -2,12 +2,14 @@
 
 use strongroom_tenancy::TenantId;
 
+use crate::context::EncryptionContext;
 use crate::envelope::{Recipient, unwrap_until, wrap_for};
 use crate::errors::{OpenError, SealError};
+use crate::head::Head;
 use crate::header::{self, Header, HeaderError, KeyField, Suite, Wraps};
 use crate::kms::WrappedDek;
 use crate::provider::Provider;
-use crate::{DekId, KeyRef};
+use crate::{Dek, DekId, KeyRef};
 
 /// Why a record's recipients were not changed. The record is as it was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -19,6 +21,9 @@ pub enum RewrapError {
     /// The record's key is not in it: what is wrapped again is the row that keeps it.
     #[error("rewrap: the record's key is kept elsewhere, under its id")]
     Detached,
+    /// The record's key is in it already.
+    #[error("rewrap: the record's key is in it already")]
+    Inline,
     /// None of the record's wraps is for one of the recipients.
     #[error("rewrap: no wrap is for one of these recipients")]
     NoWrap,
@@ -70,16 +75,27 @@ pub async fn rewrap(
 /// second wrap in the old one's place.
 ///
 /// # Errors
-/// [`RewrapError`]; the record is then as it was.
+/// [`RewrapError`]; the record is then as it was. [`RewrapError::Open`] when no wrap of `with` holds
+/// the key that the body was sealed under, for this tenant and context.
+///
+/// # Security
+/// A wrap can be moved from one record to another. What is wrapped for the added is therefore what
+/// the body's head commits to and nothing else: name the context of the record that they are to
+/// read. The rest of the body is not looked at, and need not be there.
 pub async fn add_recipients(
     with: &[Recipient<'_>],
     added: &[Recipient<'_>],
     tenant: &TenantId,
+    context: &EncryptionContext,
     sealed: &mut Vec<u8>,
 ) -> Result<(), RewrapError> {
-    let (header, _) = Header::parse(sealed)?;
+    let (header, body) = Header::parse(sealed)?;
     let inline = inline_wraps(&header)?;
-    let keep = |dek: &crate::Dek| Some(crate::Dek::from_bytes(dek.expose_bytes()));
+    let head = Head::of(header.suite, body)?;
+    let keep = |dek: &Dek| {
+        let is_its = head.is_under(dek, tenant, context);
+        is_its.then(|| Dek::from_bytes(dek.expose_bytes()))
+    };
     let dek = unwrap_until(with, tenant, inline, keep)
         .await
         .map_err(RewrapError::Open)?;
@@ -116,9 +132,19 @@ pub fn remove_recipient(
 /// Puts the wraps of a detached record's key into the record, so that it stands alone: an export.
 ///
 /// # Errors
-/// [`RewrapError::Header`] when the bytes are not a record, or the wraps do not fit it.
+/// [`RewrapError::Inline`] when the record's key is in it already, [`RewrapError::Header`] when the
+/// bytes are not a record, or the wraps do not fit it. The record is then as it was.
+///
+/// # Security
+/// The id in the record is not authenticated, and neither are the wraps: no key is needed here, so
+/// nothing tells whether they are the body's. Take them from the caller's own row for that id, for
+/// this tenant, and [`open`](crate::DataKey::open) the record with that row's key first. Whoever
+/// is named in a wrap of another record's key would be handed that record.
 pub fn to_inline(wraps: &[WrappedDek], sealed: &mut Vec<u8>) -> Result<(), RewrapError> {
     let (header, _) = Header::parse(sealed)?;
+    let KeyField::Detached(_) = header.key else {
+        return Err(RewrapError::Inline);
+    };
     let suite = header.suite;
     replace(sealed, suite, wraps)
 }

@@ -153,6 +153,7 @@ fn adding_and_removing() {
         &[first],
         &[second, third],
         &tenant(),
+        &context(),
         &mut record,
     ))
     .unwrap();
@@ -161,7 +162,14 @@ fn adding_and_removing() {
 
     // One that is there already gets a wrap in the old one's place.
     let old = wraps(&record)[0].clone();
-    block_on(add_recipients(&[second], &[first], &tenant(), &mut record)).unwrap();
+    block_on(add_recipients(
+        &[second],
+        &[first],
+        &tenant(),
+        &context(),
+        &mut record,
+    ))
+    .unwrap();
     assert_eq!(names(&record), named(&[("b", 1), ("c", 1), ("a", 1)]));
     assert_ne!(wraps(&record)[2], old);
     assert!(all.iter().all(|recipient| opens(*recipient, &record)));
@@ -224,7 +232,13 @@ fn a_record_is_as_it_was_after_an_error() {
             RewrapError::Header(HeaderError::WrapCount),
         ),
     ] {
-        let result = block_on(add_recipients(&with, &added, &tenant, &mut record));
+        let result = block_on(add_recipients(
+            &with,
+            &added,
+            &tenant,
+            &context(),
+            &mut record,
+        ));
         assert_eq!(result, Err(expected));
     }
     // The second of two cannot be wrapped again: neither is.
@@ -253,6 +267,7 @@ fn a_detached_record_has_no_recipients() {
             &recipient,
             &recipient,
             &tenant(),
+            &context(),
             &mut record
         )),
         refused
@@ -280,6 +295,7 @@ fn an_exported_record_stands_alone() {
     assert!(opens(recipient, &record));
     // A wrap of another DEK opens nothing.
     let wrong = block_on(kms.wrap(&tenant(), &a, &Dek::from_bytes(&[8; 32]))).unwrap();
+    let mut record = before;
     to_inline(&[wrong], &mut record).unwrap();
     assert!(!opens(recipient, &record));
 }
@@ -296,7 +312,13 @@ fn what_is_no_record_is_refused() {
         let expected = RewrapError::Header(inspect(&torn).unwrap_err());
         let results = [
             block_on(rewrap(&recipient, &tenant(), &mut torn)).map(|_| ()),
-            block_on(add_recipients(&recipient, &recipient, &tenant(), &mut torn)),
+            block_on(add_recipients(
+                &recipient,
+                &recipient,
+                &tenant(),
+                &context(),
+                &mut torn,
+            )),
             remove_recipient(Provider::LOCAL, &a, &mut torn),
             to_inline(&[], &mut torn),
         ];
@@ -368,7 +390,7 @@ proptest! {
                 Change::Rotate(at) => block_on(kms.rotate(&tenant(), &all[at])).is_ok(),
                 Change::Add(with, added) => {
                     let (with, added) = ([recipients[with]], [recipients[added]]);
-                    block_on(add_recipients(&with, &added, &tenant(), &mut record)).is_ok()
+                    block_on(add_recipients(&with, &added, &tenant(), &context(), &mut record)).is_ok()
                 }
                 Change::Remove(at) => {
                     remove_recipient(Provider::LOCAL, &all[at], &mut record).is_ok()

@@ -41,7 +41,7 @@ async fn show(service: &LocalKms, vault: &LocalKms) -> Result<(), Box<dyn Error>
         "the auditor, before: {}",
         early.as_ref().err().ok_or("opened without a wrap")?
     );
-    add_recipients(&[root], &[auditor], &tenant, &mut sealed).await?;
+    add_recipients(&[root], &[auditor], &tenant, &context, &mut sealed).await?;
     open(&[auditor], &tenant, &context, &sealed).await?;
     println!("the auditor, once added, opens it");
 

@@ -137,6 +137,11 @@ impl RecordFile {
 }
 
 impl Front {
+    /// The front and the body's first bytes, behind each other.
+    pub(super) fn with_body_start(&self) -> Vec<u8> {
+        [self.bytes.as_slice(), &self.body_start].concat()
+    }
+
     fn parse(mut bytes: Vec<u8>) -> Result<Self, Failure> {
         let inspection = inspect(&bytes).map_err(Failure::refused)?;
         let mut body_start = bytes.split_off(inspection.front_bytes);

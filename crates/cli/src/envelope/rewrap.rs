@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use strongroom::envelope::{
-    KeyLocation, KeyRef, KmsError, LocalKms, MAX_COMPACT, OpenError, Provider, RewrapError,
-    SealError, add_recipients, inspect, remove_recipient, rewrap,
+    EncryptionContext, KeyLocation, KeyRef, KmsError, LocalKms, MAX_COMPACT, OpenError, Provider,
+    RewrapError, SealError, add_recipients, inspect, remove_recipient, rewrap,
 };
 
 use super::front::{Front, RecordFile, unfinished};
@@ -24,7 +24,8 @@ pub(super) const HELP: &str = "\
 The record's own key is wrapped again, under the newest version of each key that is named and that
 the record is sealed to. The file is changed in place and its body stays as it is, so that a long
 record takes no longer than a short one. A crash loses nothing: the next rewrap of the file finishes
-what FILE.rewrap says was begun.
+what FILE.rewrap says was begun. --add-key needs the record's context: who is added gets the key of
+that record, and not of another whose wrap was put in its place.
 
 What it does not do: it takes nothing back. Who has read the record's own key, or the record as it
 was before and a key that it was sealed to, can open it as before; and so can a backup. If that may
@@ -35,7 +36,7 @@ Examples:
   strongroom envelope rewrap --keyring keys --tenant 0190b2a4-8c7e-7d3a-9f00-0242ac120002 \\
     record.sealed
   strongroom envelope rewrap --keyring keys --tenant 0190b2a4-8c7e-7d3a-9f00-0242ac120002 \\
-    --add-key escrow record.sealed
+    --add-key escrow --context purpose=credential --context row=17 record.sealed
   strongroom envelope rewrap --keyring keys --tenant 0190b2a4-8c7e-7d3a-9f00-0242ac120002 \\
     --reencrypt --context purpose=credential --context row=17 record.sealed";
 
@@ -43,7 +44,7 @@ Examples:
 pub(crate) struct Options {
     #[command(flatten)]
     keys: Keys,
-    /// Seal the record to this key too; repeat for several
+    /// Seal the record to this key too, given its context; repeat for several
     #[arg(long = "add-key", value_name = "NAME")]
     added: Vec<KeyRef>,
     /// Take this key's wrap out of the record; repeat for several
@@ -64,9 +65,10 @@ pub(super) fn run(options: &Options, output: Output) -> Result<(), Failure> {
             "a record is changed in its file: name it",
         ));
     }
-    if !options.reencrypt && !options.about.pairs.is_empty() {
+    let uses_context = options.reencrypt || !options.added.is_empty();
+    if !uses_context && !options.about.pairs.is_empty() {
         return Err(Failure::unusable(
-            "--context goes with --reencrypt: without it no record is opened",
+            "--context goes with --reencrypt and --add-key: nothing else looks at it",
         ));
     }
     let kms = options.keys.ring.open()?;
@@ -76,7 +78,8 @@ pub(super) fn run(options: &Options, output: Output) -> Result<(), Failure> {
         reencrypt(options, &kms, &file, &old, output)?;
         RecordFile::open(&options.file)?.front()?.inspection
     } else {
-        let front = pollster::block_on(rewrapped(options, &kms, &old.bytes))
+        let context = options.about.context()?;
+        let front = pollster::block_on(rewrapped(options, &kms, &context, &old))
             .map_err(|error| rewrap_failure(error, options))?;
         file.replace_front(&old, &front)?;
         inspect(&front).map_err(Failure::refused)?
@@ -88,19 +91,22 @@ pub(super) fn run(options: &Options, output: Output) -> Result<(), Failure> {
 async fn rewrapped(
     options: &Options,
     kms: &LocalKms,
-    front: &[u8],
+    context: &EncryptionContext,
+    old: &Front,
 ) -> Result<Vec<u8>, RewrapError> {
     let tenant = &options.keys.ring.tenant;
     let with = recipients(kms, &options.keys.names);
-    let mut front = front.to_vec();
+    // Who is added gets the key that the body's start commits to.
+    let mut front = old.with_body_start();
     rewrap(&with, tenant, &mut front).await?;
     if !options.added.is_empty() {
         let added = recipients(kms, &options.added);
-        add_recipients(&with, &added, tenant, &mut front).await?;
+        add_recipients(&with, &added, tenant, context, &mut front).await?;
     }
     for name in &options.removed {
         remove_recipient(Provider::LOCAL, name, &mut front)?;
     }
+    front.truncate(inspect(&front)?.front_bytes);
     Ok(front)
 }
 

@@ -122,7 +122,8 @@ const ACTS: [Act; 14] = [
         let root = [Recipient::new(kms, &root)];
         block_on(rewrap(&root, &tenant(used.number), &mut used.inline)).unwrap();
         let inline = &mut used.inline;
-        block_on(add_recipients(&root, &root, &tenant(used.number), inline)).unwrap();
+        let (tenant, context) = (tenant(used.number), context());
+        block_on(add_recipients(&root, &root, &tenant, &context, inline)).unwrap();
     },
     |_, _, _| drop(Dek::generate().unwrap()),
     |kms, _, used| {

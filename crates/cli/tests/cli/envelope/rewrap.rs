@@ -55,7 +55,9 @@ fn the_file_stays_the_same_file() {
     // With a longer front it is another file, of the same permissions; a link to it stays one.
     symlink("record", envelope.0.path("link")).unwrap();
     envelope.verb("keyring-new --key escrow").ends_with(0);
-    envelope.verb("rewrap --add-key escrow link").ends_with(0);
+    envelope
+        .verb("rewrap --add-key escrow --context row=17 link")
+        .ends_with(0);
     assert_ne!(stat().0, before.0);
     assert_eq!(stat().1, 0o640);
     assert!(
@@ -82,7 +84,7 @@ fn a_new_file_belongs_to_the_old_ones_owner() {
     };
     envelope.verb("keyring-new --key escrow").ends_with(0);
     for line in [
-        "rewrap --add-key escrow record",
+        "rewrap --add-key escrow --context row=17 record",
         "rewrap --reencrypt --context row=17 --key root --key escrow record",
     ] {
         envelope.verb(line).ends_with(0);
@@ -97,7 +99,9 @@ fn keys_are_added_and_removed() {
         let envelope = Envelope::with_record(&plaintext);
         envelope.verb("keyring-new --key escrow").ends_with(0);
         let body = envelope.read("record").split_off(envelope.wraps().1);
-        envelope.verb("rewrap --add-key escrow record").ends_with(0);
+        envelope
+            .verb("rewrap --add-key escrow --context row=17 record")
+            .ends_with(0);
         let (wraps, front) = envelope.wraps();
         assert_eq!(wraps, named(&[("root", 1), ("escrow", 1)]));
         assert!(envelope.read("record").split_off(front) == body);
@@ -149,7 +153,9 @@ fn a_record_is_sealed_anew() {
 fn sealing_anew_forgets_nobody() {
     let envelope = Envelope::with_record("sk-example");
     envelope.verb("keyring-new --key escrow").ends_with(0);
-    envelope.verb("rewrap --add-key escrow record").ends_with(0);
+    envelope
+        .verb("rewrap --add-key escrow --context row=17 record")
+        .ends_with(0);
     let before = envelope.read("record");
     let line = "rewrap --reencrypt --context row=17 record";
     let refused = envelope.verb(line).ends_with(1);
@@ -181,7 +187,17 @@ fn rewraps_that_are_refused_change_nothing() {
             1,
             "no wrap is for one of these",
         ),
-        ("rewrap --add-key absent record", 2, "no such key"),
+        (
+            "rewrap --add-key absent --context row=17 record",
+            2,
+            "no such key",
+        ),
+        (
+            "rewrap --add-key other --context row=18 record",
+            1,
+            "open: failed",
+        ),
+        ("rewrap --add-key other record", 1, "open: failed"),
         (
             "rewrap --remove-key other record",
             1,

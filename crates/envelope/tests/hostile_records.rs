@@ -1,0 +1,148 @@
+//! Records that somebody who can write the store has put together.
+
+#![cfg(feature = "std")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use pollster::block_on;
+use strongroom_envelope::{
+    DataKey, Dek, DekId, EncryptionContext, HeaderError, KeyAdmin as _, KeyLocation, KeyRef,
+    Kms as _, LocalKms, OpenError, Recipient, RewrapError, WrappedDek, add_recipients, inspect,
+    open, seal, to_inline,
+};
+use strongroom_tenancy::TenantId;
+
+fn tenant() -> TenantId {
+    "0190b2a4-8c7e-7d3a-9f00-0242ac120002".parse().unwrap()
+}
+
+fn key_ref(name: &str) -> KeyRef {
+    name.parse().unwrap()
+}
+
+fn context(purpose: &str) -> EncryptionContext {
+    EncryptionContext::new([("purpose", purpose)]).unwrap()
+}
+
+fn keyring(names: &[&str]) -> (tempfile::TempDir, LocalKms) {
+    let directory = tempfile::tempdir().unwrap();
+    let kms = LocalKms::create(directory.path().join("keys")).unwrap();
+    for name in names {
+        block_on(kms.create(&tenant(), &key_ref(name))).unwrap();
+    }
+    (directory, kms)
+}
+
+fn split(sealed: &[u8]) -> (&[u8], &[u8]) {
+    sealed.split_at(inspect(sealed).unwrap().front_bytes)
+}
+
+fn wraps(sealed: &[u8]) -> Vec<WrappedDek> {
+    match inspect(sealed).unwrap().key {
+        KeyLocation::Inline(wraps) => wraps,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// One of each suite.
+const LENGTHS: [usize; 2] = [10, 70_000];
+
+/// Who may read one record is not handed another's key, whose wrap was put before its body.
+#[test]
+fn who_is_added_gets_the_key_of_this_body() {
+    let (_directory, kms) = keyring(&["root", "auditor"]);
+    let names = ["root", "auditor"].map(key_ref);
+    let [root, auditor] = [0, 1].map(|at| Recipient::new(&kms, &names[at]));
+    for length in LENGTHS {
+        let seal = |purpose| {
+            let text = vec![7; length];
+            block_on(seal(&[root], &tenant(), &context(purpose), &text)).unwrap()
+        };
+        let (public, secret) = (seal("public"), seal("secret"));
+        let add = |record: &mut Vec<u8>, purpose| {
+            let context = context(purpose);
+            block_on(add_recipients(
+                &[root],
+                &[auditor],
+                &tenant(),
+                &context,
+                record,
+            ))
+        };
+        let planted = [split(&secret).0, split(&public).1].concat();
+        let mut record = planted.clone();
+        let refused = Err(RewrapError::Open(OpenError::Failed));
+        assert_eq!(add(&mut record, "public"), refused);
+        assert_eq!(add(&mut record, "secret"), refused);
+        assert_eq!(record, planted);
+
+        // The wrap that is the body's own is found behind the planted one.
+        let (_, body) = split(&public);
+        let both = [wraps(&secret), wraps(&public)].concat();
+        let mut record = detached(body, length);
+        to_inline(&both, &mut record).unwrap();
+        assert_eq!(add(&mut record, "public"), Ok(()));
+        let stolen = [split(&record).0, split(&secret).1].concat();
+        let opens = |purpose, record| {
+            block_on(open(&[auditor], &tenant(), &context(purpose), record)).is_ok()
+        };
+        assert!(opens("public", &record) && !opens("secret", &stolen));
+    }
+}
+
+/// The body behind an id, of the suite that this length is sealed in.
+fn detached(body: &[u8], length: usize) -> Vec<u8> {
+    let key = DataKey::detached(
+        &Dek::from_bytes(&[1; 32]),
+        &tenant(),
+        DekId::from_bytes([2; 16]),
+    );
+    let other = key
+        .seal(&tenant(), &context("x"), &vec![0; length])
+        .unwrap();
+    [split(&other).0, body].concat()
+}
+
+/// Salt and commitment are enough, and less is not.
+#[test]
+fn adding_takes_the_head_of_a_body() {
+    let (_directory, kms) = keyring(&["root", "auditor"]);
+    let names = ["root", "auditor"].map(key_ref);
+    let [root, auditor] = [0, 1].map(|at| Recipient::new(&kms, &names[at]));
+    for (length, salt, head) in [(LENGTHS[0], 16, 48), (LENGTHS[1], 24, 56)] {
+        let sealed = block_on(seal(&[root], &tenant(), &context("a"), &vec![7; length])).unwrap();
+        let (front, body) = split(&sealed);
+        let add = |kept: usize| {
+            let mut record = [front, &body[..kept]].concat();
+            let context = context("a");
+            let (with, added, tenant) = ([root], [auditor], tenant());
+            let adding = add_recipients(&with, &added, &tenant, &context, &mut record);
+            block_on(adding).map(|()| record)
+        };
+        for (kept, field) in [(0, "salt"), (salt - 1, "salt"), (head - 1, "commitment")] {
+            let refused = RewrapError::Header(HeaderError::Truncated(field));
+            assert_eq!(add(kept), Err(refused), "{kept}");
+        }
+        let mut whole = add(head).unwrap();
+        whole.extend_from_slice(&body[head..]);
+        let opened = block_on(open(&[auditor], &tenant(), &context("a"), &whole));
+        assert_eq!(opened.unwrap().as_slice(), vec![7; length]);
+    }
+}
+
+#[test]
+fn a_record_with_its_key_is_given_no_other() {
+    let (_directory, kms) = keyring(&["root"]);
+    let name = key_ref("root");
+    let root = Recipient::new(&kms, &name);
+    let sealed = block_on(seal(&[root], &tenant(), &context("a"), b"text")).unwrap();
+    let wrap = block_on(kms.wrap(&tenant(), &name, &Dek::from_bytes(&[1; 32]))).unwrap();
+    let mut record = sealed.clone();
+    assert_eq!(to_inline(&[wrap], &mut record), Err(RewrapError::Inline));
+    assert_eq!(record, sealed);
+}
