@@ -1,6 +1,6 @@
 //! A tenant's key-encryption keys, unwrapped: wraps and unwraps DEKs without a call.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::ready;
 
@@ -55,18 +55,32 @@ struct Kek {
 }
 
 impl TenantKeys {
-    /// Unwraps the records with the tenant's root key. Tombstones are passed over.
+    /// Unwraps the records with the tenant's root key. Tombstones are passed over, once they are
+    /// known to stand alone.
     ///
     /// # Errors
     /// [`KmsError::NotFound`] for a record of another tenant, or one that another key than `root`
-    /// wraps; [`KmsError::ContextMismatch`] when a record does not hold the key that it says; what
-    /// the KMS says. Nothing is loaded then.
+    /// wraps; [`KmsError::ContextMismatch`] when a record does not hold the key that it says, has
+    /// version 0, or has the name and version of another, which may be a tombstone; what the KMS
+    /// says. Nothing is loaded then.
+    ///
+    /// # Security
+    /// What is loaded is what the store says today: an old record that somebody wrote back, in
+    /// place of the new one or of its tombstone, is not told from the one that it was. After
+    /// crypto-shredding, a kept copy of a record opens all that lies under it, for as long as the
+    /// root key that wraps it is there.
     pub async fn load(
         root: Recipient<'_>,
         tenant: &TenantId,
         records: &[KekRecord],
     ) -> Result<Self, KmsError> {
         let mut keys = BTreeMap::<_, BTreeMap<_, _>>::new();
+        let mut seen = BTreeSet::new();
+        for record in records {
+            if record.version == 0 || !seen.insert((&record.name, record.version)) {
+                return Err(KmsError::ContextMismatch);
+            }
+        }
         for record in records {
             if record.tenant != *tenant {
                 return Err(KmsError::NotFound);

@@ -1,0 +1,72 @@
+//! Stored keys, and keyrings, that somebody else has changed.
+
+#![cfg(feature = "std")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use pollster::block_on;
+use strongroom_envelope::{
+    KekRecord, KeyAdmin as _, KeyRef, KmsError, LocalKms, Recipient, TenantKeys,
+};
+use strongroom_tenancy::TenantId;
+
+fn tenant() -> TenantId {
+    "0190b2a4-8c7e-7d3a-9f00-0242ac120002".parse().unwrap()
+}
+
+fn key_ref(name: &str) -> KeyRef {
+    name.parse().unwrap()
+}
+
+fn keyring(names: &[&str]) -> (tempfile::TempDir, LocalKms) {
+    let directory = tempfile::tempdir().unwrap();
+    let kms = LocalKms::create(directory.path().join("keys")).unwrap();
+    for name in names {
+        block_on(kms.create(&tenant(), &key_ref(name))).unwrap();
+    }
+    (directory, kms)
+}
+
+/// A tombstone has the last word, and of two keys neither is believed.
+#[test]
+fn one_version_is_stored_once() {
+    let (_directory, kms) = keyring(&["root"]);
+    let root = key_ref("root");
+    let root = Recipient::new(&kms, &root);
+    let make = |name: &str, version| {
+        let name = key_ref(name);
+        block_on(KekRecord::generate(root, &tenant(), &name, version, 0)).unwrap()
+    };
+    let load = |records: &[KekRecord]| {
+        block_on(TenantKeys::load(root, &tenant(), records)).map(|keys| {
+            let name = key_ref("tenant");
+            keys.active_version(&name).unwrap()
+        })
+    };
+    let first = make("tenant", 1);
+    let second = make("tenant", 2);
+    let user = make("user:17", 1);
+    let mut tombstone = first.clone();
+    tombstone.destroy();
+    let good = [first.clone(), second.clone(), user.clone()];
+    assert_eq!(load(&good), Ok(2));
+    assert_eq!(load(&[tombstone.clone(), second.clone()]), Ok(2));
+
+    let refused = Err(KmsError::ContextMismatch);
+    for (case, twice) in [
+        ("replayed", [tombstone.clone(), first.clone()]),
+        ("replayed before", [first.clone(), tombstone.clone()]),
+        ("the same", [first.clone(), first.clone()]),
+        ("another key", [first.clone(), make("tenant", 1)]),
+        ("buried twice", [tombstone.clone(), tombstone]),
+    ] {
+        let records = [twice.as_slice(), &[second.clone(), user.clone()]].concat();
+        assert_eq!(load(&records), refused, "{case}");
+    }
+    assert_eq!(load(&[make("tenant", 0), second]), refused);
+}
