@@ -9,9 +9,12 @@
     reason = "a test fails by panicking"
 )]
 
+use std::fs::{self, File};
+use std::time::{Duration, SystemTime};
+
 use pollster::block_on;
 use strongroom_envelope::{
-    KekRecord, KeyAdmin as _, KeyRef, KmsError, LocalKms, Recipient, TenantKeys,
+    KekRecord, KeyAdmin as _, KeyRef, KeyState, Kms as _, KmsError, LocalKms, Recipient, TenantKeys,
 };
 use strongroom_tenancy::TenantId;
 
@@ -69,4 +72,30 @@ fn one_version_is_stored_once() {
         assert_eq!(load(&records), refused, "{case}");
     }
     assert_eq!(load(&[make("tenant", 0), second]), refused);
+}
+
+/// A file that was young when it was read may have changed since, and look the same.
+#[test]
+fn two_changes_in_one_tick_are_both_seen() {
+    let (_directory, kms) = keyring(&["a", "b"]);
+    let (a, b) = (key_ref("a"), key_ref("b"));
+    let path = kms.path(&tenant());
+    block_on(kms.disable(&tenant(), &b)).unwrap();
+    let with_a = fs::read(&path).unwrap();
+    block_on(kms.disable(&tenant(), &a)).unwrap();
+    block_on(kms.enable(&tenant(), &b)).unwrap();
+    let with_b = fs::read(&path).unwrap();
+    assert_eq!(with_a.len(), with_b.len());
+    let tick = SystemTime::now() + Duration::from_secs(60);
+    for (text, expected) in [
+        (&with_a, KeyState::Enabled),
+        (&with_b, KeyState::Disabled),
+        (&with_a, KeyState::Enabled),
+    ] {
+        fs::write(&path, text).unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_modified(tick).unwrap();
+        let described = block_on(kms.describe(&tenant(), &a)).unwrap();
+        assert_eq!(described.state, expected);
+    }
 }

@@ -1,9 +1,9 @@
 //! The keyring's file: read whole, replaced whole, readable by its owner alone.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{Read as _, Write as _};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use zeroize::Zeroizing;
 
@@ -11,12 +11,17 @@ use super::keyring::KeyringError;
 
 const MAX_FILE: usize = 1024 * 1024;
 
+/// The coarsest clock of a file system, FAT's: two writes within it may have one time.
+const TICK: Duration = Duration::from_secs(2);
+
 /// The right to write a keyring: nobody else writes it until this is dropped.
 pub(super) struct WriteLock(#[allow(dead_code, reason = "the lock goes with the file")] File);
 
 /// Tells one state of a file from another: each write makes a new file.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub(super) struct Stamp {
+    /// When it was taken.
+    at: SystemTime,
     length: u64,
     modified: Option<SystemTime>,
     #[cfg(unix)]
@@ -37,21 +42,36 @@ pub(super) fn lock(path: &Path) -> Result<WriteLock, KeyringError> {
 
 /// The file's present state; `None` when there is no file.
 pub(super) fn stamp(path: &Path) -> Result<Option<Stamp>, KeyringError> {
+    let at = SystemTime::now();
     match fs::metadata(path) {
-        Ok(metadata) => Ok(Some(Stamp::of(&metadata))),
+        Ok(metadata) => Ok(Some(Stamp::of(&metadata, at))),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error.into()),
     }
 }
 
 impl Stamp {
-    fn of(metadata: &fs::Metadata) -> Self {
+    fn of(metadata: &fs::Metadata, at: SystemTime) -> Self {
         Self {
+            at,
             length: metadata.len(),
             modified: metadata.modified().ok(),
             #[cfg(unix)]
             inode: std::os::unix::fs::MetadataExt::ino(metadata),
         }
+    }
+
+    /// Whether a file with the stamp `now` is as it was when this was taken. A file that was young
+    /// then, or from the future, may have been written again without a trace.
+    pub(super) fn still_tells(&self, now: &Self) -> bool {
+        #[cfg(unix)]
+        if self.inode != now.inode {
+            return false;
+        }
+        let settled = self.modified.and_then(|time| time.checked_add(TICK));
+        self.length == now.length
+            && self.modified == now.modified
+            && settled.is_some_and(|settled| settled <= self.at)
     }
 }
 
@@ -101,6 +121,9 @@ pub(super) fn replace(_lock: &WriteLock, path: &Path, contents: &[u8]) -> Result
 
 /// Reads the file, if nobody but its owner has access to it, and the state that was read.
 pub(super) fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Stamp), KeyringError> {
+    #[cfg(test)]
+    counted::count(&counted::READS);
+    let at = SystemTime::now();
     let file = File::open(path)?;
     let metadata = file.metadata()?;
     if !metadata.is_file() {
@@ -114,7 +137,7 @@ pub(super) fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Stamp), KeyringEr
     // Room for the whole file and one byte more: a buffer that grew would leave keys behind.
     let mut contents = Zeroizing::new(Vec::with_capacity(length + 1));
     file.take(length as u64).read_to_end(&mut contents)?;
-    Ok((contents, Stamp::of(&metadata)))
+    Ok((contents, Stamp::of(&metadata, at)))
 }
 
 fn create_private(path: &Path) -> Result<File, KeyringError> {
@@ -139,6 +162,24 @@ fn check_mode(_: &fs::Metadata) -> Result<(), KeyringError> {
     Ok(())
 }
 
+/// Makes the name of a file that somebody else put there durable.
+pub(super) fn sync_name(path: &Path) -> Result<(), KeyringError> {
+    #[cfg(test)]
+    counted::count(&counted::SYNCS);
+    match sync_directory(path) {
+        // Where nothing can be written, or a directory not be synced, no writer comes to an end.
+        Err(KeyringError::Io(error))
+            if matches!(
+                error.kind(),
+                ErrorKind::ReadOnlyFilesystem | ErrorKind::InvalidInput
+            ) =>
+        {
+            Ok(())
+        }
+        result => result,
+    }
+}
+
 /// A new name is durable once its directory is.
 fn sync_directory(path: &Path) -> Result<(), KeyringError> {
     #[cfg(unix)]
@@ -148,6 +189,22 @@ fn sync_directory(path: &Path) -> Result<(), KeyringError> {
         File::open(directory)?.sync_all()?;
     }
     Ok(())
+}
+
+/// What this thread did with files.
+#[cfg(test)]
+pub(super) mod counted {
+    use std::cell::Cell;
+    use std::thread::LocalKey;
+
+    thread_local! {
+        pub(in super::super) static READS: Cell<u32> = const { Cell::new(0) };
+        pub(in super::super) static SYNCS: Cell<u32> = const { Cell::new(0) };
+    }
+
+    pub(super) fn count(counter: &'static LocalKey<Cell<u32>>) {
+        counter.set(counter.get() + 1);
+    }
 }
 
 #[cfg(test)]

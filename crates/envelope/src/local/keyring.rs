@@ -23,6 +23,9 @@ const MAX_LINE: usize = 3 + 128 + 10 + 9 + 43 + 5;
 /// `sha256`, a space, 64 digits and a line feed.
 const LAST_LINE: usize = 72;
 
+/// The last line, which tells what stands before it.
+pub(super) type Checksum = [u8; LAST_LINE];
+
 /// Why a keyring is not used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -10,7 +10,7 @@ use secrecy::SecretBox;
 use strongroom_tenancy::TenantId;
 
 use super::file::{self, Stamp};
-use super::keyring::{Keyring, KeyringError};
+use super::keyring::{Checksum, Keyring, KeyringError};
 use crate::dek::Dek;
 use crate::key_ref::KeyRef;
 use crate::key_wrap::KeyWrapper;
@@ -23,8 +23,9 @@ use crate::wipe::on_wiped_stack;
 ///
 /// Nothing is shared between tenants. The highest version of a key wraps; the others only unwrap.
 /// A file has mode 0600, checked when it is read (on Unix), and is replaced atomically and synced
-/// before a change is visible. Several processes may use a directory: changes are made under a lock and
-/// seen by the others at their next call.
+/// before its change is used, by whom it may be. Several processes may use a directory: changes are
+/// made under a lock and seen by the others at their next call. For two seconds after a change each
+/// call reads the file, since two changes in one tick of the file system's clock look alike.
 ///
 /// # Security
 /// The keys lie in clear in the files and in memory: who reads either opens every record. Backups
@@ -34,7 +35,14 @@ use crate::wipe::on_wiped_stack;
 /// system on the calling thread.
 pub struct LocalKms {
     directory: PathBuf,
-    keyrings: RwLock<HashMap<TenantId, (Stamp, Arc<Keyring>)>>,
+    keyrings: RwLock<HashMap<TenantId, Cached>>,
+}
+
+/// A keyring as it was read.
+struct Cached {
+    stamp: Stamp,
+    checksum: Checksum,
+    keyring: Arc<Keyring>,
 }
 
 impl LocalKms {
@@ -72,7 +80,7 @@ impl LocalKms {
     /// [`KeyringError`] when the file is missing, others have access to it, or it is torn, altered
     /// or of a version that is not known.
     pub fn check(&self, tenant: &TenantId) -> Result<(), KeyringError> {
-        read(tenant, &self.path(tenant)).map(|_| ())
+        decode(tenant, &self.path(tenant)).map(|_| ())
     }
 
     /// The tenant's keyring as its file has it now.
@@ -81,17 +89,22 @@ impl LocalKms {
         let stamp = file::stamp(&path).map_err(|_| KmsError::Unavailable)?;
         let stamp = stamp.ok_or(KmsError::NotFound)?;
         let keyrings = self.keyrings.read().map_err(|_| KmsError::Unavailable)?;
-        if let Some((read, keyring)) = keyrings.get(tenant)
-            && *read == stamp
+        if let Some(cached) = keyrings.get(tenant)
+            && cached.stamp.still_tells(&stamp)
         {
-            return Ok(Arc::clone(keyring));
+            return Ok(Arc::clone(&cached.keyring));
         }
         drop(keyrings);
         // Held while the file is read, so that a change forgets what was read before it.
         let mut keyrings = self.keyrings.write().map_err(|_| KmsError::Unavailable)?;
-        let (keyring, stamp) = read(tenant, &path).map_err(|_| KmsError::Unavailable)?;
-        let keyring = Arc::new(keyring);
-        keyrings.insert(*tenant, (stamp, Arc::clone(&keyring)));
+        let new = read(tenant, &path).map_err(|_| KmsError::Unavailable)?;
+        let is_known = |cached: &Cached| cached.checksum == new.checksum;
+        if !keyrings.get(tenant).is_some_and(is_known) {
+            // Whoever put it there may not have come to that yet, and a crash would take it back.
+            file::sync_name(&path).map_err(|_| KmsError::Unavailable)?;
+        }
+        let keyring = Arc::clone(&new.keyring);
+        keyrings.insert(*tenant, new);
         Ok(keyring)
     }
 
@@ -106,7 +119,7 @@ impl LocalKms {
         let stamp = file::stamp(&path).map_err(|_| KmsError::Unavailable)?;
         let mut keyring = match stamp {
             None => Keyring::new(*tenant),
-            Some(_) => read(tenant, &path).map_err(|_| KmsError::Unavailable)?.0,
+            Some(_) => decode(tenant, &path).map_err(|_| KmsError::Unavailable)?.0,
         };
         let changed = change(&mut keyring)?;
         let text = on_wiped_stack(|| keyring.encode());
@@ -208,10 +221,21 @@ impl fmt::Debug for LocalKms {
     }
 }
 
-fn read(tenant: &TenantId, path: &Path) -> Result<(Keyring, Stamp), KeyringError> {
+fn read(tenant: &TenantId, path: &Path) -> Result<Cached, KeyringError> {
+    let (keyring, checksum, stamp) = decode(tenant, path)?;
+    Ok(Cached {
+        stamp,
+        checksum,
+        keyring: Arc::new(keyring),
+    })
+}
+
+fn decode(tenant: &TenantId, path: &Path) -> Result<(Keyring, Checksum, Stamp), KeyringError> {
     on_wiped_stack(|| {
         let (bytes, stamp) = file::read(path)?;
-        Ok((Keyring::decode(tenant, &bytes)?, stamp))
+        let keyring = Keyring::decode(tenant, &bytes)?;
+        let checksum = bytes.last_chunk().ok_or(KeyringError::Checksum)?;
+        Ok((keyring, *checksum, stamp))
     })
 }
 
@@ -219,4 +243,42 @@ fn generate_secret() -> Result<SecretBox<[u8; 32]>, KmsError> {
     let mut filled = Ok(());
     let secret = SecretBox::init_with_mut(|bytes: &mut [u8; 32]| filled = random::fill(bytes));
     filled.map(|()| secret).map_err(|_| KmsError::Unavailable)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::time::{Duration, SystemTime};
+
+    use super::*;
+    use file::counted::{READS, SYNCS};
+
+    /// A keyring that has been left alone is read once, and its directory synced before it is used.
+    #[test]
+    fn files_are_read_and_synced_after_a_change() {
+        let directory = tempfile::tempdir().unwrap();
+        let (tenant, key) = (TenantId::PLATFORM, "root".parse().unwrap());
+        let kms = LocalKms::open(directory.path()).unwrap();
+        let other = LocalKms::open(directory.path()).unwrap();
+        pollster::block_on(other.create(&tenant, &key)).unwrap();
+        let counted = |calls: u32| {
+            let before = (READS.get(), SYNCS.get());
+            for _ in 0..calls {
+                kms.describe_now(&tenant, &key).unwrap();
+            }
+            (READS.get() - before.0, SYNCS.get() - before.1)
+        };
+        let set_age = |modified| {
+            let file = File::options().write(true).open(kms.path(&tenant)).unwrap();
+            file.set_modified(modified).unwrap();
+        };
+        let (minute, now) = (Duration::from_secs(60), SystemTime::now());
+        set_age(now + minute);
+        assert_eq!(counted(5), (5, 1), "young");
+        set_age(now - minute);
+        assert_eq!(counted(5), (1, 0), "old, and the same");
+        pollster::block_on(other.rotate(&tenant, &key)).unwrap();
+        set_age(now - minute);
+        assert_eq!(counted(5), (1, 1), "changed");
+    }
 }
