@@ -9,13 +9,15 @@ use std::time::{Duration, Instant};
 use async_lock::OnceCell;
 use strongroom_tenancy::TenantId;
 
+use crate::compact::CompactBody;
 use crate::context::EncryptionContext;
 use crate::data_key::{DataKey, KeyLimits};
 use crate::dek::DekId;
 use crate::envelope::{Recipient, unwrap_until};
 use crate::errors::{OpenError, SealError};
 use crate::hash::sha256;
-use crate::header::{Header, KeyField};
+use crate::header::{Header, KeyField, Suite};
+use crate::stream;
 use crate::wipe::Plaintext;
 
 /// How often a load is begun again because the tenant was purged meanwhile.
@@ -185,6 +187,11 @@ impl KeyCache {
         let KeyField::Inline(wraps) = header.key else {
             return Err(OpenError::Detached.into());
         };
+        match header.suite {
+            Suite::Compact => CompactBody::parse(body).map(drop),
+            Suite::Stream => stream::check_body(body),
+        }
+        .map_err(OpenError::Header)?;
         let front = sealed.get(..sealed.len() - body.len()).unwrap_or_default();
         // Who may open is part of the name: what one caller loaded is not for another's recipients.
         let slot = Slot::Wraps(sha256([names(recipients).as_slice(), front]));

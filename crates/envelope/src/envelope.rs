@@ -13,6 +13,7 @@ use crate::header::{self, Header, KeyField, MAX_WRAPS, Suite, Wraps};
 use crate::key_ref::KeyRef;
 use crate::kms::{Kms, WrappedDek};
 use crate::random;
+use crate::stream;
 use crate::stream_key::StreamKey;
 use crate::wipe::{Plaintext, Secret, on_wiped_stack};
 
@@ -134,6 +135,7 @@ pub async fn open(
             unwrap_until(recipients, tenant, wraps, open).await
         }
         Suite::Stream => {
+            stream::check_body(body)?;
             let open =
                 |dek: &Dek| on_wiped_stack(|| StreamKey::new(dek, tenant).open(context, body).ok());
             unwrap_until(recipients, tenant, wraps, open).await

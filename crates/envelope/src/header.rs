@@ -69,6 +69,9 @@ pub enum HeaderError {
     /// A compact body is longer than [`MAX_COMPACT`](crate::MAX_COMPACT) and its tag.
     #[error("sealed record: body: longer than 65552 bytes")]
     BodyTooLong,
+    /// No stream is as long as this body: it was cut inside a tag, or has too many chunks.
+    #[error("sealed record: body: no stream is of this length")]
+    BodyLength,
 }
 
 /// What stands before the body; every length in it has been checked.

@@ -16,6 +16,7 @@ mod seal_writer;
 mod seek_reader;
 mod slice;
 
+use crate::header::HeaderError;
 use crate::wipe::Plaintext;
 pub use error::StreamError;
 pub use open_reader::OpenReader;
@@ -66,6 +67,21 @@ fn plaintext_len(chunks_len: u64) -> Option<u64> {
     let last = chunks_len % SEALED_CHUNK as u64;
     let last = last.checked_sub(TAG as u64)?;
     (whole < MAX_CHUNKS).then_some(whole * CHUNK as u64 + last)
+}
+
+/// Whether a body can be a stream's, by its length alone.
+pub(crate) fn check_body(body: &[u8]) -> Result<(), HeaderError> {
+    let (_, rest) = body
+        .split_first_chunk::<SALT>()
+        .ok_or(HeaderError::Truncated("salt"))?;
+    let (_, chunks) = rest
+        .split_first_chunk::<COMMITMENT>()
+        .ok_or(HeaderError::Truncated("commitment"))?;
+    match plaintext_len(chunks.len() as u64) {
+        Some(_) => Ok(()),
+        None if chunks.len() < TAG => Err(HeaderError::Truncated("tag")),
+        None => Err(HeaderError::BodyLength),
+    }
 }
 
 /// Derives the key of a stream to be opened and checks the commitment, before any chunk is

@@ -9,11 +9,14 @@
     reason = "a test fails by panicking"
 )]
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
 use pollster::block_on;
 use strongroom_envelope::{
-    DataKey, Dek, DekId, EncryptionContext, HeaderError, KeyAdmin as _, KeyLocation, KeyRef,
-    Kms as _, LocalKms, OpenError, Recipient, RewrapError, WrappedDek, add_recipients, inspect,
-    open, seal, to_inline,
+    CacheError, CacheLimits, DataKey, Dek, DekId, EncryptionContext, HeaderError, KeyAdmin as _,
+    KeyCache, KeyDescription, KeyLocation, KeyRef, Kms, KmsFuture, LocalKms, OpenError, Provider,
+    Recipient, RewrapError, WrappedDek, add_recipients, inspect, open, seal, to_inline,
 };
 use strongroom_tenancy::TenantId;
 
@@ -145,4 +148,102 @@ fn a_record_with_its_key_is_given_no_other() {
     let mut record = sealed.clone();
     assert_eq!(to_inline(&[wrap], &mut record), Err(RewrapError::Inline));
     assert_eq!(record, sealed);
+}
+
+/// A keyring that counts what it is asked.
+struct Counting {
+    kms: LocalKms,
+    calls: AtomicUsize,
+}
+
+impl Counting {
+    fn new(kms: LocalKms) -> Self {
+        let calls = AtomicUsize::new(0);
+        Self { kms, calls }
+    }
+
+    fn count(&self) {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn take(&self) -> usize {
+        self.calls.swap(0, Ordering::Relaxed)
+    }
+}
+
+impl Kms for Counting {
+    fn provider(&self) -> Provider {
+        self.kms.provider()
+    }
+
+    fn wrap<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        key: &'a KeyRef,
+        dek: &'a Dek,
+    ) -> KmsFuture<'a, WrappedDek> {
+        self.count();
+        self.kms.wrap(tenant, key, dek)
+    }
+
+    fn unwrap<'a>(&'a self, tenant: &'a TenantId, wrapped: &'a WrappedDek) -> KmsFuture<'a, Dek> {
+        self.count();
+        self.kms.unwrap(tenant, wrapped)
+    }
+
+    fn rewrap<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        wrapped: &'a WrappedDek,
+        key: &'a KeyRef,
+    ) -> KmsFuture<'a, WrappedDek> {
+        self.count();
+        self.kms.rewrap(tenant, wrapped, key)
+    }
+
+    fn describe<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        key: &'a KeyRef,
+    ) -> KmsFuture<'a, KeyDescription> {
+        self.kms.describe(tenant, key)
+    }
+}
+
+/// No KMS is asked for a body that cannot be a stream's.
+#[test]
+fn a_stream_of_impossible_length_costs_no_call() {
+    let (_directory, kms) = keyring(&["root"]);
+    let kms = Counting::new(kms);
+    let name = key_ref("root");
+    let root = Recipient::new(&kms, &name);
+    let sealed = block_on(seal(&[root], &tenant(), &context("a"), &[7; 70_000])).unwrap();
+    let (front, body) = split(&sealed);
+    kms.take();
+    let cache = KeyCache::new(CacheLimits::default());
+    let (tenant, context) = (tenant(), context("a"));
+    let chunk = 16 * 1024 + 16;
+    for (kept, expected) in [
+        (0, HeaderError::Truncated("salt")),
+        (23, HeaderError::Truncated("salt")),
+        (24, HeaderError::Truncated("commitment")),
+        (55, HeaderError::Truncated("commitment")),
+        (56, HeaderError::Truncated("tag")),
+        (71, HeaderError::Truncated("tag")),
+        (56 + chunk, HeaderError::BodyLength),
+        (56 + chunk + 15, HeaderError::BodyLength),
+    ] {
+        let cut = [front, &body[..kept]].concat();
+        let opened = block_on(open(&[root], &tenant, &context, &cut));
+        assert_eq!(opened.err(), Some(OpenError::Header(expected)), "{kept}");
+        let recipients = [root];
+        let opened = cache.open(&recipients, &tenant, &context, &cut, Instant::now());
+        let refused = CacheError::Load(OpenError::Header(expected));
+        assert_eq!(block_on(opened).err(), Some(refused), "{kept}");
+    }
+    assert_eq!(kms.take(), 0);
+    let cut = [front, &body[..56 + 16]].concat();
+    let opened = block_on(open(&[root], &tenant, &context, &cut));
+    assert_eq!(opened.err(), Some(OpenError::Failed));
+    assert_eq!(kms.take(), 1);
 }
