@@ -7,7 +7,7 @@ use crate::envelope::{Recipient, unwrap_until, wrap_for};
 use crate::errors::{OpenError, SealError};
 use crate::head::Head;
 use crate::header::{self, Header, HeaderError, KeyField, Suite, Wraps};
-use crate::kms::WrappedDek;
+use crate::kms::{KmsError, WrappedDek};
 use crate::provider::Provider;
 use crate::{Dek, DekId, KeyRef};
 
@@ -39,13 +39,17 @@ pub enum RewrapError {
 }
 
 /// Wraps the record's key again for each of the `recipients` that it has a wrap for, under the
-/// active version of their keys. Returns how many wraps were replaced.
+/// active version of their keys. Returns how many wraps were replaced; a wrap of theirs that does
+/// not unwrap for good, such as one that somebody added, or one under a version that is gone, stays
+/// as it is. [`inspect`] tells which versions are left. At most [`MAX_WRAPS`](crate::MAX_WRAPS) calls
+/// are made.
 ///
 /// Only the front of the record changes; the cost does not depend on its length, unless a new wrap
 /// is longer or shorter than the old one, when the body is moved.
 ///
 /// # Errors
-/// [`RewrapError`]; the record is then as it was.
+/// [`RewrapError`] when no wrap was replaced, or a KMS refused or failed in another way than to say
+/// that a wrap is none; the record is then as it was.
 ///
 /// # Security
 /// This takes nothing back from somebody who has read the DEK, or the old wrap and the key above
@@ -57,15 +61,26 @@ pub async fn rewrap(
 ) -> Result<usize, RewrapError> {
     let (suite, mut wraps) = read(sealed)?;
     let mut replaced = 0;
+    let mut refused = None;
     for wrap in &mut wraps {
         let recipient = recipients.iter().find(|recipient| recipient.is_of(wrap));
-        if let Some(recipient) = recipient {
-            *wrap = recipient.rewrap(tenant, wrap).await?;
-            replaced += 1;
+        let Some(recipient) = recipient else {
+            continue;
+        };
+        match recipient.rewrap(tenant, wrap).await {
+            Ok(new) => {
+                *wrap = new;
+                replaced += 1;
+            }
+            // A wrap that holds nowhere must not keep the others from being replaced.
+            Err(SealError::Kms(error @ (KmsError::ContextMismatch | KmsError::NotFound))) => {
+                refused = refused.or(Some(error));
+            }
+            Err(error) => return Err(error.into()),
         }
     }
     if replaced == 0 {
-        return Err(RewrapError::NoWrap);
+        return Err(refused.map_or(RewrapError::NoWrap, |error| SealError::Kms(error).into()));
     }
     replace(sealed, suite, &wraps)?;
     Ok(replaced)

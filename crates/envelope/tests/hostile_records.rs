@@ -15,8 +15,9 @@ use std::time::Instant;
 use pollster::block_on;
 use strongroom_envelope::{
     CacheError, CacheLimits, DataKey, Dek, DekId, EncryptionContext, HeaderError, KeyAdmin as _,
-    KeyCache, KeyDescription, KeyLocation, KeyRef, Kms, KmsFuture, LocalKms, OpenError, Provider,
-    Recipient, RewrapError, WrappedDek, add_recipients, inspect, open, seal, to_inline,
+    KeyCache, KeyDescription, KeyLocation, KeyRef, Kms, KmsError, KmsFuture, LocalKms, OpenError,
+    Provider, Recipient, RewrapError, SealError, WrappedDek, add_recipients, inspect, open, rewrap,
+    seal, to_inline,
 };
 use strongroom_tenancy::TenantId;
 
@@ -246,4 +247,68 @@ fn a_stream_of_impossible_length_costs_no_call() {
     let opened = block_on(open(&[root], &tenant, &context, &cut));
     assert_eq!(opened.err(), Some(OpenError::Failed));
     assert_eq!(kms.take(), 1);
+}
+
+/// A wrap that unwraps nowhere keeps no genuine one under the old version.
+#[test]
+fn rewrapping_passes_over_what_holds_nowhere() {
+    let (_directory, kms) = keyring(&["root"]);
+    let kms = Counting::new(kms);
+    let name = key_ref("root");
+    let root = Recipient::new(&kms, &name);
+    let sealed = block_on(seal(&[root], &tenant(), &context("a"), b"text")).unwrap();
+    let (_, body) = split(&sealed);
+    let good = wraps(&sealed).remove(0);
+    let mut torn = good.clone();
+    torn.bytes[30] ^= 1;
+    let mut gone = good.clone();
+    gone.key_version = 77;
+    let record = |wraps: &[WrappedDek]| {
+        let mut record = detached(body, LENGTHS[0]);
+        to_inline(wraps, &mut record).unwrap();
+        record
+    };
+    block_on(kms.kms.rotate(&tenant(), &name)).unwrap();
+    kms.take();
+    for (wraps_before, replaced) in [
+        (vec![good.clone(), torn.clone()], 1),
+        (vec![gone.clone(), good.clone()], 1),
+        (
+            vec![torn.clone(), good.clone(), gone.clone(), good.clone()],
+            2,
+        ),
+        (vec![good.clone(); 16], 16),
+    ] {
+        let mut record = record(&wraps_before);
+        assert_eq!(
+            block_on(rewrap(&[root], &tenant(), &mut record)),
+            Ok(replaced)
+        );
+        assert_eq!(kms.take(), wraps_before.len());
+        for (before, after) in wraps_before.iter().zip(wraps(&record)) {
+            let version = if *before == good {
+                2
+            } else {
+                before.key_version
+            };
+            assert_eq!(after.key_version, version);
+        }
+    }
+    for (only, error) in [
+        (torn, KmsError::ContextMismatch),
+        (gone, KmsError::NotFound),
+    ] {
+        let before = record(&[only]);
+        let mut after = before.clone();
+        let refused = Err(RewrapError::Seal(SealError::Kms(error)));
+        assert_eq!(block_on(rewrap(&[root], &tenant(), &mut after)), refused);
+        assert_eq!(after, before);
+    }
+    block_on(kms.kms.disable(&tenant(), &name)).unwrap();
+    let before = record(&[good]);
+    let refused = block_on(rewrap(&[root], &tenant(), &mut before.clone()));
+    assert_eq!(
+        refused,
+        Err(RewrapError::Seal(SealError::Kms(KmsError::Disabled)))
+    );
 }

@@ -241,11 +241,11 @@ fn a_record_is_as_it_was_after_an_error() {
         ));
         assert_eq!(result, Err(expected));
     }
-    // The second of two cannot be wrapped again: neither is.
-    block_on(kms.destroy(&tenant(), &all[1])).unwrap();
+    // The second of two cannot be wrapped again now: neither is.
+    block_on(kms.disable(&tenant(), &all[1])).unwrap();
     assert_eq!(
         block_on(rewrap(&[a, b], &tenant(), &mut record)),
-        Err(not_found)
+        Err(RewrapError::Seal(SealError::Kms(KmsError::Disabled)))
     );
     assert_eq!(record, before);
 }
