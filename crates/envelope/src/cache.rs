@@ -274,11 +274,14 @@ impl KeyCache {
             keys: HashMap::new(),
         });
         tenant.used = used;
+        // What nobody asks for any more must not wait in memory for somebody to ask.
+        let max_age = self.limits.max_age;
+        let is_young = |begun| now.saturating_duration_since(begun) < max_age;
+        tenant.keys.retain(|_, entry| is_young(entry.begun));
         let is_good = tenant.keys.get(&slot).is_some_and(|entry| {
-            let is_young = now.saturating_duration_since(entry.begun) < self.limits.max_age;
             let is_spent = matches!(slot, Slot::Sealing(_))
                 && entry.key.get().is_some_and(|key| key.is_spent());
-            is_young && !is_spent
+            !is_spent
         });
         if !is_good {
             tenant.keys.remove(&slot);

@@ -10,11 +10,13 @@
 )]
 
 use std::fs::{self, File};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
 
 use pollster::block_on;
 use strongroom_envelope::{
-    KekRecord, KeyAdmin as _, KeyRef, KeyState, Kms as _, KmsError, LocalKms, Recipient, TenantKeys,
+    CacheLimits, DataKey, Dek, DekId, KekRecord, KeyAdmin as _, KeyCache, KeyRef, KeyState,
+    Kms as _, KmsError, LocalKms, OpenError, Recipient, TenantKeys,
 };
 use strongroom_tenancy::TenantId;
 
@@ -98,4 +100,28 @@ fn two_changes_in_one_tick_are_both_seen() {
         let described = block_on(kms.describe(&tenant(), &a)).unwrap();
         assert_eq!(described.state, expected);
     }
+}
+
+/// A key that nobody asks for leaves the memory when its tenant is next served.
+#[test]
+fn an_aged_key_does_not_wait_to_be_asked_for() {
+    let limits = CacheLimits::default();
+    let cache = KeyCache::new(limits);
+    let tenant = tenant();
+    let load = |id| {
+        move || async move {
+            let dek = Dek::from_bytes(&[1; 32]);
+            Ok::<_, OpenError>(DataKey::detached(&dek, &tenant, id))
+        }
+    };
+    let [first, second] = [1, 2].map(|byte| DekId::from_bytes([byte; 16]));
+    let now = Instant::now();
+    let loaded = block_on(cache.detached_key(&first, &tenant, now, load(first)));
+    let key = loaded.map(|key| Arc::downgrade(&key)).unwrap();
+    let late = now + limits.max_age - Duration::from_nanos(1);
+    block_on(cache.detached_key(&second, &tenant, late, load(second))).unwrap();
+    assert!(key.upgrade().is_some());
+    let later = now + limits.max_age;
+    block_on(cache.detached_key(&second, &tenant, later, load(second))).unwrap();
+    assert!(key.upgrade().is_none());
 }

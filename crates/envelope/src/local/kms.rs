@@ -86,8 +86,13 @@ impl LocalKms {
     /// The tenant's keyring as its file has it now.
     fn keyring(&self, tenant: &TenantId) -> Result<Arc<Keyring>, KmsError> {
         let path = self.path(tenant);
-        let stamp = file::stamp(&path).map_err(|_| KmsError::Unavailable)?;
-        let stamp = stamp.ok_or(KmsError::NotFound)?;
+        let stamp = match file::stamp(&path) {
+            Ok(Some(stamp)) => stamp,
+            found => {
+                self.forget(tenant);
+                return Err(found.map_or(KmsError::Unavailable, |_| KmsError::NotFound));
+            }
+        };
         let keyrings = self.keyrings.read().map_err(|_| KmsError::Unavailable)?;
         if let Some(cached) = keyrings.get(tenant)
             && cached.stamp.still_tells(&stamp)
@@ -97,7 +102,10 @@ impl LocalKms {
         drop(keyrings);
         // Held while the file is read, so that a change forgets what was read before it.
         let mut keyrings = self.keyrings.write().map_err(|_| KmsError::Unavailable)?;
-        let new = read(tenant, &path).map_err(|_| KmsError::Unavailable)?;
+        let Ok(new) = read(tenant, &path) else {
+            keyrings.remove(tenant);
+            return Err(KmsError::Unavailable);
+        };
         let is_known = |cached: &Cached| cached.checksum == new.checksum;
         if !keyrings.get(tenant).is_some_and(is_known) {
             // Whoever put it there may not have come to that yet, and a crash would take it back.
@@ -106,6 +114,15 @@ impl LocalKms {
         let keyring = Arc::clone(&new.keyring);
         keyrings.insert(*tenant, new);
         Ok(keyring)
+    }
+
+    /// Keys whose file is gone do not stay in memory.
+    fn forget(&self, tenant: &TenantId) {
+        let keyrings = self.keyrings.read();
+        let is_kept = keyrings.is_ok_and(|keyrings| keyrings.contains_key(tenant));
+        if is_kept && let Ok(mut keyrings) = self.keyrings.write() {
+            keyrings.remove(tenant);
+        }
     }
 
     /// Changes a keyring: on disk, under the lock, and so for everybody's next call.
@@ -280,5 +297,38 @@ mod tests {
         pollster::block_on(other.rotate(&tenant, &key)).unwrap();
         set_age(now - minute);
         assert_eq!(counted(5), (1, 1), "changed");
+    }
+
+    #[test]
+    fn keys_go_with_their_file() {
+        use std::fs;
+
+        let directory = tempfile::tempdir().unwrap();
+        let (tenant, key) = (TenantId::PLATFORM, "root".parse().unwrap());
+        let kms = LocalKms::open(directory.path()).unwrap();
+        pollster::block_on(kms.create(&tenant, &key)).unwrap();
+        let path = kms.path(&tenant);
+        let text = fs::read(&path).unwrap();
+        let kept = || {
+            let keyrings = kms.keyrings.read().unwrap();
+            keyrings
+                .get(&tenant)
+                .map(|cached| Arc::downgrade(&cached.keyring))
+        };
+        for (spoil, error) in [(true, KmsError::Unavailable), (false, KmsError::NotFound)] {
+            kms.describe_now(&tenant, &key).unwrap();
+            let keyring = kept().unwrap();
+            assert!(keyring.upgrade().is_some());
+            if spoil {
+                fs::write(&path, b"torn").unwrap();
+            } else {
+                fs::remove_file(&path).unwrap();
+            }
+            assert_eq!(kms.describe_now(&tenant, &key).err(), Some(error));
+            assert!(kept().is_none() && keyring.upgrade().is_none());
+            if spoil {
+                fs::write(&path, &text).unwrap();
+            }
+        }
     }
 }
