@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 use pollster::block_on;
 use strongroom_envelope::{
     CacheLimits, DataKey, Dek, DekId, KekRecord, KeyAdmin as _, KeyCache, KeyRef, KeyState,
-    Kms as _, KmsError, LocalKms, OpenError, Recipient, TenantKeys,
+    KeyringError, Kms as _, KmsError, LocalKms, OpenError, Recipient, TenantKeys,
 };
 use strongroom_tenancy::TenantId;
 
@@ -124,4 +124,27 @@ fn an_aged_key_does_not_wait_to_be_asked_for() {
     let later = now + limits.max_age;
     block_on(cache.detached_key(&second, &tenant, later, load(second))).unwrap();
     assert!(key.upgrade().is_none());
+}
+
+/// What another user owns, they can change whenever they like.
+#[cfg(unix)]
+#[test]
+fn another_users_keyring_is_refused() {
+    use std::os::unix::fs::chown;
+
+    let (_directory, kms) = keyring(&["root"]);
+    let file = kms.path(&tenant());
+    let directory = file.parent().unwrap();
+    // Whoever is not root cannot give a file away.
+    if chown(&file, Some(12_345), None).is_err() {
+        return;
+    }
+    let is_owner = |refused| matches!(refused, Err(KeyringError::Owner));
+    assert!(is_owner(kms.check(&tenant())));
+    let described = block_on(kms.describe(&tenant(), &key_ref("root")));
+    assert_eq!(described.err(), Some(KmsError::Unavailable));
+    chown(&file, Some(0), None).unwrap();
+    assert!(kms.check(&tenant()).is_ok());
+    chown(directory, Some(12_345), None).unwrap();
+    assert!(is_owner(LocalKms::open(directory).map(|_| ())));
 }

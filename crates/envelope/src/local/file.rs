@@ -93,9 +93,7 @@ pub(super) fn check_directory(path: &Path) -> Result<(), KeyringError> {
         return Err(KeyringError::NotADirectory);
     }
     #[cfg(unix)]
-    if std::os::unix::fs::PermissionsExt::mode(&metadata.permissions()) & 0o022 != 0 {
-        return Err(KeyringError::Mode);
-    }
+    check_owned(&metadata, 0o022)?;
     Ok(())
 }
 
@@ -129,7 +127,8 @@ pub(super) fn read(path: &Path) -> Result<(Zeroizing<Vec<u8>>, Stamp), KeyringEr
     if !metadata.is_file() {
         return Err(KeyringError::NotAFile);
     }
-    check_mode(&metadata)?;
+    #[cfg(unix)]
+    check_owned(&metadata, 0o077)?;
     let length = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
     if length > MAX_FILE {
         return Err(KeyringError::TooLarge);
@@ -148,17 +147,18 @@ fn create_private(path: &Path) -> Result<File, KeyringError> {
     Ok(options.open(path)?)
 }
 
+/// Whether a file is this user's, or root's, who can do all that this user can; and nobody else has
+/// these permissions.
 #[cfg(unix)]
-fn check_mode(metadata: &fs::Metadata) -> Result<(), KeyringError> {
-    use std::os::unix::fs::PermissionsExt as _;
-    if metadata.permissions().mode() & 0o077 != 0 {
+fn check_owned(metadata: &fs::Metadata, forbidden: u32) -> Result<(), KeyringError> {
+    use std::os::unix::fs::MetadataExt as _;
+    if metadata.mode() & forbidden != 0 {
         return Err(KeyringError::Mode);
     }
-    Ok(())
-}
-
-#[cfg(not(unix))]
-fn check_mode(_: &fs::Metadata) -> Result<(), KeyringError> {
+    let owner = metadata.uid();
+    if owner != 0 && owner != rustix::process::geteuid().as_raw() {
+        return Err(KeyringError::Owner);
+    }
     Ok(())
 }
 

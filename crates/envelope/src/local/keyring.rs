@@ -43,6 +43,9 @@ pub enum KeyringError {
     /// its directory.
     #[error("keyring: others than its owner have access to the file, or can write its directory")]
     Mode,
+    /// The file or its directory belongs neither to this process's effective user nor to root.
+    #[error("keyring: the file or its directory belongs to another user")]
+    Owner,
     /// The file is longer than 1 MiB.
     #[error("keyring: longer than 1 MiB")]
     TooLarge,

@@ -22,7 +22,8 @@ use crate::wipe::on_wiped_stack;
 /// A KMS in a directory: one keyring file for each tenant, with versioned keys of 32 bytes.
 ///
 /// Nothing is shared between tenants. The highest version of a key wraps; the others only unwrap.
-/// A file has mode 0600, checked when it is read (on Unix), and is replaced atomically and synced
+/// A file has mode 0600 and belongs to the process's user or to root, checked when it is read (on
+/// Unix), and is replaced atomically and synced
 /// before its change is used, by whom it may be. Several processes may use a directory: changes are
 /// made under a lock and seen by the others at their next call. For two seconds after a change each
 /// call reads the file, since two changes in one tick of the file system's clock look alike.
@@ -49,7 +50,8 @@ impl LocalKms {
     /// Opens a directory of keyrings.
     ///
     /// # Errors
-    /// [`KeyringError`] when it is no directory, or others than its owner can write it.
+    /// [`KeyringError`] when it is no directory, others than its owner can write it, or (on Unix) that
+    /// is neither this process's user nor root.
     pub fn open(directory: impl AsRef<Path>) -> Result<Self, KeyringError> {
         file::check_directory(directory.as_ref())?;
         Ok(Self {
