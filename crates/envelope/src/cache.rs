@@ -26,7 +26,7 @@ const TRIES: usize = 3;
 /// What a [`KeyCache`] keeps, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CacheLimits {
-    /// How much one key seals before another is made.
+    /// How much one key seals before another is made; less, if the key has limits of its own.
     pub key: KeyLimits,
     /// How long a key is kept, to seal or to open.
     pub max_age: Duration,
@@ -195,17 +195,22 @@ impl KeyCache {
         let front = sealed.get(..sealed.len() - body.len()).unwrap_or_default();
         // Who may open is part of the name: what one caller loaded is not for another's recipients.
         let slot = Slot::Wraps(sha256([names(recipients).as_slice(), front]));
-        let key = self
-            .get(tenant, slot, now, || {
-                // A key is kept once it has opened something: a wrap alone proves nothing.
-                unwrap_until(recipients, tenant, wraps, |dek| {
-                    let key = DataKey::inline(dek, tenant, &wraps.to_vec()).ok()?;
-                    key.open(tenant, context, sealed).ok()?;
-                    Some(key)
-                })
+        let load = || {
+            // A key is kept once it has opened something: a wrap alone proves nothing.
+            unwrap_until(recipients, tenant, wraps, |dek| {
+                let key = DataKey::inline(dek, tenant, &wraps.to_vec()).ok()?;
+                key.open(tenant, context, sealed).ok()?;
+                Some(key)
             })
-            .await?;
-        Ok(key.open(tenant, context, sealed)?)
+        };
+        let key = self.get(tenant, slot, now, load).await?;
+        match key.open(tenant, context, sealed) {
+            // Of several wraps, the one whose key is kept may not be this body's.
+            Err(OpenError::Failed) if wraps.iter().nth(1).is_some() => {
+                Ok(load().await?.open(tenant, context, sealed)?)
+            }
+            opened => Ok(opened?),
+        }
     }
 
     /// Forgets a tenant's keys; what is being loaded for it is loaded again.
@@ -234,17 +239,18 @@ impl KeyCache {
     {
         for _ in 0..TRIES {
             let (cell, purged) = self.enter(tenant, slot, now);
-            let limits = self.limits.key;
+            let limit = |key: DataKey| {
+                let limits = self.limits.key.and(key.limits());
+                Arc::new(key.with_limits(limits))
+            };
             let loaded = cell
-                .get_or_try_init(|| async {
-                    load().await.map(|key| Arc::new(key.with_limits(limits)))
-                })
+                .get_or_try_init(|| async { load().await.map(limit) })
                 .await;
             match loaded {
                 Ok(key) if self.is_current(tenant, purged) => return Ok(Arc::clone(key)),
                 Ok(_) => {}
                 Err(error) => {
-                    self.forget_unloaded(tenant, slot);
+                    self.forget_unloaded(tenant, slot, &cell);
                     return Err(CacheError::Load(error));
                 }
             }
@@ -309,13 +315,13 @@ impl KeyCache {
     }
 
     /// What could not be loaded does not take up room.
-    fn forget_unloaded(&self, tenant: &TenantId, slot: Slot) {
+    fn forget_unloaded(&self, tenant: &TenantId, slot: Slot, cell: &Arc<OnceCell<Arc<DataKey>>>) {
         let mut state = self.lock();
         if let Some(tenant) = state.tenants.get_mut(tenant)
             && tenant
                 .keys
                 .get(&slot)
-                .is_some_and(|entry| entry.key.get().is_none())
+                .is_some_and(|entry| Arc::ptr_eq(&entry.key, cell) && cell.get().is_none())
         {
             tenant.keys.remove(&slot);
         }

@@ -61,6 +61,14 @@ impl KeyLimits {
         messages: u64::MAX,
         bytes: u64::MAX,
     };
+
+    /// The lower of both, each.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            messages: self.messages.min(other.messages),
+            bytes: self.bytes.min(other.bytes),
+        }
+    }
 }
 
 impl DataKey {
@@ -196,6 +204,10 @@ impl DataKey {
         } else {
             Ok(())
         }
+    }
+
+    pub(crate) const fn limits(&self) -> KeyLimits {
+        self.limits
     }
 
     pub(crate) const fn stream_key(&self) -> &StreamKey {

@@ -312,3 +312,34 @@ fn rewrapping_passes_over_what_holds_nowhere() {
         Err(RewrapError::Seal(SealError::Kms(KmsError::Disabled)))
     );
 }
+
+/// Two bodies behind one front, which has the wraps of both: each opens, whichever came first.
+#[test]
+fn a_cached_key_is_not_the_only_one_of_its_front() {
+    let (_directory, kms) = keyring(&["root"]);
+    let kms = Counting::new(kms);
+    let name = key_ref("root");
+    let recipients = [Recipient::new(&kms, &name)];
+    let (tenant, context) = (tenant(), context("a"));
+    let seal = |text: &[u8]| block_on(seal(&recipients, &tenant, &context, text)).unwrap();
+    let records = [seal(b"one"), seal(b"two")];
+    let both = [wraps(&records[0]), wraps(&records[1])].concat();
+    let cache = KeyCache::new(CacheLimits::default());
+    let open = |record: &[u8]| {
+        block_on(cache.open(&recipients, &tenant, &context, record, Instant::now()))
+    };
+    for (record, text) in records.iter().zip([b"one", b"two"]) {
+        let mut joined = detached(split(record).1, LENGTHS[0]);
+        to_inline(&both, &mut joined).unwrap();
+        assert_eq!(open(&joined).unwrap().as_slice(), text);
+    }
+
+    // With one wrap there is one key, and asking again would tell nothing.
+    open(&records[0]).unwrap();
+    kms.take();
+    let mut altered = records[0].clone();
+    *altered.last_mut().unwrap() ^= 1;
+    let refused = CacheError::Load(OpenError::Failed);
+    assert_eq!(open(&altered).err(), Some(refused));
+    assert_eq!(kms.take(), 0);
+}

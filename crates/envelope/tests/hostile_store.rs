@@ -10,13 +10,17 @@
 )]
 
 use std::fs::{self, File};
+use std::future::{pending, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use pollster::block_on;
 use strongroom_envelope::{
-    CacheLimits, DataKey, Dek, DekId, KekRecord, KeyAdmin as _, KeyCache, KeyRef, KeyState,
-    KeyringError, Kms as _, KmsError, LocalKms, OpenError, Recipient, TenantKeys,
+    CacheLimits, DataKey, Dek, DekId, EncryptionContext, KekRecord, KeyAdmin as _, KeyCache,
+    KeyLimits, KeyRef, KeyState, KeyringError, Kms as _, KmsError, LocalKms, OpenError, Recipient,
+    SealError, TenantKeys,
 };
 use strongroom_tenancy::TenantId;
 
@@ -147,4 +151,55 @@ fn another_users_keyring_is_refused() {
     assert!(kms.check(&tenant()).is_ok());
     chown(directory, Some(12_345), None).unwrap();
     assert!(is_owner(LocalKms::open(directory).map(|_| ())));
+}
+
+/// The cache takes nothing from the limits that a key came with.
+#[test]
+fn a_keys_own_limits_hold_in_the_cache() {
+    let cache = KeyCache::new(CacheLimits::default());
+    let tenant = tenant();
+    let context = EncryptionContext::new([("purpose", "test")]).unwrap();
+    for (messages, bytes) in [(2, u64::MAX), (u64::MAX, 20)] {
+        let make = || async {
+            let key = DataKey::detached(&Dek::generate()?, &tenant, DekId::generate()?);
+            Ok::<_, SealError>(key.with_limits(KeyLimits { messages, bytes }))
+        };
+        let name = format!("{messages}");
+        let key = block_on(cache.sealing_key_with(&name, &tenant, Instant::now(), make)).unwrap();
+        let seal = || key.seal(&tenant, &context, &[0; 10]).map(|_| ());
+        assert_eq!(
+            [seal(), seal(), seal()],
+            [Ok(()), Ok(()), Err(SealError::Spent)]
+        );
+    }
+}
+
+/// A load that failed after a purge does not throw out the one that began since.
+#[test]
+fn a_failed_load_forgets_itself_alone() {
+    let cache = KeyCache::new(CacheLimits::default());
+    let (tenant, id, now) = (tenant(), DekId::from_bytes([1; 16]), Instant::now());
+    let mut context = Context::from_waker(Waker::noop());
+    let mut is_called = false;
+    let fails = move || {
+        poll_fn(move |_| {
+            if is_called {
+                return Poll::Ready(Err::<DataKey, _>(OpenError::Failed));
+            }
+            is_called = true;
+            Poll::Pending
+        })
+    };
+    let mut first = pin!(cache.detached_key(&id, &tenant, now, fails));
+    assert!(first.as_mut().poll(&mut context).is_pending());
+    cache.purge(&tenant);
+    let never = || pending::<Result<DataKey, OpenError>>();
+    let mut second = pin!(cache.detached_key(&id, &tenant, now, never));
+    assert!(second.as_mut().poll(&mut context).is_pending());
+    let Poll::Ready(Err(_)) = first.as_mut().poll(&mut context) else {
+        panic!("the first load has failed");
+    };
+    let panics = || async { panic!("the second load is still under way") };
+    let mut third = pin!(cache.detached_key::<_, OpenError>(&id, &tenant, now, panics));
+    assert!(third.as_mut().poll(&mut context).is_pending());
 }
