@@ -53,10 +53,19 @@ impl Default for CacheLimits {
 
 /// Keeps data keys in memory, so that a KMS is asked once for many records.
 ///
-/// Each key is asked for once, however many callers wait for it. A tenant cannot push out another's
-/// keys. `now` is a parameter: a monotonic clock's.
+/// Each key is asked for once, however many callers wait for it. A tenant pushes out no keys but its
+/// own, as long as there are no more tenants than [`CacheLimits::tenants`]; beyond, all keys of the
+/// one that was not served for longest go. A key that is too old is dropped when its tenant is next
+/// served, or by [`purge`](Self::purge); no clock runs here. `now` is a parameter: a monotonic
+/// clock's.
 ///
 /// # Security
+/// Keys are kept by the names of their recipients, and names mean authority: in one cache, one
+/// provider and name must mean one key of one KMS, and the same rights to it. Whoever asks with a
+/// name is handed what another loaded under it, even if their own KMS, or their own
+/// [`TenantKeys`](crate::TenantKeys), would refuse. So drop old `TenantKeys` before the purge: what
+/// is loaded with them after it is kept again.
+///
 /// A revoked or destroyed key opens records for as long as it is kept: call [`purge`](Self::purge)
 /// when one is, in every process. A load that was under way is then begun again.
 pub struct KeyCache {

@@ -18,8 +18,8 @@ use crate::wipe::{Plaintext, on_wiped_stack};
 
 /// A data-encryption key, unwrapped and ready to seal and open records of one tenant.
 ///
-/// Its calls are synchronous and allocate their output, and nothing else. Records that it seals carry the
-/// wraps that it was made with, or the id under which it is kept.
+/// Its calls are synchronous. In the compact suite they allocate their output, and nothing else.
+/// Records that it seals carry the wraps that it was made with, or the id under which it is kept.
 ///
 /// ```
 /// use strongroom_envelope::{DataKey, Dek, DekId, EncryptionContext};

@@ -17,13 +17,17 @@ use crate::stream;
 use crate::stream_key::StreamKey;
 use crate::wipe::{Plaintext, Secret, on_wiped_stack};
 
-/// The most calls that opening a record makes to a KMS.
+/// The most calls that opening one record makes to a KMS: for each layer of two,
+/// [`Layers::open`](crate::Layers::open) makes so many.
 pub const MAX_KMS_CALLS: usize = 2;
 
 /// The random bytes of a record with a DEK of its own.
 const DRAWN: usize = 32 + WRAP_NONCE + SALT + aead::NONCE;
 
 /// A key that a record is sealed to, or may be opened with: its KMS, and its name there.
+///
+/// A wrap says of its key no more than the provider and the name. Of two recipients that have both in
+/// common, in two KMSs, only the first is asked: give such keys names that differ.
 #[derive(Clone, Copy)]
 pub struct Recipient<'a> {
     /// Where the key is.

@@ -3,6 +3,9 @@
 //!
 //! # Security
 //! A salt and a nonce used twice under one DEK give away both records.
+//!
+//! Nonces that a caller supplies are not an approved service of a FIPS module: with the feature
+//! `fips`, what is sealed or wrapped here is outside what `docs/spec/envelope.md`, "FIPS", claims.
 
 use strongroom_tenancy::TenantId;
 

@@ -20,7 +20,8 @@ pub struct TagLength(usize);
 pub struct TagLengthError;
 
 impl TagLength {
-    /// 16 bytes: no two of a tenant's values share a tag by chance.
+    /// 16 bytes: two of a tenant's values do not share a tag by chance. Compare what is found all the
+    /// same: whoever can write the column can copy a tag.
     pub const FULL: Self = Self(16);
 
     /// Takes a length in bytes.

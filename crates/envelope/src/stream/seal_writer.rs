@@ -19,6 +19,10 @@ use crate::chunked::{CHUNK, ChunkedKey, HEAD, MAX_CHUNKS, SALT, SEALED_CHUNK};
 /// # Security
 /// Only [`finish`](Self::finish) writes the last chunk. A writer that is dropped without it leaves
 /// a stream that is cut short, and that no reader takes for a whole one.
+///
+/// Key and nonces of a stream are settled when it begins. Do not fork the process, or resume a
+/// snapshot of its machine twice, while one is open: both copies would go on under the same
+/// keystream, which gives away what they write.
 #[must_use = "a stream that is not finished never opens"]
 pub struct SealWriter<W: Write> {
     /// The key, unless the threads seal.
