@@ -99,7 +99,8 @@ pub fn seal_stream(
 /// [`SealError::Cipher`] when the cipher fails.
 ///
 /// # Security
-/// The nonce must be fresh.
+/// The nonce must be fresh. With the feature `fips` its last twelve bytes are the module's own,
+/// whatever is given here.
 pub fn wrap_with(
     wrapping_key: &[u8; 32],
     provider: Provider,
