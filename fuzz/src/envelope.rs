@@ -39,7 +39,7 @@ pub fn open(data: &[u8]) {
         let mut record = data.to_vec();
         assert_eq!(to_inline(wraps, &mut record), Err(RewrapError::Inline));
         assert_eq!(record, data);
-        record = [&[b'S', 1, inspection.suite as u8, 1], &[0; 16], body].concat();
+        record = [[b'S', 1, inspection.suite as u8, 1].as_slice(), &[0; 16], body].concat();
         assert_eq!(to_inline(wraps, &mut record), Ok(()));
         assert_eq!(record, data);
         if let Some(first) = wraps.first()

@@ -118,19 +118,11 @@ fn by_kind(needles: &Needles, found: &BTreeMap<usize, String>) -> BTreeMap<&'sta
 }
 
 #[test]
-#[cfg_attr(
-    feature = "fips",
-    ignore = "the contexts of the module's HMAC leave copies"
-)]
 fn nothing_is_left_of_dropped_keys() {
     nothing_is_left("drop");
 }
 
 #[test]
-#[cfg_attr(
-    feature = "fips",
-    ignore = "the contexts of the module's HMAC leave copies"
-)]
 fn nothing_is_left_on_the_stacks_of_threads() {
     nothing_is_left("park");
 }
@@ -157,10 +149,6 @@ fn nothing_is_left(mode: &str) {
 
 /// A destroyed key is gone when the call returns, from a KMS that goes on.
 #[test]
-#[cfg_attr(
-    feature = "fips",
-    ignore = "the contexts of the module's HMAC leave copies"
-)]
 fn nothing_is_left_of_destroyed_keys() {
     let (needles, found) = search("go on");
     let mut kinds = by_kind(&needles, &found);

@@ -59,7 +59,10 @@ impl Process {
             searched += region.len();
             for (at, needle) in needles.find_in(&region) {
                 let left = region.len() - at;
-                found.insert(needle, format!("{name}, {left} bytes before its end"));
+                found.insert(
+                    needle,
+                    format!("{name}, {left} of {} bytes before its end", region.len()),
+                );
             }
         }
         assert!(searched > 1024 * 1024, "only {searched} bytes");
