@@ -13,6 +13,7 @@ use crate::errors::{OpenError, SealError};
 use crate::header::{self, Header, HeaderError, Suite};
 use crate::kms::WrappedDek;
 use crate::random;
+use crate::stream;
 use crate::stream_key::StreamKey;
 use crate::wipe::{Plaintext, on_wiped_stack};
 
@@ -177,7 +178,10 @@ impl DataKey {
                 let body = CompactBody::parse(body)?;
                 on_wiped_stack(|| self.compact.open(context, &body)).ok_or(OpenError::Failed)
             }
-            Suite::Stream => on_wiped_stack(|| self.stream.open(context, body)),
+            Suite::Stream => {
+                stream::check_body(body)?;
+                on_wiped_stack(|| self.stream.open(context, body))
+            }
         }
     }
 

@@ -214,13 +214,24 @@ def pieces(*parts):
     return [part.hex() if isinstance(part, bytes) else list(part) for part in parts]
 
 
+def length_refusal(length):
+    """What is wrong with a stream's body of this length, if anything is."""
+    ends = "sealed record: it ends inside "
+    for field, end in (("salt", 24), ("commitment", HEAD), ("tag", HEAD + TAG)):
+        if length < end:
+            return ends + field
+    return None if (length - HEAD) % WHOLE >= TAG else "sealed record: body: no stream is of this length"
+
+
 def streams():
     inline, elsewhere = record([wrap()], b"", STREAM + b"\0"), STREAM + b"\x01" + DEK_ID
     head, a, b = (0, HEAD), (HEAD, HEAD + WHOLE), (HEAD + WHOLE, HEAD + 2 * WHOLE)
     last, whole = (HEAD + 2 * WHOLE, len(LONG)), (0, len(LONG))
     fronts = (("", inline, {"wraps": [[LOCAL, "root", 2]]}), ("detached ", elsewhere, {"detached": True}))
 
-    def stream(name, sealed, *more, **others):
+    def stream(name, sealed, *more, body_length=None, **others):
+        if body_length is not None and not more:
+            more = (length_refusal(body_length) or "failed",)
         add(f"stream, {name}", sealed, *more, suite="stream", **others)
 
     for form, front, more in fronts:
@@ -244,7 +255,7 @@ def streams():
             at += len(front)
             stream(form + f"altered {name}", good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :], **more)
         for name, length in (("salt, at 0", 0), ("salt, at 23", 23), ("commitment", 55), ("tag of the last chunk", HEAD + TAG - 1), ("last chunk", HEAD + 20)):
-            stream(form + f"cut inside {name}", good[: len(front) + length], **more)
+            stream(form + f"cut inside {name}", good[: len(front) + length], body_length=length, **more)
         stream(form + "longer by one byte", good + b"\0", **more)
         other = stream_body(pattern(2 * CHUNK + LAST), salt=bytes(24))
         for name, parts in (
@@ -266,7 +277,8 @@ def streams():
             ("three chunks, longer by one byte", (whole, b"\0")),
             ("altered tag of the first chunk", (head, (HEAD, HEAD + WHOLE - 1), bytes([LONG[HEAD + WHOLE - 1] ^ 1]), b, last)),
         ):
-            stream(form + name, pieces(front, *parts), **more)
+            length = sum(len(part) if isinstance(part, bytes) else part[1] - part[0] for part in parts)
+            stream(form + name, pieces(front, *parts), body_length=length, **more)
     good = inline + stream_body()
     stream("two wraps, the second allowed", record([wrap("vault", 1), wrap()], stream_body(), STREAM + b"\0"), "ok",
            plaintext=PLAINTEXT.hex(), wraps=[[LOCAL, "vault", 1], [LOCAL, "root", 2]])
