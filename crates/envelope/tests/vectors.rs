@@ -448,17 +448,17 @@ fn the_worked_example_of_the_specification_is_the_first_vector() {
     assert_eq!(shown, text(&vectors.file["sealed"][0], "sealed"));
 }
 
-/// Runs a program beside this one. `STRONGROOM_PYTHON` names an interpreter that has `cryptography`; without it,
+/// Runs a program beside this one. `ENVELOPE_PYTHON` names an interpreter that has `cryptography`; without it,
 /// `python3` is taken if it does, and `None` says that there is none.
 fn second_implementation(program: &str, arguments: &[&str]) -> Option<Vec<u8>> {
-    let named = std::env::var_os("STRONGROOM_PYTHON");
+    let named = std::env::var_os("ENVELOPE_PYTHON");
     let python = named.clone().unwrap_or_else(|| "python3".into());
     if named.is_none() {
         let probe = Command::new(&python)
             .args(["-c", "import cryptography"])
             .output();
         if !probe.is_ok_and(|output| output.status.success()) {
-            eprintln!("not run: python3 has no `cryptography`; name one in STRONGROOM_PYTHON");
+            eprintln!("not run: python3 has no `cryptography`; name one in ENVELOPE_PYTHON");
             return None;
         }
     }

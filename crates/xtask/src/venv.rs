@@ -33,8 +33,9 @@ pub(crate) const ENVELOPE: Environment = Environment {
 };
 
 /// Names the interpreter to the tests that run the second implementation: where it is named they
-/// must run it, and without it they may go without.
-const SECOND_IMPLEMENTATION: &str = "STRONGROOM_PYTHON";
+/// must run it, and without it they may go without. Not `STRONGROOM_`: the server takes those for
+/// its configuration, and refuses one that it does not know.
+const SECOND_IMPLEMENTATION: &str = "ENVELOPE_PYTHON";
 
 /// Makes the clients' environment, where there is a checkout to make it for.
 pub(crate) fn prepare() -> Result<(), Failure> {
