@@ -22,6 +22,9 @@ use strongroom_envelope::{
 use strongroom_tenancy::TenantId;
 
 fn tenant() -> TenantId {
+    // Some of these records are streams, which the FIPS module's user has to accept.
+    #[cfg(feature = "fips")]
+    strongroom_envelope::fips::accept_streams_outside_the_approved_services();
     "0190b2a4-8c7e-7d3a-9f00-0242ac120002".parse().unwrap()
 }
 
