@@ -23,8 +23,7 @@ use crate::wipe::on_wiped_stack;
 ///
 /// Nothing is shared between tenants. The highest version of a key wraps; the others only unwrap.
 /// A file has mode 0600 and belongs to the process's user or to root, checked when it is read (on
-/// Unix), and is replaced atomically and synced
-/// before its change is used, by whom it may be. Several processes may use a directory: changes are
+/// Unix), and is replaced atomically and synced before anybody uses the change. Several processes may use a directory: changes are
 /// made under a lock and seen by the others at their next call. For two seconds after a change each
 /// call reads the file, since two changes in one tick of the file system's clock look alike.
 ///
@@ -32,8 +31,8 @@ use crate::wipe::on_wiped_stack;
 /// The keys lie in clear in the files and in memory: who reads either opens every record. Backups
 /// must be kept, and destroyed, as carefully as the files; a destroyed key may linger in the file
 /// system's free blocks, and in another process's memory until its next call for that tenant.
-/// [`KeyAdmin`]'s calls, and the first call after a change, use the file
-/// system on the calling thread.
+/// [`KeyAdmin`]'s calls, and the first call after a change, use the file system on the calling
+/// thread.
 pub struct LocalKms {
     directory: PathBuf,
     keyrings: RwLock<HashMap<TenantId, Cached>>,
