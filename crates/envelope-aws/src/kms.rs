@@ -8,7 +8,8 @@ use aws_sdk_kms::config::Builder;
 use aws_sdk_kms::primitives::Blob;
 use bytes::Bytes;
 use strongroom_envelope::{
-    Dek, KeyDescription, KeyRef, Kms, KmsError, KmsFuture, MAX_WRAPPED, Provider, WrappedDek,
+    Dek, KeyDescription, KeyRef, Kms, KmsError, KmsFuture, MAX_WRAPPED, Provider, Purpose,
+    WrappedDek,
 };
 use strongroom_tenancy::TenantId;
 use zeroize::Zeroizing;
@@ -77,12 +78,13 @@ impl Kms for AwsKms {
         &'a self,
         tenant: &'a TenantId,
         key: &'a KeyRef,
+        purpose: &'a Purpose,
         dek: &'a Dek,
     ) -> KmsFuture<'a, WrappedDek> {
         Box::pin(async move {
             let key_id = self.key_id(tenant, key)?;
             let request = self.client.encrypt().key_id(&key_id).plaintext(secret(dek));
-            let request = request.set_encryption_context(Some(context(tenant, key)));
+            let request = request.set_encryption_context(Some(context(tenant, key, purpose)));
             let answer = request.send().await.map_err(classify)?;
             wrap_of(
                 key,
@@ -93,14 +95,19 @@ impl Kms for AwsKms {
         })
     }
 
-    fn unwrap<'a>(&'a self, tenant: &'a TenantId, wrapped: &'a WrappedDek) -> KmsFuture<'a, Dek> {
+    fn unwrap<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        purpose: &'a Purpose,
+        wrapped: &'a WrappedDek,
+    ) -> KmsFuture<'a, Dek> {
         Box::pin(async move {
             let key_id = self.source(tenant, wrapped)?;
             // With the key named, AWS KMS refuses what is encrypted under any other.
             let request = self.client.decrypt().key_id(&key_id);
             let request = request
                 .ciphertext_blob(Blob::new(wrapped.bytes.as_slice()))
-                .set_encryption_context(Some(context(tenant, &wrapped.key_ref)));
+                .set_encryption_context(Some(context(tenant, &wrapped.key_ref, purpose)));
             let answer = request.send().await.map_err(classify)?;
             let is_from_key = answers(&key_id, answer.key_id());
             let plaintext = answer.plaintext.ok_or(KmsError::Unavailable)?;
@@ -115,6 +122,7 @@ impl Kms for AwsKms {
     fn rewrap<'a>(
         &'a self,
         tenant: &'a TenantId,
+        purpose: &'a Purpose,
         wrapped: &'a WrappedDek,
         key: &'a KeyRef,
     ) -> KmsFuture<'a, WrappedDek> {
@@ -125,9 +133,9 @@ impl Kms for AwsKms {
             let request = request
                 .source_key_id(&source)
                 .ciphertext_blob(Blob::new(wrapped.bytes.as_slice()))
-                .set_source_encryption_context(Some(context(tenant, &wrapped.key_ref)))
+                .set_source_encryption_context(Some(context(tenant, &wrapped.key_ref, purpose)))
                 .destination_key_id(&destination)
-                .set_destination_encryption_context(Some(context(tenant, key)));
+                .set_destination_encryption_context(Some(context(tenant, key, purpose)));
             let answer = request.send().await.map_err(classify)?;
             if !answers(&source, answer.source_key_id()) {
                 return Err(KmsError::ContextMismatch);
@@ -161,11 +169,12 @@ impl fmt::Debug for AwsKms {
     }
 }
 
-/// What binds a wrap to its tenant and key. Not secret: CloudTrail logs it.
-fn context(tenant: &TenantId, key: &KeyRef) -> HashMap<String, String> {
+/// What binds a wrap to its tenant, key and purpose. Not secret: CloudTrail logs it.
+fn context(tenant: &TenantId, key: &KeyRef, purpose: &Purpose) -> HashMap<String, String> {
     HashMap::from([
         ("strongroom:tenant".to_owned(), tenant.to_string()),
         ("strongroom:key".to_owned(), key.to_string()),
+        ("strongroom:purpose".to_owned(), purpose.to_string()),
     ])
 }
 

@@ -11,7 +11,7 @@
 //!
 //! ```
 //! use aws_sdk_kms::config::{Builder, Region};
-//! use strongroom_envelope::{Dek, KeyRef, Kms as _, KmsError};
+//! use strongroom_envelope::{Purpose, Dek, KeyRef, Kms as _, KmsError};
 //! use strongroom_envelope_aws::{AwsKms, BroughtKeys, CallLimits, KeyArn, aws_sdk_kms};
 //! use strongroom_tenancy::TenantId;
 //!
@@ -27,7 +27,7 @@
 //!
 //! // Acme's key is refused to everybody else, without a call.
 //! let dek = Dek::generate()?;
-//! let refused = pollster::block_on(kms.wrap(&other, arn.as_key_ref(), &dek));
+//! let refused = pollster::block_on(kms.wrap(&other, arn.as_key_ref(), &Purpose::Record, &dek));
 //! assert_eq!(refused, Err(KmsError::Denied));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```

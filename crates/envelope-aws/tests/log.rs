@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use strongroom_envelope::{Dek, KeyAdmin as _, Kms as _};
+use strongroom_envelope::{Dek, KeyAdmin as _, Kms as _, Purpose};
 use strongroom_envelope_aws::aws_sdk_kms::config::StalledStreamProtectionConfig;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -71,11 +71,18 @@ async fn the_sdk_logs_no_key_at_any_level() {
     } = Target::new(config(SERVICE), config(ADMIN));
     admin.create(&tenant, &key("root")).await.unwrap();
     let dek = Dek::generate().unwrap();
-    let wrap = kms.wrap(&tenant, &key("root"), &dek).await.unwrap();
-    kms.unwrap(&tenant, &wrap).await.unwrap();
+    let wrap = kms
+        .wrap(&tenant, &key("root"), &Purpose::Record, &dek)
+        .await
+        .unwrap();
+    kms.unwrap(&tenant, &Purpose::Record, &wrap).await.unwrap();
     let mut altered = wrap.clone();
     altered.bytes[40] ^= 1;
-    assert!(kms.unwrap(&tenant, &altered).await.is_err());
+    assert!(
+        kms.unwrap(&tenant, &Purpose::Record, &altered)
+            .await
+            .is_err()
+    );
     drop(dispatch);
 
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();

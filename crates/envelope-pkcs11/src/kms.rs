@@ -5,7 +5,7 @@ use std::fmt;
 use cryptoki::object::{Attribute, AttributeType};
 use cryptoki::session::Session;
 use strongroom_envelope::{
-    Dek, KeyDescription, KeyRef, KeyState, Kms, KmsError, KmsFuture, Provider, WrappedDek,
+    Dek, KeyDescription, KeyRef, KeyState, Kms, KmsError, KmsFuture, Provider, Purpose, WrappedDek,
 };
 use strongroom_tenancy::TenantId;
 
@@ -51,18 +51,24 @@ impl Kms for Pkcs11Kms {
         &'a self,
         tenant: &'a TenantId,
         key: &'a KeyRef,
+        purpose: &'a Purpose,
         dek: &'a Dek,
     ) -> KmsFuture<'a, WrappedDek> {
         Box::pin(async move {
             let name = Name::new(tenant, key);
-            let (tenant, key_ref) = (*tenant, key.clone());
+            let (tenant, key_ref, purpose) = (*tenant, key.clone(), purpose.clone());
             let dek = Dek::from_bytes(dek.expose_bytes());
             let wrapped = self.pool.call(move |session| {
                 let versions = name.versions(session)?;
                 let active = versions.last().ok_or(KmsError::NotFound)?;
                 let number = active.number;
-                let bound =
-                    WrappedDek::associated_data(Provider::PKCS11, &tenant, &key_ref, number);
+                let bound = WrappedDek::associated_data(
+                    Provider::PKCS11,
+                    &tenant,
+                    &key_ref,
+                    number,
+                    &purpose,
+                );
                 Ok((number, wrap::wrap(session, active.object, &bound, &dek)?))
             });
             let (key_version, bytes) = wrapped.await?;
@@ -75,7 +81,12 @@ impl Kms for Pkcs11Kms {
         })
     }
 
-    fn unwrap<'a>(&'a self, tenant: &'a TenantId, wrapped: &'a WrappedDek) -> KmsFuture<'a, Dek> {
+    fn unwrap<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        purpose: &'a Purpose,
+        wrapped: &'a WrappedDek,
+    ) -> KmsFuture<'a, Dek> {
         Box::pin(async move {
             if wrapped.provider != Provider::PKCS11 {
                 return Err(KmsError::NotFound);
@@ -90,6 +101,7 @@ impl Kms for Pkcs11Kms {
                 tenant,
                 &wrapped.key_ref,
                 wrapped.key_version,
+                purpose,
             );
             let opened = self
                 .pool

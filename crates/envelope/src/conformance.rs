@@ -83,6 +83,7 @@ const CHECKS: &[Check] = checks! {
     "another-key" binding::another_key
     "another-version" binding::another_version
     "another-provider" binding::another_provider
+    "another-purpose" binding::another_purpose
     "flipped-bytes" binding::flipped_bytes
     "wrong-length" binding::wrong_length
     "noise" binding::noise

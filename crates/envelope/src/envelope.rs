@@ -12,6 +12,7 @@ use crate::errors::{OpenError, SealError};
 use crate::header::{self, Header, KeyField, MAX_WRAPS, Suite, Wraps};
 use crate::key_ref::KeyRef;
 use crate::kms::{Kms, WrappedDek};
+use crate::purpose::Purpose;
 use crate::random;
 use crate::stream;
 use crate::stream_key::StreamKey;
@@ -44,8 +45,13 @@ impl<'a> Recipient<'a> {
     }
 
     /// Wraps for this recipient, and checks that the answer is for this key.
-    pub(crate) async fn wrap(&self, tenant: &TenantId, dek: &Dek) -> Result<WrappedDek, SealError> {
-        let wrapped = self.kms.wrap(tenant, self.key, dek).await?;
+    pub(crate) async fn wrap(
+        &self,
+        tenant: &TenantId,
+        purpose: &Purpose,
+        dek: &Dek,
+    ) -> Result<WrappedDek, SealError> {
+        let wrapped = self.kms.wrap(tenant, self.key, purpose, dek).await?;
         self.check(wrapped)
     }
 
@@ -53,9 +59,11 @@ impl<'a> Recipient<'a> {
     pub(crate) async fn rewrap(
         &self,
         tenant: &TenantId,
+        purpose: &Purpose,
         wrapped: &WrappedDek,
     ) -> Result<WrappedDek, SealError> {
-        let wrapped = self.kms.rewrap(tenant, wrapped, self.key).await?;
+        let rewrapped = self.kms.rewrap(tenant, purpose, wrapped, self.key);
+        let wrapped = rewrapped.await?;
         self.check(wrapped)
     }
 
@@ -162,6 +170,7 @@ impl DataKey {
     }
 }
 
+/// Wraps a record's key for each recipient.
 pub(crate) async fn wrap_for(
     recipients: &[Recipient<'_>],
     tenant: &TenantId,
@@ -169,13 +178,18 @@ pub(crate) async fn wrap_for(
 ) -> Result<Vec<WrappedDek>, SealError> {
     match recipients {
         [] => Err(SealError::Recipients),
-        [one] => Ok(vec![one.wrap(tenant, dek).await?]),
+        [one] => Ok(vec![one.wrap(tenant, &Purpose::Record, dek).await?]),
         many if many.len() > MAX_WRAPS => Err(SealError::Recipients),
-        many => try_join_all(many.iter().map(|one| one.wrap(tenant, dek))).await,
+        many => {
+            let wraps = many
+                .iter()
+                .map(|one| one.wrap(tenant, &Purpose::Record, dek));
+            try_join_all(wraps).await
+        }
     }
 }
 
-/// Unwraps one wrap after the other until one holds a key that `take` takes.
+/// Unwraps one of a record's wraps after the other until one holds a key that `take` takes.
 pub(crate) async fn unwrap_until<T>(
     recipients: &[Recipient<'_>],
     tenant: &TenantId,
@@ -190,7 +204,8 @@ pub(crate) async fn unwrap_until<T>(
         Some((recipient, wrap.to_wrapped()?))
     });
     for (recipient, wrapped) in candidates.take(MAX_KMS_CALLS) {
-        match recipient.kms.unwrap(tenant, &wrapped).await {
+        let unwrapped = recipient.kms.unwrap(tenant, &Purpose::Record, &wrapped);
+        match unwrapped.await {
             Ok(dek) => {
                 if let Some(taken) = take(&dek) {
                     return Ok(taken);

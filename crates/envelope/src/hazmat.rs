@@ -18,6 +18,7 @@ use crate::key_ref::KeyRef;
 use crate::key_wrap::KeyWrapper;
 use crate::kms::WrappedDek;
 use crate::provider::Provider;
+use crate::purpose::Purpose;
 use crate::stream_key::StreamKey;
 
 /// Where a record's key is to be.
@@ -93,6 +94,45 @@ pub fn seal_stream(
     StreamKey::new(dek, tenant).seal_with(&front, context, salt, plaintext)
 }
 
+/// Puts a record's body behind these wraps, whatever they hold.
+///
+/// # Errors
+/// [`HeaderError`](crate::HeaderError) when the bytes are not a record, or the wraps do not fit it;
+/// the record is then as it was.
+///
+/// # Security
+/// Nothing tells whether the wraps are the body's. [`to_inline`](crate::to_inline) checks.
+pub fn replace_wraps(wraps: &[WrappedDek], sealed: &mut Vec<u8>) -> Result<(), crate::HeaderError> {
+    let (header, _) = header::Header::parse(sealed)?;
+    let suite = header.suite;
+    crate::recipients::replace(sealed, suite, wraps)
+}
+
+/// The value that a stored key is checked by, of a key that the caller has.
+#[must_use]
+pub fn kek_check(
+    kek: &Dek,
+    tenant: &TenantId,
+    name: &KeyRef,
+    version: u32,
+    created_at: u64,
+) -> [u8; 32] {
+    *crate::kek::check(kek, tenant, name, version, created_at)
+}
+
+/// A version of a key that wraps: a local keyring's, or a tenant's KEK.
+#[derive(Clone, Copy)]
+pub struct WrappingKey<'a> {
+    /// The key itself.
+    pub bytes: &'a [u8; 32],
+    /// Which of both it is.
+    pub provider: Provider,
+    /// Its name.
+    pub name: &'a KeyRef,
+    /// Its version.
+    pub version: u32,
+}
+
 /// Wraps a key as the local keyring and tenants' KEKs do, with a given nonce of 24 bytes.
 ///
 /// # Errors
@@ -102,16 +142,14 @@ pub fn seal_stream(
 /// The nonce must be fresh. With the feature `fips` its last twelve bytes are the module's own,
 /// whatever is given here.
 pub fn wrap_with(
-    wrapping_key: &[u8; 32],
-    provider: Provider,
+    key: &WrappingKey<'_>,
     tenant: &TenantId,
-    key_ref: &KeyRef,
-    key_version: u32,
     nonce: &[u8; 24],
+    purpose: &Purpose,
     dek: &Dek,
 ) -> Result<WrappedDek, SealError> {
-    KeyWrapper::new(wrapping_key, provider, tenant, key_ref, key_version)?
-        .wrap_with(nonce, dek)
+    KeyWrapper::new(key.bytes, key.provider, tenant, key.name, key.version)?
+        .wrap_with(nonce, purpose, dek)
         .map_err(|_| SealError::Cipher)
 }
 

@@ -10,6 +10,7 @@ use crate::envelope::Recipient;
 use crate::errors::SealError;
 use crate::key_ref::KeyRef;
 use crate::kms::{KmsError, WrappedDek};
+use crate::purpose::Purpose;
 use crate::wipe::{Secret, is_equal, on_wiped_stack};
 
 /// The state of a KEK version.
@@ -39,7 +40,7 @@ pub struct KekRecord {
     pub created_at: u64,
     /// The key, wrapped by the root key; `None` once destroyed.
     pub wrapped: Option<WrappedDek>,
-    /// Tells this key from every other, to whoever has it.
+    /// Tells this key, with its name, version and age, from every other, to whoever has it.
     pub check: [u8; 32],
 }
 
@@ -93,18 +94,22 @@ impl KekRecord {
         now: u64,
     ) -> Result<Self, SealError> {
         let kek = Dek::generate()?;
+        let purpose = Purpose::Kek {
+            name: name.clone(),
+            version,
+        };
         Ok(Self {
             tenant: *tenant,
             name: name.clone(),
             version,
             state: KekState::Active,
             created_at: now,
-            wrapped: Some(root.wrap(tenant, &kek).await?),
-            check: *check(&kek, tenant, name, version),
+            wrapped: Some(root.wrap(tenant, &purpose, &kek).await?),
+            check: *check(&kek, tenant, name, version, now),
         })
     }
 
-    /// Unwraps the key, and checks that it is the one of this tenant, name and version.
+    /// Unwraps the key, and checks that it is the one of this tenant, name, version and time.
     ///
     /// # Errors
     /// [`KmsError::NotFound`] for a tombstone, or a wrap by another key than the root;
@@ -116,8 +121,8 @@ impl KekRecord {
     ) -> Result<Dek, KmsError> {
         let wrapped = self.wrapped.as_ref().filter(|wrapped| root.is_of(wrapped));
         let wrapped = wrapped.ok_or(KmsError::NotFound)?;
-        let kek = root.kms.unwrap(tenant, wrapped).await?;
-        let expected = check(&kek, tenant, &self.name, self.version);
+        let kek = root.kms.unwrap(tenant, &self.purpose(), wrapped).await?;
+        let expected = check(&kek, tenant, &self.name, self.version, self.created_at);
         if !is_equal(&expected, &self.check) {
             return Err(KmsError::ContextMismatch);
         }
@@ -131,8 +136,16 @@ impl KekRecord {
     pub async fn rewrap(&mut self, root: Recipient<'_>) -> Result<(), SealError> {
         let wrapped = self.wrapped.as_ref().filter(|wrapped| root.is_of(wrapped));
         let wrapped = wrapped.ok_or(SealError::Kms(KmsError::NotFound))?;
-        self.wrapped = Some(root.rewrap(&self.tenant, wrapped).await?);
+        let rewrapped = root.rewrap(&self.tenant, &self.purpose(), wrapped).await?;
+        self.wrapped = Some(rewrapped);
         Ok(())
+    }
+
+    fn purpose(&self) -> Purpose {
+        Purpose::Kek {
+            name: self.name.clone(),
+            version: self.version,
+        }
     }
 
     /// Makes the record its own tombstone: the wrapped key is dropped, the rest stays.
@@ -154,7 +167,13 @@ impl fmt::Debug for KekRecord {
     }
 }
 
-fn check(kek: &Dek, tenant: &TenantId, name: &KeyRef, version: u32) -> Secret<32> {
+pub(crate) fn check(
+    kek: &Dek,
+    tenant: &TenantId,
+    name: &KeyRef,
+    version: u32,
+    created_at: u64,
+) -> Secret<32> {
     on_wiped_stack(|| {
         mac_of_fields(
             kek.expose_bytes(),
@@ -163,6 +182,7 @@ fn check(kek: &Dek, tenant: &TenantId, name: &KeyRef, version: u32) -> Secret<32
                 tenant.as_bytes(),
                 name.as_str().as_bytes(),
                 &version.to_be_bytes(),
+                &created_at.to_be_bytes(),
             ],
         )
     })

@@ -1,5 +1,6 @@
 //! How the local keyring, and a tenant's KEK, wrap a key (`docs/spec/envelope.md`, "Local wrap").
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use strongroom_tenancy::TenantId;
@@ -9,6 +10,7 @@ use crate::dek::Dek;
 use crate::key_ref::KeyRef;
 use crate::kms::{KmsError, WrappedDek};
 use crate::provider::Provider;
+use crate::purpose::Purpose;
 use crate::random;
 use crate::wipe::on_wiped_stack;
 use crate::xaes::{self, Inner};
@@ -28,7 +30,9 @@ pub(crate) struct KeyWrapper {
     provider: Provider,
     key_ref: KeyRef,
     key_version: u32,
-    associated_data: Vec<u8>,
+    /// Of the wraps for records, which are by far the most.
+    for_records: Vec<u8>,
+    tenant: TenantId,
 }
 
 /// An inner key that makes many wraps.
@@ -52,23 +56,31 @@ impl KeyWrapper {
             provider,
             key_ref: key_ref.clone(),
             key_version,
-            associated_data: WrappedDek::associated_data(provider, tenant, key_ref, key_version),
+            for_records: WrappedDek::associated_data(
+                provider,
+                tenant,
+                key_ref,
+                key_version,
+                &Purpose::Record,
+            ),
+            tenant: *tenant,
         })
     }
 
     /// Wraps a key under an inner key of its own.
-    pub(crate) fn wrap(&self, dek: &Dek) -> Result<WrappedDek, KmsError> {
-        self.wrap_in(&self.session()?, dek)
+    pub(crate) fn wrap(&self, purpose: &Purpose, dek: &Dek) -> Result<WrappedDek, KmsError> {
+        self.wrap_in(&self.session()?, purpose, dek)
     }
 
     /// Wraps a key with a given nonce, which must be fresh.
     pub(crate) fn wrap_with(
         &self,
         nonce: &[u8; xaes::NONCE],
+        purpose: &Purpose,
         dek: &Dek,
     ) -> Result<WrappedDek, AeadError> {
         let (selector, nonce) = xaes::split(nonce).ok_or(AeadError)?;
-        on_wiped_stack(|| self.seal(&Inner::new(&self.prf, selector)?, nonce, dek))
+        on_wiped_stack(|| self.seal(&Inner::new(&self.prf, selector)?, nonce, purpose, dek))
     }
 
     /// Chooses an inner key, to wrap many keys with.
@@ -83,22 +95,28 @@ impl KeyWrapper {
     }
 
     /// Wraps a key under the session's inner key, until that has made its share.
-    pub(crate) fn wrap_in(&self, session: &Session, dek: &Dek) -> Result<WrappedDek, KmsError> {
+    pub(crate) fn wrap_in(
+        &self,
+        session: &Session,
+        purpose: &Purpose,
+        dek: &Dek,
+    ) -> Result<WrappedDek, KmsError> {
         // Not a wrapping count: one that came round would start the limit anew.
         let count = |made: u32| (made < MAX_WRAPS_PER_INNER_KEY).then(|| made + 1);
         let (set, fetch) = (Ordering::Relaxed, Ordering::Relaxed);
         if session.made.fetch_update(set, fetch, count).is_err() {
-            return self.wrap(dek);
+            return self.wrap(purpose, dek);
         }
         let nonce = match dek.take_wrap_nonce() {
             Some(nonce) => nonce,
             None => random::bytes().map_err(|_| KmsError::Unavailable)?,
         };
-        on_wiped_stack(|| self.seal(&session.inner, &nonce, dek)).map_err(|_| KmsError::Unavailable)
+        on_wiped_stack(|| self.seal(&session.inner, &nonce, purpose, dek))
+            .map_err(|_| KmsError::Unavailable)
     }
 
     /// Unwraps a key; what does not hold is the context's fault, whatever the reason.
-    pub(crate) fn unwrap(&self, wrapped: &WrappedDek) -> Result<Dek, KmsError> {
+    pub(crate) fn unwrap(&self, purpose: &Purpose, wrapped: &WrappedDek) -> Result<Dek, KmsError> {
         let is_ours = wrapped.provider == self.provider
             && wrapped.key_ref == self.key_ref
             && wrapped.key_version == self.key_version;
@@ -106,15 +124,36 @@ impl KeyWrapper {
             return Err(KmsError::ContextMismatch);
         }
         on_wiped_stack(|| {
-            let opened = xaes::open_key(&self.prf, &self.associated_data, &wrapped.bytes);
+            let opened = xaes::open_key(&self.prf, &self.associated_data(purpose), &wrapped.bytes);
             opened.map(|opened| Dek::from_bytes(&opened))
         })
         .map_err(|_| KmsError::ContextMismatch)
     }
 
-    fn seal(&self, inner: &Inner, nonce: &[u8; 12], dek: &Dek) -> Result<WrappedDek, AeadError> {
+    fn associated_data(&self, purpose: &Purpose) -> Cow<'_, [u8]> {
+        if *purpose == Purpose::Record {
+            return Cow::Borrowed(&self.for_records);
+        }
+        let (key_ref, version) = (&self.key_ref, self.key_version);
+        Cow::Owned(WrappedDek::associated_data(
+            self.provider,
+            &self.tenant,
+            key_ref,
+            version,
+            purpose,
+        ))
+    }
+
+    fn seal(
+        &self,
+        inner: &Inner,
+        nonce: &[u8; 12],
+        purpose: &Purpose,
+        dek: &Dek,
+    ) -> Result<WrappedDek, AeadError> {
         let mut bytes = Vec::with_capacity(WRAPPED);
-        inner.seal_to(nonce, &self.associated_data, dek.expose_bytes(), &mut bytes)?;
+        let bound = self.associated_data(purpose);
+        inner.seal_to(nonce, &bound, dek.expose_bytes(), &mut bytes)?;
         Ok(WrappedDek {
             provider: self.provider,
             key_ref: self.key_ref.clone(),
@@ -138,10 +177,10 @@ mod tests {
         session
             .made
             .store(MAX_WRAPS_PER_INNER_KEY - 1, Ordering::Relaxed);
-        let wraps = [(); 3].map(|()| wrapper.wrap_in(&session, &dek).unwrap());
+        let wraps = [(); 3].map(|()| wrapper.wrap_in(&session, &Purpose::Record, &dek).unwrap());
         for wrapped in &wraps {
             assert_eq!(wrapped.bytes.len(), WRAPPED);
-            let unwrapped = wrapper.unwrap(wrapped).unwrap();
+            let unwrapped = wrapper.unwrap(&Purpose::Record, wrapped).unwrap();
             assert_eq!(unwrapped.expose_bytes(), dek.expose_bytes());
         }
         let selector = |wrapped: &WrappedDek| wrapped.bytes[..12].to_vec();
@@ -157,7 +196,7 @@ mod tests {
             KeyWrapper::new(&[2; 32], Provider::LOCAL, &TenantId::PLATFORM, &key_ref, 1).unwrap();
         let session = wrapper.session().unwrap();
         let dek = Dek::generate().unwrap();
-        let [a, b] = [(); 2].map(|()| wrapper.wrap_in(&session, &dek).unwrap());
+        let [a, b] = [(); 2].map(|()| wrapper.wrap_in(&session, &Purpose::Record, &dek).unwrap());
         assert_eq!(a.bytes[..12], b.bytes[..12]);
         assert_ne!(a.bytes[12..24], b.bytes[12..24]);
     }

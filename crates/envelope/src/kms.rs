@@ -10,15 +10,16 @@ use crate::dek::Dek;
 use crate::derive;
 use crate::key_ref::KeyRef;
 use crate::provider::Provider;
+use crate::purpose::Purpose;
 
 /// What a KMS call returns: a boxed future, so that the traits can be used as `dyn`.
 pub type KmsFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, KmsError>> + Send + 'a>>;
 
 /// Wraps and unwraps data-encryption keys under keys that never leave it.
 ///
-/// An implementation binds each wrap to its tenant, key and version, such as by handing
+/// An implementation binds each wrap to its tenant, key, version and purpose, such as by handing
 /// [`WrappedDek::associated_data`] to an authenticated cipher: a wrap that was made for one tenant
-/// must not unwrap for another, whatever the wrap itself claims. Calls may run concurrently. Each
+/// must not unwrap for another, nor for another purpose, whatever the wrap itself claims. Calls may run concurrently. Each
 /// ends in bounded time, with [`KmsError::Unavailable`] when the KMS does not answer.
 ///
 /// The feature `conformance` has the tests that every implementation must pass.
@@ -31,24 +32,33 @@ pub trait Kms: Send + Sync {
         &'a self,
         tenant: &'a TenantId,
         key: &'a KeyRef,
+        purpose: &'a Purpose,
         dek: &'a Dek,
     ) -> KmsFuture<'a, WrappedDek>;
 
-    /// Unwraps a key under the version that the wrap names. `wrapped` is untrusted input.
-    fn unwrap<'a>(&'a self, tenant: &'a TenantId, wrapped: &'a WrappedDek) -> KmsFuture<'a, Dek>;
+    /// Unwraps a key that was wrapped for this purpose, under the version that the wrap names.
+    /// `wrapped` is untrusted input.
+    fn unwrap<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        purpose: &'a Purpose,
+        wrapped: &'a WrappedDek,
+    ) -> KmsFuture<'a, Dek>;
 
-    /// Wraps what is wrapped again, under the active version of `key`; the old wrap stays good.
+    /// Wraps what is wrapped again, for the same purpose, under the active version of `key`; the
+    /// old wrap stays good.
     ///
     /// A KMS that can do so without handing out the key overrides this.
     fn rewrap<'a>(
         &'a self,
         tenant: &'a TenantId,
+        purpose: &'a Purpose,
         wrapped: &'a WrappedDek,
         key: &'a KeyRef,
     ) -> KmsFuture<'a, WrappedDek> {
         Box::pin(async move {
-            let dek = self.unwrap(tenant, wrapped).await?;
-            self.wrap(tenant, key, &dek).await
+            let dek = self.unwrap(tenant, purpose, wrapped).await?;
+            self.wrap(tenant, key, purpose, &dek).await
         })
     }
 
@@ -148,7 +158,7 @@ pub enum KmsError {
     /// The key is disabled, or about to be destroyed.
     #[error("kms: the key is disabled")]
     Disabled,
-    /// The wrap does not hold under this tenant, key and version.
+    /// The wrap does not hold under this tenant, key, version and purpose.
     #[error("kms: the wrap does not hold in this context")]
     ContextMismatch,
     /// Too many calls; try again later.
@@ -168,22 +178,25 @@ impl KmsError {
 }
 
 impl WrappedDek {
-    /// The associated data that binds a wrap to whom it is for (`docs/spec/envelope.md`, "Wraps").
+    /// The associated data that binds a wrap to whom and what it is for (`docs/spec/envelope.md`, "Wraps").
     #[must_use]
     pub fn associated_data(
         provider: Provider,
         tenant: &TenantId,
         key_ref: &KeyRef,
         key_version: u32,
+        purpose: &Purpose,
     ) -> Vec<u8> {
-        let mut data = Vec::with_capacity(240);
+        let mut data = Vec::with_capacity(370);
         let version = key_version.to_be_bytes();
-        let fields: [&[u8]; 5] = [
+        let purpose = purpose.to_string();
+        let fields: [&[u8]; 6] = [
             derive::WRAP.as_bytes(),
             &[provider.number()],
             tenant.as_bytes(),
             key_ref.as_str().as_bytes(),
             &version,
+            purpose.as_bytes(),
         ];
         for field in fields {
             data.extend_from_slice(&derive::length(field));

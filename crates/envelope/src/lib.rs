@@ -67,6 +67,7 @@ mod local;
 mod lookup;
 mod mac;
 mod provider;
+mod purpose;
 mod random;
 mod recipients;
 mod shred;
@@ -94,6 +95,7 @@ pub use layers::{LayerError, Layers};
 pub use local::{KeyringError, LocalKms};
 pub use lookup::{LookupKey, LookupTenantError, TagLength, TagLengthError};
 pub use provider::Provider;
+pub use purpose::Purpose;
 pub use recipients::{
     Inspection, KeyLocation, RewrapError, add_recipients, inspect, remove_recipient, rewrap,
     to_inline,

@@ -9,6 +9,7 @@ use crate::head::Head;
 use crate::header::{self, Header, HeaderError, KeyField, Suite, Wraps};
 use crate::kms::{KmsError, WrappedDek};
 use crate::provider::Provider;
+use crate::purpose::Purpose;
 use crate::{Dek, DekId, KeyRef};
 
 /// Why a record's recipients were not changed. The record is as it was.
@@ -67,7 +68,7 @@ pub async fn rewrap(
         let Some(recipient) = recipient else {
             continue;
         };
-        match recipient.rewrap(tenant, wrap).await {
+        match recipient.rewrap(tenant, &Purpose::Record, wrap).await {
             Ok(new) => {
                 *wrap = new;
                 replaced += 1;
@@ -118,7 +119,7 @@ pub async fn add_recipients(
     wraps.retain(|wrap| !added.iter().any(|recipient| recipient.is_of(wrap)));
     wraps.extend(wrap_for(added, tenant, &dek).await?);
     let suite = header.suite;
-    replace(sealed, suite, &wraps)
+    Ok(replace(sealed, suite, &wraps)?)
 }
 
 /// Removes a recipient's wrap from a record.
@@ -140,28 +141,51 @@ pub fn remove_recipient(
     match wraps.len() {
         0 => Err(RewrapError::LastRecipient),
         left if left == before => Err(RewrapError::NoWrap),
-        _ => replace(sealed, suite, &wraps),
+        _ => Ok(replace(sealed, suite, &wraps)?),
     }
 }
 
-/// Puts the wraps of a detached record's key into the record, so that it stands alone: an export.
+/// Puts a detached record's key into the record, wrapped for these recipients, so that it stands
+/// alone: an export. `kept` is the wrap that is kept under the record's id, and `with` whose it is.
 ///
 /// # Errors
 /// [`RewrapError::Inline`] when the record's key is in it already, [`RewrapError::Header`] when the
-/// bytes are not a record, or the wraps do not fit it. The record is then as it was.
+/// bytes are not a record, [`RewrapError::NoWrap`] when `kept` is not `with`'s, [`RewrapError::Open`] when `kept` does not hold, for the record's id, the
+/// key that the body was sealed under, for this tenant and context. The record is then as it was.
 ///
 /// # Security
-/// The id in the record is not authenticated, and neither are the wraps: no key is needed here, so
-/// nothing tells whether they are the body's. Take them from the caller's own row for that id, for
-/// this tenant, and [`open`](crate::DataKey::open) the record with that row's key first. Whoever
-/// is named in a wrap of another record's key would be handed that record.
-pub fn to_inline(wraps: &[WrappedDek], sealed: &mut Vec<u8>) -> Result<(), RewrapError> {
-    let (header, _) = Header::parse(sealed)?;
-    let KeyField::Detached(_) = header.key else {
+/// The id in the record is not authenticated. So what is wrapped is what the body's head commits to
+/// and nothing else, as with [`add_recipients`]; the rest of the body is not looked at.
+pub async fn to_inline(
+    with: Recipient<'_>,
+    kept: &WrappedDek,
+    recipients: &[Recipient<'_>],
+    tenant: &TenantId,
+    context: &EncryptionContext,
+    sealed: &mut Vec<u8>,
+) -> Result<(), RewrapError> {
+    let (header, body) = Header::parse(sealed)?;
+    let KeyField::Detached(id) = header.key else {
         return Err(RewrapError::Inline);
     };
+    let head = Head::of(header.suite, body)?;
+    if !with.is_of(kept) {
+        return Err(RewrapError::NoWrap);
+    }
+    let unwrapped = with.kms.unwrap(tenant, &Purpose::Dek(id), kept).await;
+    let dek = unwrapped.map_err(|error| {
+        RewrapError::Open(if error.is_retryable() {
+            OpenError::Kms(error)
+        } else {
+            OpenError::Failed
+        })
+    })?;
+    if !head.is_under(&dek, tenant, context) {
+        return Err(RewrapError::Open(OpenError::Failed));
+    }
+    let wraps = wrap_for(recipients, tenant, &dek).await?;
     let suite = header.suite;
-    replace(sealed, suite, wraps)
+    Ok(replace(sealed, suite, &wraps)?)
 }
 
 /// What a record says of itself: all that can be read without a key.
@@ -221,7 +245,11 @@ fn read(sealed: &[u8]) -> Result<(Suite, Vec<WrappedDek>), RewrapError> {
 }
 
 /// Puts new wraps in front of the body.
-fn replace(sealed: &mut Vec<u8>, suite: Suite, wraps: &[WrappedDek]) -> Result<(), RewrapError> {
+pub(crate) fn replace(
+    sealed: &mut Vec<u8>,
+    suite: Suite,
+    wraps: &[WrappedDek],
+) -> Result<(), HeaderError> {
     let (_, body) = Header::parse(sealed)?;
     let old = sealed.len() - body.len();
     let mut front = Vec::new();

@@ -13,6 +13,7 @@ use crate::key_ref::KeyRef;
 use crate::key_wrap::{KeyWrapper, Session};
 use crate::kms::{KeyDescription, KeyState, Kms, KmsError, KmsFuture, WrappedDek};
 use crate::provider::Provider;
+use crate::purpose::Purpose;
 
 /// Key-encryption keys of one tenant, held in memory: a [`Kms`] whose calls do not wait.
 ///
@@ -21,7 +22,7 @@ use crate::provider::Provider;
 ///
 /// ```
 /// # use strongroom_envelope::{KeyAdmin, LocalKms};
-/// use strongroom_envelope::{Dek, KekRecord, KeyRef, Recipient, TenantKeys};
+/// use strongroom_envelope::{Dek, DekId, KekRecord, KeyRef, Purpose, Recipient, TenantKeys};
 /// use strongroom_tenancy::TenantId;
 ///
 /// # let directory = tempfile::tempdir()?;
@@ -36,9 +37,9 @@ use crate::provider::Provider;
 /// let record = KekRecord::generate(root, &tenant, &name, 1, now).await?; // to be stored
 /// let keys = TenantKeys::load(root, &tenant, &[record]).await?;
 ///
-/// let dek = Dek::generate()?;
-/// let wrapped = keys.wrap_now(&name, &dek)?;
-/// assert_eq!(keys.unwrap_now(&wrapped)?.expose_bytes(), dek.expose_bytes());
+/// let (dek, id) = (Dek::generate()?, DekId::generate()?);
+/// let wrapped = keys.wrap_now(&name, &Purpose::Dek(id), &dek)?; // to be stored under the id
+/// assert_eq!(keys.unwrap_now(&Purpose::Dek(id), &wrapped)?.expose_bytes(), dek.expose_bytes());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -120,9 +121,14 @@ impl TenantKeys {
     ///
     /// # Errors
     /// [`KmsError::NotFound`] when there is none, [`KmsError::Unavailable`] without randomness.
-    pub fn wrap_now(&self, name: &KeyRef, dek: &Dek) -> Result<WrappedDek, KmsError> {
+    pub fn wrap_now(
+        &self,
+        name: &KeyRef,
+        purpose: &Purpose,
+        dek: &Dek,
+    ) -> Result<WrappedDek, KmsError> {
         let (_, kek) = self.active(name)?;
-        kek.wrapper.wrap_in(&kek.session, dek)
+        kek.wrapper.wrap_in(&kek.session, purpose, dek)
     }
 
     /// Unwraps a key under the version that the wrap names.
@@ -130,22 +136,28 @@ impl TenantKeys {
     /// # Errors
     /// [`KmsError::NotFound`] when that version is not here, [`KmsError::ContextMismatch`] when
     /// the wrap does not hold.
-    pub fn unwrap_now(&self, wrapped: &WrappedDek) -> Result<Dek, KmsError> {
+    pub fn unwrap_now(&self, purpose: &Purpose, wrapped: &WrappedDek) -> Result<Dek, KmsError> {
         if wrapped.provider != Provider::TENANT_KEK {
             return Err(KmsError::NotFound);
         }
         let versions = self.keys.get(&wrapped.key_ref);
         let kek = versions.and_then(|versions| versions.get(&wrapped.key_version));
-        kek.ok_or(KmsError::NotFound)?.wrapper.unwrap(wrapped)
+        kek.ok_or(KmsError::NotFound)?
+            .wrapper
+            .unwrap(purpose, wrapped)
     }
 
     /// Wraps again, under the active version of the same name.
     ///
     /// # Errors
     /// As [`wrap_now`](Self::wrap_now) and [`unwrap_now`](Self::unwrap_now).
-    pub fn rewrap_now(&self, wrapped: &WrappedDek) -> Result<WrappedDek, KmsError> {
-        let dek = self.unwrap_now(wrapped)?;
-        self.wrap_now(&wrapped.key_ref, &dek)
+    pub fn rewrap_now(
+        &self,
+        purpose: &Purpose,
+        wrapped: &WrappedDek,
+    ) -> Result<WrappedDek, KmsError> {
+        let dek = self.unwrap_now(purpose, wrapped)?;
+        self.wrap_now(&wrapped.key_ref, purpose, &dek)
     }
 
     /// The version of `name` that wraps.
@@ -181,15 +193,25 @@ impl Kms for TenantKeys {
         &'a self,
         tenant: &'a TenantId,
         key: &'a KeyRef,
+        purpose: &'a Purpose,
         dek: &'a Dek,
     ) -> KmsFuture<'a, WrappedDek> {
         let checked = self.check_tenant(tenant);
-        Box::pin(ready(checked.and_then(|()| self.wrap_now(key, dek))))
+        Box::pin(ready(
+            checked.and_then(|()| self.wrap_now(key, purpose, dek)),
+        ))
     }
 
-    fn unwrap<'a>(&'a self, tenant: &'a TenantId, wrapped: &'a WrappedDek) -> KmsFuture<'a, Dek> {
+    fn unwrap<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        purpose: &'a Purpose,
+        wrapped: &'a WrappedDek,
+    ) -> KmsFuture<'a, Dek> {
         let checked = self.check_tenant(tenant);
-        Box::pin(ready(checked.and_then(|()| self.unwrap_now(wrapped))))
+        Box::pin(ready(
+            checked.and_then(|()| self.unwrap_now(purpose, wrapped)),
+        ))
     }
 
     fn describe<'a>(

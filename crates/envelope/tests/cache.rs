@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use strongroom_envelope::{
     CacheError, CacheLimits, DataKey, Dek, DekId, EncryptionContext, KeyCache, KeyLimits, KeyRef,
-    Kms, KmsError, KmsFuture, OpenError, Provider, Recipient, WrappedDek, seal,
+    Kms, KmsError, KmsFuture, OpenError, Provider, Purpose, Recipient, WrappedDek, seal,
 };
 use strongroom_tenancy::TenantId;
 
@@ -52,6 +52,7 @@ impl Kms for Slow {
         &'a self,
         _: &'a TenantId,
         key: &'a KeyRef,
+        _: &'a Purpose,
         dek: &'a Dek,
     ) -> KmsFuture<'a, WrappedDek> {
         Box::pin(self.answer(WrappedDek {
@@ -62,7 +63,12 @@ impl Kms for Slow {
         }))
     }
 
-    fn unwrap<'a>(&'a self, _: &'a TenantId, wrapped: &'a WrappedDek) -> KmsFuture<'a, Dek> {
+    fn unwrap<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: &'a Purpose,
+        wrapped: &'a WrappedDek,
+    ) -> KmsFuture<'a, Dek> {
         let bytes = wrapped.bytes.as_slice().try_into();
         Box::pin(async move {
             let bytes = bytes.map_err(|_| KmsError::ContextMismatch)?;

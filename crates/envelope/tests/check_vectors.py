@@ -7,8 +7,8 @@ from cryptography.exceptions import InvalidTag
 from open import LABEL, context_hash, lp, mac, open_sealed, read_keyring, sub_key, unwrap
 
 
-def kek_check(kek, tenant, name, version):
-    return mac(kek, lp(LABEL + b"kek-check", tenant, name, struct.pack(">I", version)))
+def kek_check(kek, tenant, name, version, created_at):
+    return mac(kek, lp(LABEL + b"kek-check", tenant, name, struct.pack(">I", version), struct.pack(">Q", created_at)))
 
 
 def lookup_tag(dek, tenant, context, value, length):
@@ -38,8 +38,10 @@ def check_vectors(file):
         keys |= read_keyring(text, uuid.UUID(tenant).bytes)
     for vector in file["keks"]:
         tenant, name = uuid.UUID(vector["tenant"]).bytes, vector["name"].encode()
-        kek = unwrap(keys, tenant, read_wrap(vector["wrap"]))
-        holds = kek is not None and hmac.compare_digest(kek_check(kek, tenant, name, vector["version"]).hex(), vector["check"])
+        purpose = b"kek:%d:%s" % (vector["version"], name)
+        kek = unwrap(keys, tenant, read_wrap(vector["wrap"]), purpose)
+        check = kek and kek_check(kek, tenant, name, vector["version"], vector["created_at"])
+        holds = kek is not None and hmac.compare_digest(check.hex(), vector["check"])
         assert holds == (vector["expect"] == "ok"), vector["comment"]
         if holds:
             keys[2, tenant, name, vector["version"]] = kek

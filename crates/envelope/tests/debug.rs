@@ -14,7 +14,7 @@ use std::fmt::Debug;
 use pollster::block_on;
 use strongroom_envelope::{
     CacheLimits, DataKey, Dek, DekId, EncryptionContext, KekRecord, KeyAdmin as _, KeyCache,
-    KeyRef, Kms as _, LocalKms, LookupKey, OpenError, Recipient, TenantKeys,
+    KeyRef, Kms as _, LocalKms, LookupKey, OpenError, Purpose, Recipient, TenantKeys,
 };
 use strongroom_tenancy::TenantId;
 
@@ -44,7 +44,7 @@ fn no_secret_is_shown() {
     ))
     .unwrap();
     let dek = Dek::from_bytes(&[0xab; 32]);
-    let wrapped = keys.wrap_now(&name, &dek).unwrap();
+    let wrapped = keys.wrap_now(&name, &Purpose::Record, &dek).unwrap();
     let data_key = DataKey::detached(&dek, &tenant, DekId::from_bytes([5; 16]));
     let context = EncryptionContext::new([("purpose", "test")]).unwrap();
     let sealed = data_key.seal(&tenant, &context, b"secret").unwrap();

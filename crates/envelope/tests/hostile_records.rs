@@ -13,11 +13,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use pollster::block_on;
+use strongroom_envelope::hazmat::replace_wraps;
 use strongroom_envelope::{
     CacheError, CacheLimits, DataKey, Dek, DekId, EncryptionContext, HeaderError, KeyAdmin as _,
     KeyCache, KeyDescription, KeyLocation, KeyRef, Kms, KmsError, KmsFuture, LocalKms, OpenError,
-    Provider, Recipient, RewrapError, SealError, WrappedDek, add_recipients, inspect, open, rewrap,
-    seal, to_inline,
+    Provider, Purpose, Recipient, RewrapError, SealError, WrappedDek, add_recipients, inspect,
+    open, rewrap, seal, to_inline,
 };
 use strongroom_tenancy::TenantId;
 
@@ -92,7 +93,7 @@ fn who_is_added_gets_the_key_of_this_body() {
         let (_, body) = split(&public);
         let both = [wraps(&secret), wraps(&public)].concat();
         let mut record = detached(body, length);
-        to_inline(&both, &mut record).unwrap();
+        replace_wraps(&both, &mut record).unwrap();
         assert_eq!(add(&mut record, "public"), Ok(()));
         let stolen = [split(&record).0, split(&secret).1].concat();
         let opens = |purpose, record| {
@@ -148,9 +149,17 @@ fn a_record_with_its_key_is_given_no_other() {
     let name = key_ref("root");
     let root = Recipient::new(&kms, &name);
     let sealed = block_on(seal(&[root], &tenant(), &context("a"), b"text")).unwrap();
-    let wrap = block_on(kms.wrap(&tenant(), &name, &Dek::from_bytes(&[1; 32]))).unwrap();
+    let wrap = block_on(kms.wrap(
+        &tenant(),
+        &name,
+        &Purpose::Record,
+        &Dek::from_bytes(&[1; 32]),
+    ))
+    .unwrap();
     let mut record = sealed.clone();
-    assert_eq!(to_inline(&[wrap], &mut record), Err(RewrapError::Inline));
+    let (tenant, context, to) = (tenant(), context("a"), [root]);
+    let inlined = to_inline(root, &wrap, &to, &tenant, &context, &mut record);
+    assert_eq!(block_on(inlined), Err(RewrapError::Inline));
     assert_eq!(record, sealed);
 }
 
@@ -184,25 +193,32 @@ impl Kms for Counting {
         &'a self,
         tenant: &'a TenantId,
         key: &'a KeyRef,
+        purpose: &'a Purpose,
         dek: &'a Dek,
     ) -> KmsFuture<'a, WrappedDek> {
         self.count();
-        self.kms.wrap(tenant, key, dek)
+        self.kms.wrap(tenant, key, purpose, dek)
     }
 
-    fn unwrap<'a>(&'a self, tenant: &'a TenantId, wrapped: &'a WrappedDek) -> KmsFuture<'a, Dek> {
+    fn unwrap<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        purpose: &'a Purpose,
+        wrapped: &'a WrappedDek,
+    ) -> KmsFuture<'a, Dek> {
         self.count();
-        self.kms.unwrap(tenant, wrapped)
+        self.kms.unwrap(tenant, purpose, wrapped)
     }
 
     fn rewrap<'a>(
         &'a self,
         tenant: &'a TenantId,
+        purpose: &'a Purpose,
         wrapped: &'a WrappedDek,
         key: &'a KeyRef,
     ) -> KmsFuture<'a, WrappedDek> {
         self.count();
-        self.kms.rewrap(tenant, wrapped, key)
+        self.kms.rewrap(tenant, purpose, wrapped, key)
     }
 
     fn describe<'a>(
@@ -268,7 +284,7 @@ fn rewrapping_passes_over_what_holds_nowhere() {
     gone.key_version = 77;
     let record = |wraps: &[WrappedDek]| {
         let mut record = detached(body, LENGTHS[0]);
-        to_inline(wraps, &mut record).unwrap();
+        replace_wraps(wraps, &mut record).unwrap();
         record
     };
     block_on(kms.kms.rotate(&tenant(), &name)).unwrap();
@@ -333,7 +349,7 @@ fn a_cached_key_is_not_the_only_one_of_its_front() {
     };
     for (record, text) in records.iter().zip([b"one", b"two"]) {
         let mut joined = detached(split(record).1, LENGTHS[0]);
-        to_inline(&both, &mut joined).unwrap();
+        replace_wraps(&both, &mut joined).unwrap();
         assert_eq!(open(&joined).unwrap().as_slice(), text);
     }
 

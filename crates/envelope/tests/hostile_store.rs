@@ -17,10 +17,11 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant, SystemTime};
 
 use pollster::block_on;
+use strongroom_envelope::hazmat;
 use strongroom_envelope::{
     CacheLimits, DataKey, Dek, DekId, EncryptionContext, KekRecord, KeyAdmin as _, KeyCache,
-    KeyLimits, KeyRef, KeyState, KeyringError, Kms as _, KmsError, LocalKms, OpenError, Recipient,
-    SealError, TenantKeys,
+    KeyLimits, KeyRef, KeyState, KeyringError, Kms as _, KmsError, LocalKms, OpenError, Purpose,
+    Recipient, SealError, TenantKeys,
 };
 use strongroom_tenancy::TenantId;
 
@@ -78,6 +79,62 @@ fn one_version_is_stored_once() {
         assert_eq!(load(&records), refused, "{case}");
     }
     assert_eq!(load(&[make("tenant", 0), second]), refused);
+}
+
+/// Who saw one key that the root wraps, and can write the store, has that key nowhere else.
+#[test]
+fn a_known_key_is_not_planted_as_another() {
+    let (_directory, kms) = keyring(&["root"]);
+    let (root_name, name) = (key_ref("root"), key_ref("tenant"));
+    let root = Recipient::new(&kms, &root_name);
+    // An inline record whose DEK they know, and everything else that they can compute.
+    let known = Dek::generate().unwrap();
+    let id = DekId::from_bytes([7; 16]);
+    let genuine = block_on(KekRecord::generate(root, &tenant(), &name, 1, 0)).unwrap();
+    let user = key_ref("user:17");
+    let purposes = [
+        Purpose::Record,
+        Purpose::Dek(id),
+        Purpose::Lookup,
+        Purpose::Kek {
+            name: name.clone(),
+            version: 2,
+        },
+        Purpose::Kek {
+            name: user,
+            version: 1,
+        },
+    ];
+    let check = hazmat::kek_check(&known, &tenant(), &name, 1, 0);
+    let planted = |purpose: &Purpose| {
+        let wrapped = block_on(kms.wrap(&tenant(), &root_name, purpose, &known)).unwrap();
+        KekRecord {
+            wrapped: Some(wrapped),
+            check,
+            ..genuine.clone()
+        }
+    };
+    for purpose in &purposes {
+        let loaded = block_on(TenantKeys::load(root, &tenant(), &[planted(purpose)]));
+        assert_eq!(loaded.err(), Some(KmsError::ContextMismatch), "{purpose}");
+    }
+    // The check holds, and so would a wrap that was made for this.
+    let its_own = Purpose::Kek {
+        name: name.clone(),
+        version: 1,
+    };
+    let keys = block_on(TenantKeys::load(root, &tenant(), &[planted(&its_own)])).unwrap();
+
+    // A row's wrap is for that row, and an inline record's for none.
+    let dek = Dek::generate().unwrap();
+    for made_for in &purposes {
+        let wrapped = keys.wrap_now(&name, made_for, &dek).unwrap();
+        for asked in &purposes {
+            let opened = keys.unwrap_now(asked, &wrapped).map(drop);
+            let expected = (made_for == asked).then_some(());
+            assert_eq!(opened.ok(), expected, "{made_for} as {asked}");
+        }
+    }
 }
 
 /// A file that was young when it was read may have changed since, and look the same.

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use pollster::block_on;
 use strongroom_envelope::{
-    Dek, KeyAdmin as _, KeyRef, Kms as _, KmsError, LocalKms, Provider, WrappedDek,
+    Dek, KeyAdmin as _, KeyRef, Kms as _, KmsError, LocalKms, Provider, Purpose, WrappedDek,
 };
 use strongroom_tenancy::TenantId;
 
@@ -57,7 +57,7 @@ fn rotates_until_it_is_killed() {
         let version = block_on(kms.rotate(&tenant(), &key())).unwrap();
         out.write_all(format!("version {version}\n").as_bytes())
             .unwrap();
-        let wrap = block_on(kms.wrap(&tenant(), &key(), &dek)).unwrap();
+        let wrap = block_on(kms.wrap(&tenant(), &key(), &Purpose::Record, &dek)).unwrap();
         let bytes = hex::encode(&wrap.bytes);
         out.write_all(format!("wrap {} {bytes}\n", wrap.key_version).as_bytes())
             .unwrap();
@@ -169,7 +169,7 @@ impl Ring {
             );
         }
         for wrap in &self.acknowledged.wraps {
-            let dek = block_on(kms.unwrap(&tenant(), wrap)).unwrap();
+            let dek = block_on(kms.unwrap(&tenant(), &Purpose::Record, wrap)).unwrap();
             assert_eq!(*dek.expose_bytes(), [9; 32]);
         }
         let text = std::fs::read_to_string(kms.path(&tenant())).unwrap();

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use pollster::block_on;
 use strongroom_envelope::{
     Dek, Destruction, KeyAdmin as _, KeyDescription, KeyRef, KeyState, KeyringError, Kms as _,
-    KmsError, LocalKms, Provider, WrappedDek,
+    KmsError, LocalKms, Provider, Purpose, WrappedDek,
 };
 use strongroom_tenancy::TenantId;
 
@@ -47,11 +47,16 @@ fn with_key() -> (tempfile::TempDir, PathBuf, LocalKms) {
 }
 
 fn wrap(kms: &LocalKms) -> Result<WrappedDek, KmsError> {
-    block_on(kms.wrap(&tenant(), &key(), &Dek::from_bytes(&[9; 32])))
+    block_on(kms.wrap(
+        &tenant(),
+        &key(),
+        &Purpose::Record,
+        &Dek::from_bytes(&[9; 32]),
+    ))
 }
 
 fn unwrap(kms: &LocalKms, wrapped: &WrappedDek) -> Result<[u8; 32], KmsError> {
-    block_on(kms.unwrap(&tenant(), wrapped)).map(|dek| *dek.expose_bytes())
+    block_on(kms.unwrap(&tenant(), &Purpose::Record, wrapped)).map(|dek| *dek.expose_bytes())
 }
 
 fn describe(kms: &LocalKms) -> Result<(KeyState, u32), KmsError> {
@@ -104,7 +109,7 @@ fn every_version_unwraps_and_the_last_wraps() {
 fn a_key_belongs_to_one_tenant() {
     let (_directory, path, kms) = with_key();
     let wrapped = wrap(&kms).unwrap();
-    let theirs = || block_on(kms.unwrap(&other(), &wrapped)).unwrap_err();
+    let theirs = || block_on(kms.unwrap(&other(), &Purpose::Record, &wrapped)).unwrap_err();
     assert_eq!(theirs(), KmsError::NotFound);
     block_on(kms.create(&other(), &key())).unwrap();
     assert_eq!(theirs(), KmsError::ContextMismatch);
@@ -209,7 +214,7 @@ fn a_destroyed_key_is_gone_and_its_name_is_not_used_again() {
     let another = "another".parse().unwrap();
     block_on(kms.create(&tenant(), &another)).unwrap();
     let dek = Dek::from_bytes(&[9; 32]);
-    assert!(block_on(kms.wrap(&tenant(), &another, &dek)).is_ok());
+    assert!(block_on(kms.wrap(&tenant(), &another, &Purpose::Record, &dek)).is_ok());
 }
 
 #[test]

@@ -21,6 +21,8 @@ DEK = bytes(range(128, 160))
 SALT, NONCE, WRAP_NONCE = bytes(range(16)), bytes(range(12)), bytes(range(16, 40))
 STREAM_SALT = bytes(range(40, 64))
 DEK_ID = bytes(range(224, 240))
+AT = 1_790_000_000  # when the KEKs were made
+RECORDS, OTHERS = b"r" * 16, b"o" * 16  # rows with a record's wrap, and with another row's
 CONTEXT = [["purpose", "provider-credential"], ["name", "openai"]]
 PLAINTEXT = b"sk-example"
 KEKS, DEKS, SEALED, LOOKUP_TAGS = [], [], [], []
@@ -34,14 +36,15 @@ def keyring(tenant):
     return text + f"sha256 {hashlib.sha256(text.encode()).hexdigest()}\n"
 
 
-def wrapped(provider, tenant, name, version, dek, nonce=WRAP_NONCE):
-    aad = wrap_aad(provider, uuid.UUID(tenant).bytes, name.encode(), version)
+def wrapped(provider, tenant, name, version, dek, nonce=WRAP_NONCE, purpose="record"):
+    aad = wrap_aad(provider, uuid.UUID(tenant).bytes, name.encode(), version, purpose.encode())
     return nonce + xaes(KEYS[provider, tenant, name, version], nonce).encrypt(nonce[12:], dek, aad)
 
 
-def wrap(name="root", version=2, tenant=TENANT, dek=DEK, provider=LOCAL, claim=None, claim_version=None, claim_provider=None):
+def wrap(name="root", version=2, tenant=TENANT, dek=DEK, provider=LOCAL, claim=None, claim_version=None, claim_provider=None,
+         purpose="record"):
     """What is claimed is what the header carries, when it is not the wrap's own."""
-    bound = wrapped(provider, tenant, name, version, dek)
+    bound = wrapped(provider, tenant, name, version, dek, purpose=purpose)
     return raw_wrap((claim or name).encode(), claim_version or version, bound, provider if claim_provider is None else claim_provider)
 
 
@@ -119,6 +122,9 @@ def failed():
     add("wrap under another version", record([wrap(claim_version=1)], body()))
     add("wrap of another provider", record([wrap(claim_provider=3)], body()))
     add("wrap of another record's key", record([wrap(dek=bytes(32))], body()))
+    add("wrap made for a row", record([wrap(purpose=f"dek:{DEK_ID.hex()}")], body()))
+    add("wrap made for a KEK", record([wrap(purpose="kek:1:tenant")], body()))
+    add("wrap made for look-up tags", record([wrap(purpose="look-up")], body()))
     add("body under another key", record([wrap()], body(dek=bytes(32))))
     add("commitment to another key", record([wrap()], body(commitment=bytes(32))))
     add("body with associated data", record([wrap()], body(aad=b"S\x01\x01\x00")))
@@ -129,6 +135,8 @@ def failed():
     add("compact body called a stream", good[:2] + b"\x02" + good[3:])
     add("detached, id not known", detached(body(), bytes(16)), detached=True)
     add("detached, another tenant", detached(body()), tenant=OTHER, detached=True)
+    add("detached, a record's wrap in the row", detached(body(), RECORDS), detached=True)
+    add("detached, another row's wrap in the row", detached(body(), OTHERS), detached=True)
     add("detached, body under another key", detached(body(dek=bytes(32))), detached=True)
     wrapped_at = good.index(WRAP_NONCE)
     for name, at in (("wrap's nonce, first half", 0), ("wrap's nonce, second half", 12), ("wrapped key", 24), ("wrap's tag", 56)):
@@ -293,26 +301,34 @@ def streams():
     stream("called compact", good[:2] + b"\x01" + good[3:])
 
 
-def kek(comment, name, version=1, tenant=TENANT, root=("root", 2), key=None, check=None, expect="ok"):
+def kek(comment, name, version=1, tenant=TENANT, root=("root", 2), key=None, check=None, purpose=None, created_at=AT,
+        expect="ok"):
     key = key or KEYS[TENANT_KEK, tenant, name, version]
-    check = check or kek_check(key, uuid.UUID(tenant).bytes, name.encode(), version)
-    KEKS.append({"comment": comment, "origin": "pyca/cryptography", "tenant": tenant, "name": name, "version": version,
-                 "wrap": row(tenant, key, *root), "check": check.hex(), "expect": expect})
+    check = check or kek_check(key, uuid.UUID(tenant).bytes, name.encode(), version, created_at)
+    purpose = purpose or f"kek:{version}:{name}"
+    KEKS.append({"comment": comment, "origin": "pyca/cryptography", "tenant": tenant, "name": name, "version": version, "created_at": created_at,
+                 "wrap": row(purpose, tenant, key, *root), "check": check.hex(), "expect": expect})
 
 
-def row(tenant, key, name="root", version=2, **more):
-    return {"provider": LOCAL, "key_ref": name, "key_version": version, "wrapped": wrapped(LOCAL, tenant, name, version, key).hex(), **more}
+def row(purpose, tenant, key, name="root", version=2):
+    bytes = wrapped(LOCAL, tenant, name, version, key, purpose=purpose)
+    return {"provider": LOCAL, "key_ref": name, "key_version": version, "wrapped": bytes.hex()}
 
 
 def keys():
     kek("the tenant's", "tenant")
     kek("a user's", "user:17", root=("root", 1))
     bound, key = uuid.UUID(TENANT).bytes, KEYS[TENANT_KEK, TENANT, "user:17", 1]
-    kek("another user's key, its own check", "user:18", key=key, check=kek_check(key, bound, b"user:17", 1), expect="context mismatch")
-    kek("the check of another version", "user:17", 2, key=key, check=kek_check(key, bound, b"user:17", 1), expect="context mismatch")
-    kek("the check of another tenant", "user:17", key=key, check=kek_check(key, uuid.UUID(OTHER).bytes, b"user:17", 1), expect="context mismatch")
+    kek("another user's key, its own check", "user:18", key=key, check=kek_check(key, bound, b"user:17", 1, AT), expect="context mismatch")
+    kek("the check of another version", "user:17", 2, key=key, check=kek_check(key, bound, b"user:17", 1, AT), expect="context mismatch")
+    kek("the check of another tenant", "user:17", key=key, check=kek_check(key, uuid.UUID(OTHER).bytes, b"user:17", 1, AT), expect="context mismatch")
+    kek("the check of another time", "user:17", check=kek_check(key, bound, b"user:17", 1, AT - 1), expect="context mismatch")
+    for purpose in ("record", f"dek:{DEK_ID.hex()}", "look-up", "kek:2:user:17", "kek:1:user:18"):
+        kek(f"a wrap made for {purpose}", "user:17", purpose=purpose, expect="context mismatch")
     kek("no check", "user:17", key=key, check=bytes(32), expect="context mismatch")
-    DEKS.append({"id": DEK_ID.hex(), "tenant": TENANT, "wrap": row(TENANT, DEK)})
+    DEKS.append({"id": DEK_ID.hex(), "tenant": TENANT, "wrap": row(f"dek:{DEK_ID.hex()}", TENANT, DEK)})
+    for id, purpose in ((RECORDS, "record"), (OTHERS, f"dek:{DEK_ID.hex()}")):
+        DEKS.append({"id": id.hex(), "tenant": TENANT, "wrap": row(purpose, TENANT, DEK)})
 
 
 def tags():

@@ -65,18 +65,18 @@ def xaes(key, nonce):
     return AESGCM(inner)
 
 
-def wrap_aad(provider, tenant, name, version):
-    return lp(LABEL + b"wrap", bytes([provider]), tenant, name, struct.pack(">I", version))
+def wrap_aad(provider, tenant, name, version, purpose):
+    return lp(LABEL + b"wrap", bytes([provider]), tenant, name, struct.pack(">I", version), purpose)
 
 
-def unwrap(keys, tenant, wrap):
+def unwrap(keys, tenant, wrap, purpose):
     """The wrapped key, or None; `keys` are those of the local keyring and the tenant's KEKs."""
     provider, name, version, wrapped = wrap
     key = keys.get((provider, tenant, name, version))
     if key is None or len(wrapped) != 72:
         return None
     try:
-        return xaes(key, wrapped).decrypt(wrapped[12:24], wrapped[24:], wrap_aad(provider, tenant, name, version))
+        return xaes(key, wrapped).decrypt(wrapped[12:24], wrapped[24:], wrap_aad(provider, tenant, name, version, purpose))
     except InvalidTag:
         return None
 
@@ -121,10 +121,11 @@ def open_stream(dek, tenant, context, body):
 def open_sealed(keys, table, allowed, tenant, context, sealed):
     """`table` holds the wraps of detached keys; `allowed` are pairs of provider and name."""
     suite, wraps, body = parse(sealed)
+    purpose = b"record"
     if isinstance(wraps, bytes):
-        wraps = [table[wraps]]
+        purpose, wraps = b"dek:" + wraps.hex().encode(), [table[wraps]]
     for wrap in [wrap for wrap in wraps if wrap[:2] in allowed][:2]:
-        dek = unwrap(keys, tenant, wrap)
+        dek = unwrap(keys, tenant, wrap, purpose)
         plaintext = dek and (open_compact if suite == 1 else open_stream)(dek, tenant, context, body)
         if plaintext is not None:
             return plaintext

@@ -12,8 +12,8 @@
 use pollster::block_on;
 use strongroom_envelope::{
     DEFAULT_BACKUP_RETENTION_DAYS, Dek, Destruction, EncryptionContext, KekRecord, KekState,
-    KeyAdmin as _, KeyRef, KeyState, Kms as _, KmsError, LocalKms, OpenError, Provider, Recipient,
-    SealError, ShredReceipt, TenantKeys, WrappedDek, open, seal,
+    KeyAdmin as _, KeyRef, KeyState, Kms as _, KmsError, LocalKms, OpenError, Provider, Purpose,
+    Recipient, SealError, ShredReceipt, TenantKeys, WrappedDek, open, seal,
 };
 use strongroom_tenancy::TenantId;
 
@@ -93,7 +93,11 @@ fn a_record_says_what_it_is() {
     assert_eq!(wrapped.provider, Provider::LOCAL);
     assert_eq!((&wrapped.key_ref, wrapped.key_version), (&roots.root, 1));
     // The wrapped key is under the root, and the check is not the key.
-    let kek = block_on(roots.kms.unwrap(&tenant(), wrapped)).unwrap();
+    let purpose = Purpose::Kek {
+        name: record.name.clone(),
+        version: 3,
+    };
+    let kek = block_on(roots.kms.unwrap(&tenant(), &purpose, wrapped)).unwrap();
     assert_ne!(*kek.expose_bytes(), record.check);
     assert_ne!(roots.record("user:17", 3).check, record.check);
 }
@@ -134,6 +138,15 @@ fn a_record_that_holds_another_key_is_not_loaded() {
     };
     assert_eq!(error(roots.load(&[swapped])), KmsError::ContextMismatch);
 
+    // Made earlier or later than it was.
+    for created_at in [a.created_at - 1, a.created_at + 1, 0, u64::MAX] {
+        let dated = KekRecord {
+            created_at,
+            ..a.clone()
+        };
+        assert_eq!(error(roots.load(&[dated])), KmsError::ContextMismatch);
+    }
+
     // One bad record, and nothing is loaded.
     let mut altered = b;
     altered.check[0] ^= 1;
@@ -155,8 +168,15 @@ fn another_tenants_record_is_not_loaded() {
     };
     assert_eq!(error(roots.load(&[relabelled])), KmsError::ContextMismatch);
     // And when somebody wrapped their key for this tenant, the check is still theirs.
-    let key = block_on(roots.kms.unwrap(&other(), theirs.wrapped.as_ref().unwrap())).unwrap();
-    let wrapped = block_on(roots.kms.wrap(&tenant(), &roots.root, &key)).unwrap();
+    let purpose = Purpose::Kek {
+        name: key_ref("tenant"),
+        version: 1,
+    };
+    let (kms, wrapped) = (&roots.kms, theirs.wrapped.as_ref().unwrap());
+    let key = block_on(kms.unwrap(&other(), &purpose, wrapped)).unwrap();
+    let wrapped = block_on(kms.wrap(&tenant(), &roots.root, &purpose, &key)).unwrap();
+    let refused = block_on(kms.unwrap(&tenant(), &Purpose::Record, &wrapped));
+    assert_eq!(refused.unwrap_err(), KmsError::ContextMismatch);
     let rewrapped = KekRecord {
         tenant: tenant(),
         wrapped: Some(wrapped),
@@ -192,18 +212,21 @@ fn the_highest_active_version_wraps() {
         .collect();
     let dek = Dek::from_bytes(&[9; 32]);
     let keys = roots.load(&records).unwrap();
-    let wraps = |keys: &TenantKeys| keys.wrap_now(&name, &dek).map(|wrap| wrap.key_version);
+    let wraps = |keys: &TenantKeys| {
+        keys.wrap_now(&name, &Purpose::Record, &dek)
+            .map(|wrap| wrap.key_version)
+    };
     assert_eq!(wraps(&keys), Ok(3));
-    let under_3 = keys.wrap_now(&name, &dek).unwrap();
+    let under_3 = keys.wrap_now(&name, &Purpose::Record, &dek).unwrap();
 
     records[2].state = KekState::DecryptOnly;
     let keys = roots.load(&records).unwrap();
     assert_eq!((wraps(&keys), keys.active_version(&name)), (Ok(2), Ok(2)));
-    let unwrapped = keys.unwrap_now(&under_3).unwrap();
+    let unwrapped = keys.unwrap_now(&Purpose::Record, &under_3).unwrap();
     assert_eq!(unwrapped.expose_bytes(), dek.expose_bytes());
-    let rewrapped = keys.rewrap_now(&under_3).unwrap();
+    let rewrapped = keys.rewrap_now(&Purpose::Record, &under_3).unwrap();
     assert_eq!(rewrapped.key_version, 2);
-    let unwrapped = keys.unwrap_now(&rewrapped).unwrap();
+    let unwrapped = keys.unwrap_now(&Purpose::Record, &rewrapped).unwrap();
     assert_eq!(unwrapped.expose_bytes(), dek.expose_bytes());
 
     records[0].state = KekState::DecryptOnly;
@@ -211,8 +234,11 @@ fn the_highest_active_version_wraps() {
     let keys = roots.load(&records).unwrap();
     assert_eq!(wraps(&keys), Err(KmsError::NotFound));
     assert_eq!(keys.active_version(&name), Err(KmsError::NotFound));
-    assert_eq!(keys.rewrap_now(&under_3), Err(KmsError::NotFound));
-    assert!(keys.unwrap_now(&under_3).is_ok());
+    assert_eq!(
+        keys.rewrap_now(&Purpose::Record, &under_3),
+        Err(KmsError::NotFound)
+    );
+    assert!(keys.unwrap_now(&Purpose::Record, &under_3).is_ok());
 }
 
 #[test]
@@ -221,14 +247,19 @@ fn a_tombstone_is_passed_over() {
     let name = key_ref("user:17");
     let mut records = vec![roots.record("user:17", 1), roots.record("user:17", 2)];
     let keys = roots.load(&records).unwrap();
-    let wrapped = keys.wrap_now(&name, &Dek::from_bytes(&[9; 32])).unwrap();
+    let wrapped = keys
+        .wrap_now(&name, &Purpose::Record, &Dek::from_bytes(&[9; 32]))
+        .unwrap();
     records[1].destroy();
     assert_eq!(records[1].state, KekState::Destroyed);
     assert_eq!(records[1].wrapped, None);
     assert_eq!(records[1].version, 2);
     let keys = roots.load(&records).unwrap();
     assert_eq!(keys.active_version(&name), Ok(1));
-    assert_eq!(keys.unwrap_now(&wrapped).unwrap_err(), KmsError::NotFound);
+    assert_eq!(
+        keys.unwrap_now(&Purpose::Record, &wrapped).unwrap_err(),
+        KmsError::NotFound
+    );
     // A tombstone needs no root key to be passed over, and is not wrapped again.
     let tombstone = records.remove(1);
     block_on(roots.kms.destroy(&tenant(), &roots.root)).unwrap();
@@ -252,7 +283,9 @@ fn records_are_wrapped_again_after_the_root_was_rotated() {
     let mut record = roots.record("tenant", 1);
     let before = record.clone();
     let wrapped = roots.load(&[record.clone()]).unwrap();
-    let wrapped = wrapped.wrap_now(&name, &Dek::from_bytes(&[9; 32])).unwrap();
+    let wrapped = wrapped
+        .wrap_now(&name, &Purpose::Record, &Dek::from_bytes(&[9; 32]))
+        .unwrap();
     assert_eq!(block_on(roots.kms.rotate(&tenant(), &roots.root)), Ok(2));
     block_on(record.rewrap(roots.root())).unwrap();
     assert_eq!(record.wrapped.as_ref().unwrap().key_version, 2);
@@ -266,7 +299,7 @@ fn records_are_wrapped_again_after_the_root_was_rotated() {
     );
     for records in [[before], [record]] {
         let keys = roots.load(&records).unwrap();
-        let dek = keys.unwrap_now(&wrapped).unwrap();
+        let dek = keys.unwrap_now(&Purpose::Record, &wrapped).unwrap();
         assert_eq!(*dek.expose_bytes(), [9; 32]);
     }
 }
@@ -296,20 +329,23 @@ fn loaded_keys_are_a_kms_of_one_tenant() {
     assert_eq!(description.state, KeyState::Enabled);
     assert_eq!(description.active_version, 1);
     let dek = Dek::from_bytes(&[9; 32]);
-    let wrapped = block_on(keys.wrap(&tenant(), &name, &dek)).unwrap();
+    let wrapped = block_on(keys.wrap(&tenant(), &name, &Purpose::Record, &dek)).unwrap();
     assert_eq!(wrapped.provider, Provider::TENANT_KEK);
     assert_eq!(wrapped.bytes.len(), 72);
-    let unwrapped = block_on(keys.unwrap(&tenant(), &wrapped)).unwrap();
+    let unwrapped = block_on(keys.unwrap(&tenant(), &Purpose::Record, &wrapped)).unwrap();
     assert_eq!(unwrapped.expose_bytes(), dek.expose_bytes());
 
     let not_found = KmsError::NotFound;
-    assert_eq!(block_on(keys.wrap(&other(), &name, &dek)), Err(not_found));
     assert_eq!(
-        block_on(keys.wrap(&tenant(), &absent, &dek)),
+        block_on(keys.wrap(&other(), &name, &Purpose::Record, &dek)),
         Err(not_found)
     );
     assert_eq!(
-        block_on(keys.unwrap(&other(), &wrapped)).unwrap_err(),
+        block_on(keys.wrap(&tenant(), &absent, &Purpose::Record, &dek)),
+        Err(not_found)
+    );
+    assert_eq!(
+        block_on(keys.unwrap(&other(), &Purpose::Record, &wrapped)).unwrap_err(),
         not_found
     );
     assert_eq!(block_on(keys.describe(&other(), &name)), Err(not_found));
@@ -328,12 +364,15 @@ fn loaded_keys_are_a_kms_of_one_tenant() {
             ..wrapped.clone()
         },
     ] {
-        assert_eq!(keys.unwrap_now(&altered).unwrap_err(), not_found);
+        assert_eq!(
+            keys.unwrap_now(&Purpose::Record, &altered).unwrap_err(),
+            not_found
+        );
     }
     for bit in 0..wrapped.bytes.len() * 8 {
         let mut altered = wrapped.clone();
         altered.bytes[bit / 8] ^= 1 << (bit % 8);
-        let refused = keys.unwrap_now(&altered).unwrap_err();
+        let refused = keys.unwrap_now(&Purpose::Record, &altered).unwrap_err();
         assert_eq!(refused, KmsError::ContextMismatch);
     }
 }
@@ -348,21 +387,25 @@ fn names_have_keys_of_their_own() {
     ];
     let keys = roots.load(&records).unwrap();
     let dek = Dek::from_bytes(&[9; 32]);
-    let wrapped = keys.wrap_now(&key_ref("user:1"), &dek).unwrap();
+    let wrapped = keys
+        .wrap_now(&key_ref("user:1"), &Purpose::Record, &dek)
+        .unwrap();
     let renamed = WrappedDek {
         key_ref: key_ref("user:2"),
         ..wrapped.clone()
     };
-    let refused = keys.unwrap_now(&renamed).unwrap_err();
+    let refused = keys.unwrap_now(&Purpose::Record, &renamed).unwrap_err();
     assert_eq!(refused, KmsError::ContextMismatch);
     // Versions too.
-    let wrapped = keys.wrap_now(&key_ref("user:2"), &dek).unwrap();
+    let wrapped = keys
+        .wrap_now(&key_ref("user:2"), &Purpose::Record, &dek)
+        .unwrap();
     assert_eq!(wrapped.key_version, 2);
     let older = WrappedDek {
         key_version: 1,
         ..wrapped
     };
-    let refused = keys.unwrap_now(&older).unwrap_err();
+    let refused = keys.unwrap_now(&Purpose::Record, &older).unwrap_err();
     assert_eq!(refused, KmsError::ContextMismatch);
 }
 

@@ -24,11 +24,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use pollster::block_on;
 use serde_json::Value;
-use strongroom_envelope::hazmat::{self, KeyPlace};
+use strongroom_envelope::hazmat::{self, KeyPlace, WrappingKey};
 use strongroom_envelope::{
     DataKey, Dek, DekId, EncryptionContext, HeaderError, KekRecord, KekState, KeyAdmin as _,
     KeyLocation, KeyRef, Kms, KmsError, LocalKms, LookupKey, OpenError, Plaintext, Provider,
-    Recipient, Suite, TagLength, TenantKeys, WrappedDek, inspect, open, seal, stream,
+    Purpose, Recipient, Suite, TagLength, TenantKeys, WrappedDek, inspect, open, seal, stream,
 };
 use strongroom_tenancy::TenantId;
 
@@ -161,7 +161,8 @@ impl Vectors {
         let row = rows.find(|row| text(row, "id") == id.to_string());
         let row = row.ok_or(OpenError::Failed)?;
         let wrapped = wrapped(&row["wrap"]);
-        let dek = block_on(self.kms.unwrap(tenant, &wrapped)).map_err(|_| OpenError::Failed)?;
+        let dek = block_on(self.kms.unwrap(tenant, &Purpose::Dek(id), &wrapped))
+            .map_err(|_| OpenError::Failed)?;
         DataKey::detached(&dek, tenant, id).open(tenant, context, sealed)
     }
 
@@ -188,7 +189,13 @@ impl Vectors {
                     let key = wrapping_key(provider, wrap[1].as_str().unwrap(), version);
                     let provider = Provider::from_number(provider).unwrap();
                     let name = key_ref(&wrap[1]);
-                    hazmat::wrap_with(&key, provider, tenant, &name, version, &nonce, &dek).unwrap()
+                    let key = WrappingKey {
+                        bytes: &key,
+                        provider,
+                        name: &name,
+                        version,
+                    };
+                    hazmat::wrap_with(&key, tenant, &nonce, &Purpose::Record, &dek).unwrap()
                 })
                 .collect();
             KeyPlace::Inline(&wraps)
@@ -268,7 +275,7 @@ fn kek(vector: &Value) -> KekRecord {
         name: key_ref(&vector["name"]),
         version: vector["version"].as_u64().unwrap().try_into().unwrap(),
         state: KekState::Active,
-        created_at: 0,
+        created_at: vector["created_at"].as_u64().unwrap(),
         wrapped: Some(wrapped(&vector["wrap"])),
         check: bytes(vector, "check"),
     }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use proptest::strategy::{Strategy as _, ValueTree as _};
 use proptest::test_runner::TestRunner;
 use serde_json::{Value, json};
-use strongroom_envelope::{Dek, KeyAdmin as _, Kms as _, KmsError, WrappedDek};
+use strongroom_envelope::{Dek, KeyAdmin as _, Kms as _, KmsError, Purpose, WrappedDek};
 
 use crate::fake::{Fake, Fault};
 use crate::target::{Target, key};
@@ -20,7 +20,10 @@ async fn with_wrap(fake: &Fake) -> (Target, Dek, WrappedDek) {
         .await
         .unwrap();
     let dek = Dek::generate().unwrap();
-    let wrapped = target.kms.wrap(&target.tenant, &key("root"), &dek).await;
+    let wrapped = target
+        .kms
+        .wrap(&target.tenant, &key("root"), &Purpose::Record, &dek)
+        .await;
     (target, dek, wrapped.unwrap())
 }
 
@@ -69,7 +72,7 @@ async fn errors_are_told_apart_by_their_type() {
         let before = fake.total();
         plant("Encrypt");
         assert_eq!(
-            kms.wrap(&tenant, &root, &dek).await,
+            kms.wrap(&tenant, &root, &Purpose::Record, &dek).await,
             Err(expected),
             "{name}"
         );
@@ -78,9 +81,12 @@ async fn errors_are_told_apart_by_their_type() {
             let text = json!({ "__type": name }).to_string();
             fake.plant(action, attempts, Fault::Answer(400, text));
         }
-        let unwrapped = kms.unwrap(&tenant, &wrap).await.unwrap_err();
+        let unwrapped = kms
+            .unwrap(&tenant, &Purpose::Record, &wrap)
+            .await
+            .unwrap_err();
         assert_eq!(unwrapped, expected, "{name}");
-        let rewrapped = kms.rewrap(&tenant, &wrap, &root).await;
+        let rewrapped = kms.rewrap(&tenant, &Purpose::Record, &wrap, &root).await;
         assert_eq!(rewrapped, Err(expected), "{name}");
         let described = kms.describe(&tenant, &root).await.unwrap_err();
         assert_eq!(described, expected, "{name}");
@@ -135,13 +141,19 @@ async fn garbage_is_unavailability() {
         let case = format!("{status} {text:?}");
         let unavailable = KmsError::Unavailable;
         assert_eq!(
-            kms.wrap(&tenant, &root, &dek).await,
+            kms.wrap(&tenant, &root, &Purpose::Record, &dek).await,
             Err(unavailable),
             "{case}"
         );
-        let unwrapped = kms.unwrap(&tenant, &wrap).await.unwrap_err();
+        let unwrapped = kms
+            .unwrap(&tenant, &Purpose::Record, &wrap)
+            .await
+            .unwrap_err();
         assert_eq!(unwrapped, unavailable, "{case}");
-        let rewrapped = kms.rewrap(&tenant, &wrap, &root).await.unwrap_err();
+        let rewrapped = kms
+            .rewrap(&tenant, &Purpose::Record, &wrap, &root)
+            .await
+            .unwrap_err();
         let is_refusal = [unavailable, KmsError::ContextMismatch].contains(&rewrapped);
         assert!(is_refusal, "{case}: {rewrapped}");
         let described = kms.describe(&tenant, &root).await.unwrap_err();
@@ -175,10 +187,15 @@ async fn random_answers_wrap_and_unwrap_nothing() {
             fake.plant(action, 1, Fault::Answer(200, text.clone()));
         }
         assert!(
-            kms.wrap(&tenant, &key("root"), &dek).await.is_err(),
+            kms.wrap(&tenant, &key("root"), &Purpose::Record, &dek)
+                .await
+                .is_err(),
             "{text:?}"
         );
-        assert!(kms.unwrap(&tenant, &wrap).await.is_err(), "{text:?}");
+        assert!(
+            kms.unwrap(&tenant, &Purpose::Record, &wrap).await.is_err(),
+            "{text:?}"
+        );
         fake.forget_faults();
     }
 }
@@ -193,7 +210,10 @@ async fn an_answer_for_another_key_is_refused() {
     brought.add(tenant, arn.parse().unwrap()).unwrap();
     let kms = kms.with_brought_keys(brought);
     let arn = key(&arn);
-    let wrap = kms.wrap(&tenant, &arn, &dek).await.unwrap();
+    let wrap = kms
+        .wrap(&tenant, &arn, &Purpose::Record, &dek)
+        .await
+        .unwrap();
 
     let another_key: fn(&mut Value) = |answer| {
         answer["KeyId"] = OTHER.replace("alias/strongroom", "key/another").into();
@@ -207,20 +227,20 @@ async fn an_answer_for_another_key_is_refused() {
         for action in ["Encrypt", "Decrypt", "ReEncrypt", "DescribeKey"] {
             fake.plant(action, 1, Fault::Edit(edit));
         }
-        let wrapped = kms.wrap(&tenant, &arn, &dek).await;
+        let wrapped = kms.wrap(&tenant, &arn, &Purpose::Record, &dek).await;
         assert_eq!(wrapped, Err(KmsError::Unavailable));
-        let unwrapped = kms.unwrap(&tenant, &wrap).await;
+        let unwrapped = kms.unwrap(&tenant, &Purpose::Record, &wrap).await;
         assert_eq!(unwrapped.unwrap_err(), KmsError::ContextMismatch);
-        let rewrapped = kms.rewrap(&tenant, &wrap, &arn).await;
+        let rewrapped = kms.rewrap(&tenant, &Purpose::Record, &wrap, &arn).await;
         assert_eq!(rewrapped, Err(KmsError::Unavailable));
         let described = kms.describe(&tenant, &arn).await;
         assert_eq!(described.unwrap_err(), KmsError::Unavailable);
     }
     let another_source = |answer: &mut Value| answer["SourceKeyId"] = OTHER.into();
     fake.plant("ReEncrypt", 1, Fault::Edit(another_source));
-    let rewrapped = kms.rewrap(&tenant, &wrap, &arn).await;
+    let rewrapped = kms.rewrap(&tenant, &Purpose::Record, &wrap, &arn).await;
     assert_eq!(rewrapped, Err(KmsError::ContextMismatch));
-    kms.unwrap(&tenant, &wrap).await.unwrap();
+    kms.unwrap(&tenant, &Purpose::Record, &wrap).await.unwrap();
 }
 
 #[tokio::test]
@@ -234,9 +254,11 @@ async fn an_alias_must_be_answered_by_a_key() {
             Fault::Edit(|answer| answer["KeyId"] = OTHER.into()),
         );
     }
-    let wrapped = kms.wrap(&tenant, &key("root"), &dek).await;
+    let wrapped = kms
+        .wrap(&tenant, &key("root"), &Purpose::Record, &dek)
+        .await;
     assert_eq!(wrapped, Err(KmsError::Unavailable));
-    let unwrapped = kms.unwrap(&tenant, &wrap).await;
+    let unwrapped = kms.unwrap(&tenant, &Purpose::Record, &wrap).await;
     assert_eq!(unwrapped.unwrap_err(), KmsError::ContextMismatch);
 }
 
@@ -255,11 +277,11 @@ async fn what_is_unwrapped_has_32_bytes() {
     ];
     for edit in edits {
         fake.plant("Decrypt", 1, Fault::Edit(edit));
-        let unwrapped = kms.unwrap(&tenant, &wrap).await;
+        let unwrapped = kms.unwrap(&tenant, &Purpose::Record, &wrap).await;
         assert_eq!(unwrapped.unwrap_err(), KmsError::ContextMismatch);
     }
     fake.plant("Decrypt", 1, Fault::Edit(|answer| set(answer, 32)));
-    let unwrapped = kms.unwrap(&tenant, &wrap).await.unwrap();
+    let unwrapped = kms.unwrap(&tenant, &Purpose::Record, &wrap).await.unwrap();
     assert_eq!(unwrapped.expose_bytes(), &[7; 32]);
 }
 
@@ -275,9 +297,13 @@ async fn a_wrap_has_1_to_1024_bytes() {
         for action in ["Encrypt", "ReEncrypt"] {
             fake.plant(action, 1, Fault::Edit(edit));
         }
-        let wrapped = kms.wrap(&tenant, &key("root"), &dek).await;
+        let wrapped = kms
+            .wrap(&tenant, &key("root"), &Purpose::Record, &dek)
+            .await;
         assert_eq!(wrapped, Err(KmsError::Unavailable));
-        let rewrapped = kms.rewrap(&tenant, &wrap, &key("root")).await;
+        let rewrapped = kms
+            .rewrap(&tenant, &Purpose::Record, &wrap, &key("root"))
+            .await;
         assert_eq!(rewrapped, Err(KmsError::Unavailable));
     }
 }

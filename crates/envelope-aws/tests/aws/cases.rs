@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use strongroom_envelope::{
-    Dek, Destruction, KeyAdmin, KeyState, Kms, KmsError, Provider, WrappedDek,
+    Dek, Destruction, KeyAdmin, KeyState, Kms, KmsError, Provider, Purpose, WrappedDek,
 };
 use strongroom_tenancy::TenantId;
 
@@ -57,16 +57,20 @@ async fn created(admin: &dyn KeyAdmin, tenant: &TenantId, names: &[&str]) {
 }
 
 async fn wrapped(kms: &dyn Kms, tenant: &TenantId, name: &str, dek: &Dek) -> WrappedDek {
-    kms.wrap(tenant, &key(name), dek).await.unwrap()
+    kms.wrap(tenant, &key(name), &Purpose::Record, dek)
+        .await
+        .unwrap()
 }
 
 async fn unwraps(kms: &dyn Kms, tenant: &TenantId, wrap: &WrappedDek, dek: &Dek) {
-    let unwrapped = kms.unwrap(tenant, wrap).await.unwrap();
+    let unwrapped = kms.unwrap(tenant, &Purpose::Record, wrap).await.unwrap();
     assert_eq!(unwrapped.expose_bytes(), dek.expose_bytes());
 }
 
 async fn refusal(kms: &dyn Kms, tenant: &TenantId, wrap: &WrappedDek) -> KmsError {
-    kms.unwrap(tenant, wrap).await.unwrap_err()
+    kms.unwrap(tenant, &Purpose::Record, wrap)
+        .await
+        .unwrap_err()
 }
 
 async fn a_wrap_unwraps(
@@ -137,10 +141,13 @@ async fn a_wrap_holds_in_its_context_alone(
     renamed.key_ref = full.clone();
     let error = refusal(kms, tenant, &renamed).await;
     assert_eq!(error, KmsError::ContextMismatch);
-    let rewrapped = kms.rewrap(tenant, &renamed, &full).await;
+    let rewrapped = kms.rewrap(tenant, &Purpose::Record, &renamed, &full).await;
     assert_eq!(rewrapped, Err(KmsError::ContextMismatch));
 
-    let rewrapped = kms.rewrap(tenant, &wrap, &full).await.unwrap();
+    let rewrapped = kms
+        .rewrap(tenant, &Purpose::Record, &wrap, &full)
+        .await
+        .unwrap();
     unwraps(kms, tenant, &rewrapped, &dek).await;
 }
 
@@ -156,7 +163,10 @@ async fn another_provider_s_wrap_is_not_found(t: &Target) {
         change(&mut changed);
         let error = refusal(&t.kms, &t.tenant, &changed).await;
         assert_eq!(error, KmsError::NotFound);
-        let rewrapped = t.kms.rewrap(&t.tenant, &changed, &key("root")).await;
+        let rewrapped = t
+            .kms
+            .rewrap(&t.tenant, &Purpose::Record, &changed, &key("root"))
+            .await;
         assert_eq!(rewrapped, Err(KmsError::NotFound));
     }
 }
@@ -173,7 +183,9 @@ async fn no_altered_wrap_unwraps(
         let mut altered = wrap.clone();
         altered.bytes[position] ^= 1 << (position % 8);
         assert!(
-            kms.unwrap(tenant, &altered).await.is_err(),
+            kms.unwrap(tenant, &Purpose::Record, &altered)
+                .await
+                .is_err(),
             "byte {position}"
         );
     }
@@ -236,7 +248,7 @@ async fn a_missing_key_is_not_found(
     let (missing, dek) = (key("missing"), Dek::generate().unwrap());
     let not_found = Err(KmsError::NotFound);
     assert_eq!(
-        kms.wrap(tenant, &missing, &dek).await,
+        kms.wrap(tenant, &missing, &Purpose::Record, &dek).await,
         Err(KmsError::NotFound)
     );
     let described = kms.describe(tenant, &missing).await;
@@ -289,9 +301,16 @@ async fn a_disabled_key_is_described(
 async fn does_nothing(t: &Target, wrap: &WrappedDek, dek: &Dek) {
     let Target { kms, tenant, .. } = t;
     let disabled = Err(KmsError::Disabled);
-    assert_eq!(kms.wrap(tenant, &key("root"), dek).await, disabled);
+    assert_eq!(
+        kms.wrap(tenant, &key("root"), &Purpose::Record, dek).await,
+        disabled
+    );
     assert_eq!(refusal(kms, tenant, wrap).await, KmsError::Disabled);
-    assert_eq!(kms.rewrap(tenant, wrap, &key("second")).await, disabled);
+    assert_eq!(
+        kms.rewrap(tenant, &Purpose::Record, wrap, &key("second"))
+            .await,
+        disabled
+    );
     let rotated = t.admin.rotate(tenant, &key("root")).await;
     assert_eq!(rotated, Err(KmsError::Disabled));
 }
@@ -352,7 +371,10 @@ async fn a_rewrap_unwraps_under_the_other_key(
     created(admin, tenant, &["root", "second"]).await;
     let dek = Dek::generate().unwrap();
     let old = wrapped(kms, tenant, "root", &dek).await;
-    let new = kms.rewrap(tenant, &old, &key("second")).await.unwrap();
+    let new = kms
+        .rewrap(tenant, &Purpose::Record, &old, &key("second"))
+        .await
+        .unwrap();
     assert_eq!(new.key_ref, key("second"));
     assert_eq!((new.provider, new.key_version), (Provider::AWS_KMS, 0));
     unwraps(kms, tenant, &new, &dek).await;
@@ -364,7 +386,10 @@ async fn another_tenant_s_wrap_is_not_rewrapped(t: &Target) {
     created(&t.admin, &t.other, &["root"]).await;
     let dek = Dek::generate().unwrap();
     let wrap = wrapped(&t.kms, &t.tenant, "root", &dek).await;
-    let rewrapped = t.kms.rewrap(&t.other, &wrap, &key("root")).await;
+    let rewrapped = t
+        .kms
+        .rewrap(&t.other, &Purpose::Record, &wrap, &key("root"))
+        .await;
     assert_eq!(rewrapped, Err(KmsError::ContextMismatch));
 }
 

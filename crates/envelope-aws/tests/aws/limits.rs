@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use aws_credential_types::provider::{ProvideCredentials, future};
-use strongroom_envelope::{Dek, KeyAdmin as _, Kms as _, KmsError};
+use strongroom_envelope::{Dek, KeyAdmin as _, Kms as _, KmsError, Purpose};
 use strongroom_envelope_aws::aws_sdk_kms::config::{Builder, Region};
 use strongroom_envelope_aws::{AwsKeyAdmin, AwsKms, CallLimits, PendingWindow};
 
@@ -42,7 +42,9 @@ async fn a_kms_that_does_not_answer_is_unavailable() {
     for fault in [Fault::Hang, Fault::StallInBody, Fault::Disconnect] {
         let begun = Instant::now();
         fake.plant("Encrypt", 3, fault);
-        let wrapped = kms.wrap(&tenant, &key("root"), &dek).await;
+        let wrapped = kms
+            .wrap(&tenant, &key("root"), &Purpose::Record, &dek)
+            .await;
         assert_eq!(wrapped, Err(KmsError::Unavailable));
         assert!(is_in_time(begun), "{:?}", begun.elapsed());
         fake.forget_faults();
@@ -130,7 +132,9 @@ async fn a_passing_failure_is_tried_again() {
         Fault::Disconnect,
     ] {
         fake.plant("Encrypt", 2, fault);
-        kms.wrap(&tenant, &key("root"), &dek).await.unwrap();
+        kms.wrap(&tenant, &key("root"), &Purpose::Record, &dek)
+            .await
+            .unwrap();
     }
     assert_eq!(fake.calls("Encrypt").len(), 9);
 }

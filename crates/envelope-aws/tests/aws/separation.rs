@@ -1,7 +1,7 @@
 //! Who may use which key, and which calls that takes. Against the fake.
 
 use serde_json::json;
-use strongroom_envelope::{Dek, KeyAdmin as _, Kms as _, KmsError};
+use strongroom_envelope::{Dek, KeyAdmin as _, Kms as _, KmsError, Purpose};
 use strongroom_envelope_aws::{AwsKeyAdmin, AwsKms, BroughtKeys, PendingWindow};
 
 use crate::fake::{ADMIN, Fake, Fault, SERVICE};
@@ -16,7 +16,10 @@ async fn the_roles_do_not_overlap() {
     let root = key("root");
     admin.create(&tenant, &root).await.unwrap();
     let dek = Dek::generate().unwrap();
-    let wrap = kms.wrap(&tenant, &root, &dek).await.unwrap();
+    let wrap = kms
+        .wrap(&tenant, &root, &Purpose::Record, &dek)
+        .await
+        .unwrap();
 
     let sealer = fake.config(SERVICE);
     let sealer = AwsKeyAdmin::new(sealer, patient(), PendingWindow::SHORTEST);
@@ -29,10 +32,10 @@ async fn the_roles_do_not_overlap() {
 
     let opener = AwsKms::new(fake.config(ADMIN), patient());
     assert_eq!(
-        opener.wrap(&tenant, &root, &dek).await,
+        opener.wrap(&tenant, &root, &Purpose::Record, &dek).await,
         Err(KmsError::Denied)
     );
-    let unwrapped = opener.unwrap(&tenant, &wrap).await;
+    let unwrapped = opener.unwrap(&tenant, &Purpose::Record, &wrap).await;
     assert_eq!(unwrapped.unwrap_err(), KmsError::Denied);
     assert_eq!(fake.states(), ["Enabled"]);
 }
@@ -47,25 +50,35 @@ async fn each_call_names_the_key_and_the_context() {
     admin.create(&tenant, &root).await.unwrap();
     admin.create(&tenant, &second).await.unwrap();
     let dek = Dek::generate().unwrap();
-    let wrap = kms.wrap(&tenant, &root, &dek).await.unwrap();
-    kms.unwrap(&tenant, &wrap).await.unwrap();
+    let wrap = kms
+        .wrap(&tenant, &root, &Purpose::Record, &dek)
+        .await
+        .unwrap();
+    kms.unwrap(&tenant, &Purpose::Record, &wrap).await.unwrap();
 
     let alias = format!("alias/strongroom/{tenant}/root");
-    let context = json!({ "strongroom:tenant": tenant.to_string(), "strongroom:key": "root" });
+    let context = |key: &str| {
+        json!({
+            "strongroom:tenant": tenant.to_string(),
+            "strongroom:key": key,
+            "strongroom:purpose": "record",
+        })
+    };
     for action in ["Encrypt", "Decrypt"] {
         let calls = fake.calls(action);
         assert_eq!(calls.len(), 1, "{action}");
         assert_eq!(calls[0]["KeyId"], alias, "{action}");
-        assert_eq!(calls[0]["EncryptionContext"], context, "{action}");
+        assert_eq!(calls[0]["EncryptionContext"], context("root"), "{action}");
     }
 
     // A rewrap happens within the KMS.
-    kms.rewrap(&tenant, &wrap, &second).await.unwrap();
+    kms.rewrap(&tenant, &Purpose::Record, &wrap, &second)
+        .await
+        .unwrap();
     let call = &fake.calls("ReEncrypt")[0];
     assert_eq!(call["SourceKeyId"], alias);
-    assert_eq!(call["SourceEncryptionContext"], context);
-    let other = json!({ "strongroom:tenant": tenant.to_string(), "strongroom:key": "user:4" });
-    assert_eq!(call["DestinationEncryptionContext"], other);
+    assert_eq!(call["SourceEncryptionContext"], context("root"));
+    assert_eq!(call["DestinationEncryptionContext"], context("user:4"));
     let alias = format!("alias/strongroom/{tenant}/user_c4");
     assert_eq!(call["DestinationKeyId"], alias);
     assert_eq!(fake.calls("Encrypt").len(), 1);
@@ -87,12 +100,17 @@ async fn a_brought_key_serves_its_tenant_alone() {
     let kms = AwsKms::new(fake.config(SERVICE), patient()).with_brought_keys(brought);
 
     let dek = Dek::generate().unwrap();
-    let wrap = kms.wrap(&tenant, &key(&arn), &dek).await.unwrap();
+    let wrap = kms
+        .wrap(&tenant, &key(&arn), &Purpose::Record, &dek)
+        .await
+        .unwrap();
     assert_eq!(wrap.key_ref, key(&arn));
-    let unwrapped = kms.unwrap(&tenant, &wrap).await.unwrap();
+    let unwrapped = kms.unwrap(&tenant, &Purpose::Record, &wrap).await.unwrap();
     assert_eq!(unwrapped.expose_bytes(), dek.expose_bytes());
     kms.describe(&tenant, &key(&arn)).await.unwrap();
-    kms.rewrap(&tenant, &wrap, &key(&arn)).await.unwrap();
+    kms.rewrap(&tenant, &Purpose::Record, &wrap, &key(&arn))
+        .await
+        .unwrap();
 
     let calls = fake.total();
     let alias_of_tenant = format!("alias/strongroom/{tenant}/root");
@@ -108,17 +126,25 @@ async fn a_brought_key_serves_its_tenant_alone() {
     ] {
         let name = key(name);
         let denied = KmsError::Denied;
-        assert_eq!(kms.wrap(tenant, &name, &dek).await, Err(denied), "{name}");
+        assert_eq!(
+            kms.wrap(tenant, &name, &Purpose::Record, &dek).await,
+            Err(denied),
+            "{name}"
+        );
         let described = kms.describe(tenant, &name).await;
         assert_eq!(described.unwrap_err(), denied, "{name}");
         let mut renamed = wrap.clone();
         renamed.key_ref = name.clone();
-        let unwrapped = kms.unwrap(tenant, &renamed).await;
+        let unwrapped = kms.unwrap(tenant, &Purpose::Record, &renamed).await;
         assert_eq!(unwrapped.unwrap_err(), denied, "{name}");
-        let rewrapped = kms.rewrap(tenant, &renamed, &key("root")).await;
+        let rewrapped = kms
+            .rewrap(tenant, &Purpose::Record, &renamed, &key("root"))
+            .await;
         assert_eq!(rewrapped, Err(denied), "{name}");
     }
-    let rewrapped = kms.rewrap(&tenant, &wrap, &key(&unlisted)).await;
+    let rewrapped = kms
+        .rewrap(&tenant, &Purpose::Record, &wrap, &key(&unlisted))
+        .await;
     assert_eq!(rewrapped, Err(KmsError::Denied));
 
     // Its owner administers it.
@@ -139,14 +165,21 @@ async fn a_wrap_that_is_not_ours_is_refused_without_a_call() {
     } = fake.target();
     admin.create(&tenant, &key("root")).await.unwrap();
     let dek = Dek::generate().unwrap();
-    let wrap = kms.wrap(&tenant, &key("root"), &dek).await.unwrap();
+    let wrap = kms
+        .wrap(&tenant, &key("root"), &Purpose::Record, &dek)
+        .await
+        .unwrap();
     let calls = fake.total();
     for (provider, version, length) in [(1, 0, 100), (3, 1, 100), (3, 0, 0), (3, 0, 1025)] {
         let mut changed = wrap.clone();
         changed.provider = strongroom_envelope::Provider::from_number(provider).unwrap();
         changed.key_version = version;
         changed.bytes.resize(length, 0);
-        assert!(kms.unwrap(&tenant, &changed).await.is_err());
+        assert!(
+            kms.unwrap(&tenant, &Purpose::Record, &changed)
+                .await
+                .is_err()
+        );
     }
     assert_eq!(fake.total(), calls);
 }

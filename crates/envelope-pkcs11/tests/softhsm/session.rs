@@ -5,7 +5,7 @@ use std::time::Instant;
 use cryptoki::error::{Error, RvError};
 use cryptoki::session::UserType;
 use pollster::block_on;
-use strongroom_envelope::{Dek, KeyAdmin as _, Kms as _, KmsError};
+use strongroom_envelope::{Dek, KeyAdmin as _, Kms as _, KmsError, Purpose};
 use strongroom_envelope_pkcs11::{Limits, Pin, Pkcs11Admin, Pkcs11Kms, Token, TokenError};
 
 use crate::soft_token::{LIMITS, PIN, SO_PIN, SoftToken, key, library, module, tenant};
@@ -18,12 +18,12 @@ fn connected(token: &SoftToken) -> (Pkcs11Admin, Pkcs11Kms) {
 
 fn wrapped(kms: &Pkcs11Kms) -> (Dek, strongroom_envelope::WrappedDek) {
     let dek = Dek::generate().unwrap();
-    let wrapped = block_on(kms.wrap(&tenant(), &key(), &dek)).unwrap();
+    let wrapped = block_on(kms.wrap(&tenant(), &key(), &Purpose::Record, &dek)).unwrap();
     (dek, wrapped)
 }
 
 fn opens(kms: &Pkcs11Kms, (dek, wrapped): &(Dek, strongroom_envelope::WrappedDek)) {
-    let opened = block_on(kms.unwrap(&tenant(), wrapped)).unwrap();
+    let opened = block_on(kms.unwrap(&tenant(), &Purpose::Record, wrapped)).unwrap();
     assert_eq!(opened.expose_bytes(), dek.expose_bytes());
 }
 
@@ -93,7 +93,7 @@ fn a_pin_that_was_changed_is_denied() {
     let session = token.session();
     session.set_pin(&PIN.into(), &"other-pin".into()).unwrap();
     session.logout().unwrap();
-    let opened = block_on(kms.unwrap(&tenant(), &made.1));
+    let opened = block_on(kms.unwrap(&tenant(), &Purpose::Record, &made.1));
     assert_eq!(opened.unwrap_err(), KmsError::Denied);
     let described = block_on(kms.describe(&tenant(), &key()));
     assert_eq!(described, Err(KmsError::Denied));
@@ -165,7 +165,7 @@ fn a_token_that_hangs_holds_up_nobody() {
     let made = wrapped(&kms);
     let stall = token.stall();
     let begun = Instant::now();
-    let opened = block_on(kms.unwrap(&tenant(), &made.1));
+    let opened = block_on(kms.unwrap(&tenant(), &Purpose::Record, &made.1));
     assert_eq!(opened.unwrap_err(), KmsError::Unavailable);
     let rotated = block_on(admin.rotate(&tenant(), &key()));
     assert_eq!(rotated, Err(KmsError::Unavailable));
@@ -174,7 +174,7 @@ fn a_token_that_hangs_holds_up_nobody() {
     opens(&kms, &made);
 
     let stall = token.stall();
-    let opened = block_on(kms.unwrap(&tenant(), &made.1));
+    let opened = block_on(kms.unwrap(&tenant(), &Purpose::Record, &made.1));
     assert_eq!(opened.unwrap_err(), KmsError::Unavailable);
     let begun = Instant::now();
     drop(kms);

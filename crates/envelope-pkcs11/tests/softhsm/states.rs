@@ -9,7 +9,7 @@ use cryptoki::session::Session;
 use pollster::block_on;
 use strongroom_envelope::{
     Dek, Destruction, KeyAdmin as _, KeyDescription, KeyState, Kms as _, KmsError, Provider,
-    WrappedDek,
+    Purpose, WrappedDek,
 };
 use strongroom_envelope_pkcs11::{Pkcs11Admin, Pkcs11Kms};
 
@@ -80,12 +80,18 @@ fn a_wrap_is_gcm_over_the_associated_data() {
     let (admin, kms) = connected(&token);
     block_on(admin.create(&tenant(), &key())).unwrap();
     let dek = Dek::generate().unwrap();
-    let wrapped = block_on(kms.wrap(&tenant(), &key(), &dek)).unwrap();
+    let wrapped = block_on(kms.wrap(&tenant(), &key(), &Purpose::Record, &dek)).unwrap();
     assert_eq!((wrapped.key_version, wrapped.bytes.len()), (1, 60));
     let session = token.session();
     let object = object(&session, "1");
     let decrypt = |version: u32| {
-        let bound = WrappedDek::associated_data(Provider::PKCS11, &tenant(), &key(), version);
+        let bound = WrappedDek::associated_data(
+            Provider::PKCS11,
+            &tenant(),
+            &key(),
+            version,
+            &Purpose::Record,
+        );
         let (iv, body) = wrapped.bytes.split_at(12);
         let mut iv = iv.to_vec();
         let parameters = GcmParams::new(&mut iv, &bound, 128.into()).unwrap();
@@ -103,7 +109,7 @@ fn states_outlive_the_process_that_set_them() {
     let wrapped = {
         let (admin, kms) = connected(&token);
         block_on(admin.create(&tenant(), &key())).unwrap();
-        let wrapped = block_on(kms.wrap(&tenant(), &key(), &dek)).unwrap();
+        let wrapped = block_on(kms.wrap(&tenant(), &key(), &Purpose::Record, &dek)).unwrap();
         block_on(admin.rotate(&tenant(), &key())).unwrap();
         block_on(admin.disable(&tenant(), &key())).unwrap();
         wrapped
@@ -116,13 +122,13 @@ fn states_outlive_the_process_that_set_them() {
     };
     assert_eq!(described, wanted);
     block_on(admin.enable(&tenant(), &key())).unwrap();
-    let opened = block_on(kms.unwrap(&tenant(), &wrapped)).unwrap();
+    let opened = block_on(kms.unwrap(&tenant(), &Purpose::Record, &wrapped)).unwrap();
     assert_eq!(opened.expose_bytes(), dek.expose_bytes());
     block_on(admin.destroy(&tenant(), &key())).unwrap();
     drop((admin, kms));
 
     let (admin, kms) = connected(&token);
-    let opened = block_on(kms.unwrap(&tenant(), &wrapped));
+    let opened = block_on(kms.unwrap(&tenant(), &Purpose::Record, &wrapped));
     assert_eq!(opened.unwrap_err(), KmsError::NotFound);
     let created = block_on(admin.create(&tenant(), &key()));
     assert_eq!(created, Err(KmsError::AlreadyExists));
@@ -181,7 +187,7 @@ fn both_of_two_objects_of_one_version_open() {
     let (admin, kms) = connected(&token);
     block_on(admin.create(&tenant(), &key())).unwrap();
     let dek = Dek::generate().unwrap();
-    let first = block_on(kms.wrap(&tenant(), &key(), &dek)).unwrap();
+    let first = block_on(kms.wrap(&tenant(), &key(), &Purpose::Record, &dek)).unwrap();
     // As another administrator would have made it in the same moment.
     let session = token.session();
     let mut twin = identity();
@@ -194,7 +200,8 @@ fn both_of_two_objects_of_one_version_open() {
         Attribute::Decrypt(true),
     ]);
     let twin = session.generate_key(&Mechanism::AesKeyGen, &twin).unwrap();
-    let bound = WrappedDek::associated_data(Provider::PKCS11, &tenant(), &key(), 1);
+    let bound =
+        WrappedDek::associated_data(Provider::PKCS11, &tenant(), &key(), 1, &Purpose::Record);
     let mut iv = [7; 12];
     let parameters = GcmParams::new(&mut iv, &bound, 128.into()).unwrap();
     let body = session
@@ -205,7 +212,7 @@ fn both_of_two_objects_of_one_version_open() {
         ..first.clone()
     };
     for wrapped in [first, second] {
-        let opened = block_on(kms.unwrap(&tenant(), &wrapped)).unwrap();
+        let opened = block_on(kms.unwrap(&tenant(), &Purpose::Record, &wrapped)).unwrap();
         assert_eq!(opened.expose_bytes(), dek.expose_bytes());
     }
 }
@@ -230,7 +237,7 @@ fn a_key_that_its_token_would_give_out_is_not_used() {
             .generate_key(&Mechanism::AesKeyGen, &planted)
             .unwrap();
         let dek = Dek::generate().unwrap();
-        let wrapped = block_on(kms.wrap(&tenant(), &key(), &dek));
+        let wrapped = block_on(kms.wrap(&tenant(), &key(), &Purpose::Record, &dek));
         assert_eq!(wrapped.unwrap_err(), KmsError::NotFound);
         let rotated = block_on(admin.rotate(&tenant(), &key()));
         assert_eq!(rotated, Err(KmsError::NotFound));
@@ -250,8 +257,10 @@ fn rotations_under_load_fail_nobody() {
             scope.spawn(|| {
                 while !is_over.load(Ordering::Acquire) {
                     let dek = Dek::generate().unwrap();
-                    let wrapped = block_on(kms.wrap(&tenant(), &key(), &dek)).unwrap();
-                    let opened = block_on(kms.unwrap(&tenant(), &wrapped)).unwrap();
+                    let wrapped =
+                        block_on(kms.wrap(&tenant(), &key(), &Purpose::Record, &dek)).unwrap();
+                    let opened =
+                        block_on(kms.unwrap(&tenant(), &Purpose::Record, &wrapped)).unwrap();
                     assert_eq!(opened.expose_bytes(), dek.expose_bytes());
                 }
             });

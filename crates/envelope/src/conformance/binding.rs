@@ -1,8 +1,11 @@
-//! A wrap is for one tenant, key and version, and for nobody who changed it.
+//! A wrap is for one tenant, key, version and purpose, and for nobody who changed it.
 
-use super::trial::{MISMATCH, Stop, Trial, ensure, expect, expect_error};
+use super::trial::{MISMATCH, Stop, Trial, ensure, expect, expect_error, fresh_dek};
+use crate::dek::DekId;
+use crate::key_ref::KeyRef;
 use crate::kms::WrappedDek;
 use crate::provider::Provider;
+use crate::purpose::Purpose;
 
 /// A longer wrap is altered at so many places, spread over it.
 const PLACES: usize = 256;
@@ -12,10 +15,10 @@ pub(super) async fn another_tenant(trial: &Trial<'_>) -> Result<(), Stop> {
     let (kms, theirs) = (trial.kms(), &trial.other_tenant);
     let key = trial.fresh_key().await?;
     let (dek, wrapped) = trial.wrapped(&key).await?;
-    let opened = kms.unwrap(theirs, &wrapped).await;
+    let opened = kms.unwrap(theirs, &Purpose::Record, &wrapped).await;
     expect_error("unwrap for a tenant without such a key", opened, MISMATCH)?;
     expect("create", trial.admin().create(theirs, &key).await)?;
-    let opened = kms.unwrap(theirs, &wrapped).await;
+    let opened = kms.unwrap(theirs, &Purpose::Record, &wrapped).await;
     expect_error("unwrap for a tenant with such a key", opened, MISMATCH)?;
     trial
         .opens("unwrap for its own tenant", &wrapped, &dek)
@@ -65,6 +68,45 @@ pub(super) async fn another_provider(trial: &Trial<'_>) -> Result<(), Stop> {
         moved.provider = provider;
         let what = format!("unwrap as provider {}'s", provider.number());
         trial.refuses(&what, &moved, MISMATCH).await?;
+    }
+    Ok(())
+}
+
+/// A wrap opens, and is wrapped again, only for what it was made for.
+pub(super) async fn another_purpose(trial: &Trial<'_>) -> Result<(), Stop> {
+    let (kms, tenant) = (trial.kms(), &trial.tenant);
+    let (key, name) = (trial.fresh_key().await?, trial.fresh_name()?);
+    let kek = |name: &KeyRef, version| Purpose::Kek {
+        name: name.clone(),
+        version,
+    };
+    let id = |byte| Purpose::Dek(DekId::from_bytes([byte; 16]));
+    let keks = [kek(&name, 1), kek(&name, 2), kek(&key, 1)];
+    let mut purposes = vec![Purpose::Record, Purpose::Lookup, id(1), id(2)];
+    purposes.extend(keks);
+    for made_for in &purposes {
+        let dek = fresh_dek()?;
+        let wrapped = kms.wrap(tenant, &key, made_for, &dek).await;
+        let wrapped = expect("wrap", wrapped)?;
+        let what = format!("wrapped and unwrapped for {made_for}");
+        let opened = expect(&what, kms.unwrap(tenant, made_for, &wrapped).await)?;
+        ensure(opened.expose_bytes() == dek.expose_bytes(), || {
+            format!("{what}: another key came out than went in")
+        })?;
+        let again = kms.rewrap(tenant, made_for, &wrapped, &key).await;
+        let again = expect("rewrap", again)?;
+        let what = format!("rewrapped and unwrapped for {made_for}");
+        expect(&what, kms.unwrap(tenant, made_for, &again).await)?;
+        for other in purposes.iter().filter(|other| *other != made_for) {
+            for (how, wrapped) in [("wrapped", &wrapped), ("rewrapped", &again)] {
+                let opened = kms.unwrap(tenant, other, wrapped).await;
+                let what = format!("{how} for {made_for}, unwrapped for {other}");
+                expect_error(&what, opened, MISMATCH)?;
+            }
+            let moved = kms.rewrap(tenant, other, &wrapped, &key).await;
+            let what = format!("wrapped for {made_for}, rewrapped for {other}");
+            expect_error(&what, moved, MISMATCH)?;
+        }
     }
     Ok(())
 }

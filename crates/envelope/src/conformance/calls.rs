@@ -12,6 +12,7 @@ use super::trial::{Stop, Trial, ensure, expect, fresh_dek};
 use crate::dek::Dek;
 use crate::key_ref::KeyRef;
 use crate::kms::{KmsError, KmsFuture, WrappedDek};
+use crate::purpose::Purpose;
 
 /// Calls at once.
 const CALLS: usize = 64;
@@ -121,7 +122,11 @@ pub(super) async fn abandoned(trial: &Trial<'_>) -> Result<(), Stop> {
     for _ in 0..4 {
         let mut calls = Vec::new();
         for _ in 0..CALLS {
-            calls.push(trial.kms().unwrap(&trial.tenant, &wrapped));
+            calls.push(
+                trial
+                    .kms()
+                    .unwrap(&trial.tenant, &Purpose::Record, &wrapped),
+            );
         }
         poll_fn(|context| {
             for call in &mut calls {
@@ -131,7 +136,12 @@ pub(super) async fn abandoned(trial: &Trial<'_>) -> Result<(), Stop> {
         })
         .await;
     }
-    let opened = patiently(|| trial.kms().unwrap(&trial.tenant, &wrapped)).await?;
+    let opened = patiently(|| {
+        trial
+            .kms()
+            .unwrap(&trial.tenant, &Purpose::Record, &wrapped)
+    })
+    .await?;
     ensure(opened.expose_bytes() == dek.expose_bytes(), || {
         "unwrap afterwards: another key came out than went in".into()
     })?;
@@ -151,8 +161,14 @@ async fn some_work(trial: &Trial<'_>, key: &KeyRef) -> Result<Vec<Made>, Stop> {
 
 async fn wrap_and_open(trial: &Trial<'_>, key: &KeyRef) -> Result<Made, Stop> {
     let dek = fresh_dek()?;
-    let wrapped = patiently(|| trial.kms().wrap(&trial.tenant, key, &dek)).await?;
-    let opened = patiently(|| trial.kms().unwrap(&trial.tenant, &wrapped)).await?;
+    let wrapped =
+        patiently(|| trial.kms().wrap(&trial.tenant, key, &Purpose::Record, &dek)).await?;
+    let opened = patiently(|| {
+        trial
+            .kms()
+            .unwrap(&trial.tenant, &Purpose::Record, &wrapped)
+    })
+    .await?;
     ensure(opened.expose_bytes() == dek.expose_bytes(), || {
         "another key came out than went in".into()
     })?;

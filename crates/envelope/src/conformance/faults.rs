@@ -8,6 +8,7 @@ use super::trial::{Stop, Trial, expect, expect_error, fresh_dek};
 use crate::dek::Dek;
 use crate::key_ref::KeyRef;
 use crate::kms::{KmsError, WrappedDek};
+use crate::purpose::Purpose;
 
 /// A planted fault, taken back when dropped.
 struct Planted<'a>(&'a dyn Candidate, Fault);
@@ -60,12 +61,22 @@ async fn calls_fail(
     let (kms, tenant, patience) = (trial.kms(), &trial.tenant, trial.candidate.patience());
     let what = |call: &str| format!("{call} when {fault}");
     let dek = fresh_dek()?;
-    let result = within(patience, &what("wrap"), kms.wrap(tenant, key, &dek)).await?;
+    let result = within(
+        patience,
+        &what("wrap"),
+        kms.wrap(tenant, key, &Purpose::Record, &dek),
+    )
+    .await?;
     expect_error(&what("wrap"), result, &[error])?;
-    let result = within(patience, &what("unwrap"), kms.unwrap(tenant, wrapped)).await?;
+    let result = within(
+        patience,
+        &what("unwrap"),
+        kms.unwrap(tenant, &Purpose::Record, wrapped),
+    )
+    .await?;
     expect_error(&what("unwrap"), result, &[error])?;
     // Made of two calls, unless the KMS does it in one.
-    let rewrapped = kms.rewrap(tenant, wrapped, key);
+    let rewrapped = kms.rewrap(tenant, &Purpose::Record, wrapped, key);
     let result = within(patience.saturating_mul(2), &what("rewrap"), rewrapped).await?;
     expect_error(&what("rewrap"), result, &[error])?;
     let result = within(patience, &what("describe"), kms.describe(tenant, key)).await?;
@@ -77,7 +88,11 @@ async fn recovers(trial: &Trial<'_>, wrapped: &WrappedDek, dek: &Dek) -> Result<
     let patience = trial.candidate.patience();
     let begun = Instant::now();
     while begun.elapsed() < patience {
-        match trial.kms().unwrap(&trial.tenant, wrapped).await {
+        match trial
+            .kms()
+            .unwrap(&trial.tenant, &Purpose::Record, wrapped)
+            .await
+        {
             Err(error) if error.is_retryable() => pause(patience / 50).await,
             result => {
                 expect("unwrap afterwards", result)?;

@@ -3,6 +3,7 @@
 use super::trial::{Stop, Trial, ensure, expect, expect_error, fresh_dek};
 use crate::key_ref::KeyRef;
 use crate::kms::{Destruction, KeyDescription, KeyState, KmsError, WrappedDek};
+use crate::purpose::Purpose;
 
 /// Nothing can be done with a key that was not created.
 pub(super) async fn missing(trial: &Trial<'_>) -> Result<(), Stop> {
@@ -159,7 +160,9 @@ pub(super) async fn disabled(trial: &Trial<'_>) -> Result<(), Stop> {
     for time in ["disable", "disable again"] {
         expect(time, admin.disable(tenant, &key).await)?;
         let wanted = &[KmsError::Disabled];
-        let result = kms.wrap(tenant, &key, &fresh_dek()?).await;
+        let result = kms
+            .wrap(tenant, &key, &Purpose::Record, &fresh_dek()?)
+            .await;
         expect_error("wrap when disabled", result, wanted)?;
         trial.refuses("unwrap when disabled", &new, wanted).await?;
         trial
@@ -210,7 +213,9 @@ pub(super) async fn rotation_enables_nothing(trial: &Trial<'_>) -> Result<(), St
         }
     }
     let wanted = &[KmsError::Disabled];
-    let result = kms.wrap(tenant, &key, &fresh_dek()?).await;
+    let result = kms
+        .wrap(tenant, &key, &Purpose::Record, &fresh_dek()?)
+        .await;
     expect_error("wrap after the rotation", result, wanted)?;
     trial
         .refuses("unwrap after the rotation", &wrapped, wanted)
@@ -286,7 +291,11 @@ async fn all_fail(
 ) -> Result<(), Stop> {
     let (kms, admin, tenant) = (trial.kms(), trial.admin(), &trial.tenant);
     trial.refuses("unwrap", wrapped, wanted).await?;
-    expect_error("wrap", kms.wrap(tenant, key, &fresh_dek()?).await, wanted)?;
+    expect_error(
+        "wrap",
+        kms.wrap(tenant, key, &Purpose::Record, &fresh_dek()?).await,
+        wanted,
+    )?;
     match kms.describe(tenant, key).await {
         Ok(described)
             if described.state == KeyState::PendingDestruction

@@ -10,6 +10,7 @@ use super::candidate::{Candidate, CannotDo};
 use crate::dek::Dek;
 use crate::key_ref::KeyRef;
 use crate::kms::{KeyAdmin, Kms, KmsError, WrappedDek};
+use crate::purpose::Purpose;
 
 /// A check that is being run.
 pub(super) type Checking<'a> = Pin<Box<dyn Future<Output = Result<(), Stop>> + Send + 'a>>;
@@ -85,7 +86,10 @@ impl<'a> Trial<'a> {
     /// A DEK, and its wrap under the tenant's key.
     pub(super) async fn wrapped(&self, key: &KeyRef) -> Result<(Dek, WrappedDek), Stop> {
         let dek = fresh_dek()?;
-        let wrapped = self.kms().wrap(&self.tenant, key, &dek).await;
+        let wrapped = self
+            .kms()
+            .wrap(&self.tenant, key, &Purpose::Record, &dek)
+            .await;
         Ok((dek, expect("wrap", wrapped)?))
     }
 
@@ -96,7 +100,12 @@ impl<'a> Trial<'a> {
         wrapped: &WrappedDek,
         dek: &Dek,
     ) -> Result<(), Stop> {
-        let opened = expect(what, self.kms().unwrap(&self.tenant, wrapped).await)?;
+        let opened = expect(
+            what,
+            self.kms()
+                .unwrap(&self.tenant, &Purpose::Record, wrapped)
+                .await,
+        )?;
         ensure(opened.expose_bytes() == dek.expose_bytes(), || {
             format!("{what}: another key came out than went in")
         })
@@ -109,12 +118,22 @@ impl<'a> Trial<'a> {
         wrapped: &WrappedDek,
         wanted: &[KmsError],
     ) -> Result<(), Stop> {
-        expect_error(what, self.kms().unwrap(&self.tenant, wrapped).await, wanted)
+        expect_error(
+            what,
+            self.kms()
+                .unwrap(&self.tenant, &Purpose::Record, wrapped)
+                .await,
+            wanted,
+        )
     }
 
     /// The wrap does not open for the tenant, with an error that trying again does not cure.
     pub(super) async fn rejects(&self, what: &str, wrapped: &WrappedDek) -> Result<(), Stop> {
-        match self.kms().unwrap(&self.tenant, wrapped).await {
+        match self
+            .kms()
+            .unwrap(&self.tenant, &Purpose::Record, wrapped)
+            .await
+        {
             Ok(_) => Err(Stop::Failed(format!("{what}: it opened"))),
             Err(error) if error.is_retryable() => Err(Stop::Failed(format!(
                 "{what}: {error:?}, which asks to try again"

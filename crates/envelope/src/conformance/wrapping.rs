@@ -3,6 +3,7 @@
 use super::trial::{MISMATCH, Stop, Trial, ensure, expect, expect_error, fresh_dek};
 use crate::header::MAX_WRAPPED;
 use crate::kms::KmsError;
+use crate::purpose::Purpose;
 
 /// What was wrapped is what is unwrapped, for several keys of the tenant.
 pub(super) async fn round_trip(trial: &Trial<'_>) -> Result<(), Stop> {
@@ -56,8 +57,20 @@ pub(super) async fn form(trial: &Trial<'_>) -> Result<(), Stop> {
 pub(super) async fn differ(trial: &Trial<'_>) -> Result<(), Stop> {
     let key = trial.fresh_key().await?;
     let dek = fresh_dek()?;
-    let first = expect("wrap", trial.kms().wrap(&trial.tenant, &key, &dek).await)?;
-    let second = expect("wrap", trial.kms().wrap(&trial.tenant, &key, &dek).await)?;
+    let first = expect(
+        "wrap",
+        trial
+            .kms()
+            .wrap(&trial.tenant, &key, &Purpose::Record, &dek)
+            .await,
+    )?;
+    let second = expect(
+        "wrap",
+        trial
+            .kms()
+            .wrap(&trial.tenant, &key, &Purpose::Record, &dek)
+            .await,
+    )?;
     ensure(first.bytes != second.bytes, || {
         "two wraps of one DEK are the same bytes".into()
     })?;
@@ -78,7 +91,10 @@ pub(super) async fn rewrap(trial: &Trial<'_>) -> Result<(), Stop> {
         } else {
             "to another key"
         };
-        let new = expect(what, kms.rewrap(tenant, &old, target).await)?;
+        let new = expect(
+            what,
+            kms.rewrap(tenant, &Purpose::Record, &old, target).await,
+        )?;
         ensure(new.key_ref == *target, || {
             format!("rewrapped {what}, it names {}", new.key_ref)
         })?;
@@ -103,22 +119,26 @@ pub(super) async fn rewrap_refuses(trial: &Trial<'_>) -> Result<(), Stop> {
     let (_, wrapped) = trial.wrapped(&key).await?;
 
     let absent = trial.fresh_name()?;
-    let result = kms.rewrap(tenant, &wrapped, &absent).await;
+    let result = kms
+        .rewrap(tenant, &Purpose::Record, &wrapped, &absent)
+        .await;
     expect_error("to a missing key", result, &[KmsError::NotFound])?;
 
     expect("create", admin.create(&trial.other_tenant, &key).await)?;
-    let result = kms.rewrap(&trial.other_tenant, &wrapped, &key).await;
+    let result = kms
+        .rewrap(&trial.other_tenant, &Purpose::Record, &wrapped, &key)
+        .await;
     expect_error("for another tenant", result, MISMATCH)?;
 
     let mut moved = wrapped.clone();
     moved.key_ref = other.clone();
-    let result = kms.rewrap(tenant, &moved, &key).await;
+    let result = kms.rewrap(tenant, &Purpose::Record, &moved, &key).await;
     expect_error("from another key", result, MISMATCH)?;
 
     expect("disable", admin.disable(tenant, &key).await)?;
-    let result = kms.rewrap(tenant, &wrapped, &other).await;
+    let result = kms.rewrap(tenant, &Purpose::Record, &wrapped, &other).await;
     expect_error("from a disabled key", result, &[KmsError::Disabled])?;
     let (_, theirs) = trial.wrapped(&other).await?;
-    let result = kms.rewrap(tenant, &theirs, &key).await;
+    let result = kms.rewrap(tenant, &Purpose::Record, &theirs, &key).await;
     expect_error("to a disabled key", result, &[KmsError::Disabled])
 }

@@ -16,6 +16,7 @@ use crate::key_ref::KeyRef;
 use crate::key_wrap::KeyWrapper;
 use crate::kms::{Destruction, KeyAdmin, KeyDescription, Kms, KmsError, KmsFuture, WrappedDek};
 use crate::provider::Provider;
+use crate::purpose::Purpose;
 use crate::random;
 use crate::wipe::on_wiped_stack;
 
@@ -148,20 +149,31 @@ impl LocalKms {
         Ok(changed)
     }
 
-    fn wrap_now(&self, tenant: &TenantId, key: &KeyRef, dek: &Dek) -> Result<WrappedDek, KmsError> {
+    fn wrap_now(
+        &self,
+        tenant: &TenantId,
+        key: &KeyRef,
+        purpose: &Purpose,
+        dek: &Dek,
+    ) -> Result<WrappedDek, KmsError> {
         let keyring = self.keyring(tenant)?;
         let (version, secret) = keyring.active(key)?;
-        KeyWrapper::new(secret, Provider::LOCAL, tenant, key, version)?.wrap(dek)
+        KeyWrapper::new(secret, Provider::LOCAL, tenant, key, version)?.wrap(purpose, dek)
     }
 
-    fn unwrap_now(&self, tenant: &TenantId, wrapped: &WrappedDek) -> Result<Dek, KmsError> {
+    fn unwrap_now(
+        &self,
+        tenant: &TenantId,
+        purpose: &Purpose,
+        wrapped: &WrappedDek,
+    ) -> Result<Dek, KmsError> {
         if wrapped.provider != Provider::LOCAL {
             return Err(KmsError::NotFound);
         }
         let keyring = self.keyring(tenant)?;
         let (key, version) = (&wrapped.key_ref, wrapped.key_version);
         let secret = keyring.version(key, version)?;
-        KeyWrapper::new(secret, Provider::LOCAL, tenant, key, version)?.unwrap(wrapped)
+        KeyWrapper::new(secret, Provider::LOCAL, tenant, key, version)?.unwrap(purpose, wrapped)
     }
 
     fn describe_now(&self, tenant: &TenantId, key: &KeyRef) -> Result<KeyDescription, KmsError> {
@@ -182,13 +194,19 @@ impl Kms for LocalKms {
         &'a self,
         tenant: &'a TenantId,
         key: &'a KeyRef,
+        purpose: &'a Purpose,
         dek: &'a Dek,
     ) -> KmsFuture<'a, WrappedDek> {
-        Box::pin(ready(self.wrap_now(tenant, key, dek)))
+        Box::pin(ready(self.wrap_now(tenant, key, purpose, dek)))
     }
 
-    fn unwrap<'a>(&'a self, tenant: &'a TenantId, wrapped: &'a WrappedDek) -> KmsFuture<'a, Dek> {
-        Box::pin(ready(self.unwrap_now(tenant, wrapped)))
+    fn unwrap<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        purpose: &'a Purpose,
+        wrapped: &'a WrappedDek,
+    ) -> KmsFuture<'a, Dek> {
+        Box::pin(ready(self.unwrap_now(tenant, purpose, wrapped)))
     }
 
     fn describe<'a>(

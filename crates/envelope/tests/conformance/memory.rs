@@ -13,7 +13,7 @@ use sha2::Sha256;
 use strongroom_envelope::conformance::{Candidate, CannotDo, Fault, Task};
 use strongroom_envelope::{
     Dek, Destruction, KeyAdmin, KeyDescription, KeyRef, KeyState, Kms, KmsError, KmsFuture,
-    Provider, WrappedDek,
+    Provider, Purpose, WrappedDek,
 };
 use strongroom_tenancy::TenantId;
 
@@ -123,6 +123,7 @@ impl Memory {
         &self,
         tenant: &TenantId,
         key: &KeyRef,
+        purpose: &Purpose,
         dek: &[u8; 32],
     ) -> Result<WrappedDek, KmsError> {
         self.with(tenant, key, |entry| {
@@ -140,7 +141,7 @@ impl Memory {
             if !self.has(Flaw::WrapsNothingNew) {
                 getrandom::fill(&mut salt).unwrap();
             }
-            let bound = self.bound(tenant, key, key_version);
+            let bound = self.bound(tenant, key, key_version, purpose);
             let pad = hmac(secret, &[b"pad", &salt, &bound]);
             let body: Vec<u8> = dek.iter().zip(pad).map(|(a, b)| a ^ b).collect();
             let tag = hmac(secret, &[b"tag", &salt, &bound, &body]);
@@ -160,7 +161,12 @@ impl Memory {
         })
     }
 
-    fn unwrap_now(&self, tenant: &TenantId, wrapped: &WrappedDek) -> Result<Dek, KmsError> {
+    fn unwrap_now(
+        &self,
+        tenant: &TenantId,
+        purpose: &Purpose,
+        wrapped: &WrappedDek,
+    ) -> Result<Dek, KmsError> {
         if wrapped.provider.number() != 200 && !self.has(Flaw::IgnoresProvider) {
             return Err(KmsError::NotFound);
         }
@@ -174,7 +180,7 @@ impl Memory {
             });
             let opened = candidates
                 .flat_map(|(_, entry)| &entry.versions)
-                .find_map(|secret| self.open(secret, tenant, wrapped).ok());
+                .find_map(|secret| self.open(secret, tenant, purpose, wrapped).ok());
             if let Some(dek) = opened {
                 return Ok(dek);
             }
@@ -189,7 +195,10 @@ impl Memory {
                 return Err(KmsError::Disabled);
             }
             if self.has(Flaw::IgnoresVersion) {
-                let mut opened = entry.versions.iter().map(|s| self.open(s, tenant, wrapped));
+                let mut opened = entry
+                    .versions
+                    .iter()
+                    .map(|s| self.open(s, tenant, purpose, wrapped));
                 return opened
                     .find(Result::is_ok)
                     .unwrap_or(Err(KmsError::ContextMismatch));
@@ -197,7 +206,7 @@ impl Memory {
             let secret = version
                 .checked_sub(1)
                 .and_then(|index| entry.versions.get(index));
-            self.open(secret.ok_or(KmsError::NotFound)?, tenant, wrapped)
+            self.open(secret.ok_or(KmsError::NotFound)?, tenant, purpose, wrapped)
         })
     }
 
@@ -205,6 +214,7 @@ impl Memory {
         &self,
         secret: &[u8; 32],
         tenant: &TenantId,
+        purpose: &Purpose,
         wrapped: &WrappedDek,
     ) -> Result<Dek, KmsError> {
         let mut bytes = wrapped.bytes.clone();
@@ -221,7 +231,7 @@ impl Memory {
             return Err(KmsError::ContextMismatch);
         }
         let (salt, body, tag) = (&bytes[..SALT], &bytes[SALT..SALT + 32], &bytes[SALT + 32..]);
-        let bound = self.bound(tenant, &wrapped.key_ref, wrapped.key_version);
+        let bound = self.bound(tenant, &wrapped.key_ref, wrapped.key_version, purpose);
         let wanted = hmac(secret, &[b"tag", salt, &bound, body]);
         let compared = if self.has(Flaw::ComparesHalfATag) {
             16
@@ -246,7 +256,7 @@ impl Memory {
     }
 
     /// What a wrap is bound to.
-    fn bound(&self, tenant: &TenantId, key: &KeyRef, version: u32) -> Vec<u8> {
+    fn bound(&self, tenant: &TenantId, key: &KeyRef, version: u32, purpose: &Purpose) -> Vec<u8> {
         let tenant = if self.has(Flaw::IgnoresTenant) {
             TenantId::PLATFORM
         } else {
@@ -262,7 +272,12 @@ impl Memory {
         } else {
             key.clone()
         };
-        WrappedDek::associated_data(Provider::PKCS11, &tenant, &key, version)
+        let purpose = if self.has(Flaw::IgnoresPurpose) {
+            &Purpose::Record
+        } else {
+            purpose
+        };
+        WrappedDek::associated_data(Provider::PKCS11, &tenant, &key, version, purpose)
     }
 
     fn create_now(&self, tenant: &TenantId, key: &KeyRef) -> Result<(), KmsError> {
@@ -293,6 +308,7 @@ impl Kms for Memory {
         &'a self,
         tenant: &'a TenantId,
         key: &'a KeyRef,
+        purpose: &'a Purpose,
         dek: &'a Dek,
     ) -> KmsFuture<'a, WrappedDek> {
         Box::pin(async move {
@@ -307,11 +323,16 @@ impl Kms for Memory {
                 }
                 dek = *self.scratch.lock().unwrap();
             }
-            self.wrap_now(tenant, key, &dek)
+            self.wrap_now(tenant, key, purpose, &dek)
         })
     }
 
-    fn unwrap<'a>(&'a self, tenant: &'a TenantId, wrapped: &'a WrappedDek) -> KmsFuture<'a, Dek> {
+    fn unwrap<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        purpose: &'a Purpose,
+        wrapped: &'a WrappedDek,
+    ) -> KmsFuture<'a, Dek> {
         Box::pin(async move {
             if self.has(Flaw::LosesAbandonedCalls)
                 && self.in_flight.fetch_add(1, Ordering::SeqCst) > 100
@@ -322,21 +343,22 @@ impl Kms for Memory {
             let arrived = self.arrive().await;
             self.in_flight.fetch_sub(1, Ordering::SeqCst);
             arrived?;
-            self.unwrap_now(tenant, wrapped)
+            self.unwrap_now(tenant, purpose, wrapped)
         })
     }
 
     fn rewrap<'a>(
         &'a self,
         tenant: &'a TenantId,
+        purpose: &'a Purpose,
         wrapped: &'a WrappedDek,
         key: &'a KeyRef,
     ) -> KmsFuture<'a, WrappedDek> {
         Box::pin(async move {
             self.arrive().await?;
             if self.has(Flaw::RewrapDoesNothing) {
-                self.unwrap_now(tenant, wrapped)?;
-                self.wrap_now(tenant, key, &[0; 32])?;
+                self.unwrap_now(tenant, purpose, wrapped)?;
+                self.wrap_now(tenant, key, purpose, &[0; 32])?;
                 return Ok(wrapped.clone());
             }
             if self.has(Flaw::RewrapIgnoresStates) {
@@ -348,8 +370,8 @@ impl Kms for Memory {
                     before.push((key, is_disabled));
                 }
                 let result = self
-                    .unwrap_now(tenant, wrapped)
-                    .and_then(|dek| self.wrap_now(tenant, key, dek.expose_bytes()));
+                    .unwrap_now(tenant, purpose, wrapped)
+                    .and_then(|dek| self.wrap_now(tenant, key, purpose, dek.expose_bytes()));
                 for (key, was) in before {
                     self.with(tenant, key, |entry| {
                         entry.is_disabled |= was;
@@ -358,8 +380,13 @@ impl Kms for Memory {
                 }
                 return result;
             }
-            let dek = self.unwrap_now(tenant, wrapped)?;
-            self.wrap_now(tenant, key, dek.expose_bytes())
+            let dek = self.unwrap_now(tenant, purpose, wrapped)?;
+            let purpose = if self.has(Flaw::RewrapsForRecords) {
+                &Purpose::Record
+            } else {
+                purpose
+            };
+            self.wrap_now(tenant, key, purpose, dek.expose_bytes())
         })
     }
 

@@ -2,10 +2,10 @@
 
 use pollster::block_on;
 use proptest::prelude::*;
-use strongroom_envelope::hazmat;
+use strongroom_envelope::hazmat::{self, WrappingKey};
 use strongroom_envelope::{
-    DataKey, Dek, DekId, EncryptionContext, Kms as _, KmsError, OpenError, Provider, Recipient,
-    WrappedDek, inspect, open, seal,
+    DataKey, Dek, DekId, EncryptionContext, Kms as _, KmsError, OpenError, Provider, Purpose,
+    Recipient, WrappedDek, inspect, open, seal,
 };
 use strongroom_tenancy::TenantId;
 
@@ -115,14 +115,15 @@ proptest! {
         // A wrap under a key that is not in the keyring does not unwrap, whatever it claims.
         let name = key_ref("root");
         let dek = Dek::from_bytes(&dek);
+        let foreign = WrappingKey { bytes: &key, provider: Provider::LOCAL, name: &name, version: 1 };
         let foreign =
-            hazmat::wrap_with(&key, Provider::LOCAL, &tenant(), &name, 1, &nonce, &dek).unwrap();
-        let result = block_on(local.first.unwrap(&tenant(), &foreign));
+            hazmat::wrap_with(&foreign, &tenant(), &nonce, &Purpose::Record, &dek).unwrap();
+        let result = block_on(local.first.unwrap(&tenant(), &Purpose::Record, &foreign));
         prop_assert_eq!(result.unwrap_err(), KmsError::ContextMismatch);
 
-        let wrapped = block_on(local.first.wrap(&tenant(), &name, &dek)).unwrap();
+        let wrapped = block_on(local.first.wrap(&tenant(), &name, &Purpose::Record, &dek)).unwrap();
         let unwrap = |tenant: &TenantId, wrapped: &WrappedDek| {
-            block_on(local.first.unwrap(tenant, wrapped)).map(|dek| *dek.expose_bytes())
+            block_on(local.first.unwrap(tenant, &Purpose::Record, wrapped)).map(|dek| *dek.expose_bytes())
         };
         prop_assert_eq!(unwrap(&tenant(), &wrapped), Ok(*dek.expose_bytes()));
         prop_assert_eq!(unwrap(&other(), &wrapped), Err(KmsError::NotFound));

@@ -18,11 +18,11 @@ use std::future::ready;
 use std::sync::Mutex;
 
 use pollster::block_on;
-use strongroom_envelope::hazmat::{self, KeyPlace};
+use strongroom_envelope::hazmat::{self, KeyPlace, WrappingKey};
 use strongroom_envelope::{
     Dek, EncryptionContext, KeyAdmin as _, KeyDescription, KeyLocation, KeyRef, KeyState, Kms,
-    KmsError, KmsFuture, LocalKms, OpenError, Provider, Recipient, SealError, WrappedDek, inspect,
-    open,
+    KmsError, KmsFuture, LocalKms, OpenError, Provider, Purpose, Recipient, SealError, WrappedDek,
+    inspect, open,
 };
 use strongroom_tenancy::TenantId;
 
@@ -65,18 +65,29 @@ impl Kms for Scripted {
         &'a self,
         tenant: &'a TenantId,
         _: &'a KeyRef,
+        purpose: &'a Purpose,
         dek: &'a Dek,
     ) -> KmsFuture<'a, WrappedDek> {
         *self.wraps.lock().unwrap() += 1;
         let (provider, name) = self.claims;
         let provider = Provider::from_number(provider).unwrap();
-        let name = name.parse().unwrap();
-        let wrapped =
-            hazmat::wrap_with(&WRAPPING_KEY, provider, tenant, &name, 0, &[1; 24], dek).unwrap();
+        let name: KeyRef = name.parse().unwrap();
+        let key = WrappingKey {
+            bytes: &WRAPPING_KEY,
+            provider,
+            name: &name,
+            version: 0,
+        };
+        let wrapped = hazmat::wrap_with(&key, tenant, &[1; 24], purpose, dek).unwrap();
         Box::pin(ready(Ok(wrapped)))
     }
 
-    fn unwrap<'a>(&'a self, _: &'a TenantId, wrapped: &'a WrappedDek) -> KmsFuture<'a, Dek> {
+    fn unwrap<'a>(
+        &'a self,
+        _: &'a TenantId,
+        _: &'a Purpose,
+        wrapped: &'a WrappedDek,
+    ) -> KmsFuture<'a, Dek> {
         self.unwraps.lock().unwrap().push(wrapped.key_version);
         let answer = self.answers[wrapped.key_version as usize];
         Box::pin(ready(answer.map(|byte| Dek::from_bytes(&[byte; 32]))))

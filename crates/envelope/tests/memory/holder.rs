@@ -8,7 +8,7 @@ use std::time::Duration;
 use pollster::block_on;
 use strongroom_envelope::{
     DataKey, Dek, DekId, KekRecord, KeyAdmin as _, Kms as _, LocalKms, LookupKey, Plaintext,
-    Recipient, TagLength, TenantKeys, WrappedDek, add_recipients, open, rewrap, seal,
+    Purpose, Recipient, TagLength, TenantKeys, WrappedDek, add_recipients, open, rewrap, seal,
 };
 use zeroize::Zeroizing;
 
@@ -85,10 +85,12 @@ fn use_key(kms: &LocalKms, keys: &TenantKeys, number: u32, kek: u32) -> (Used, H
     getrandom::fill(secret.as_mut_slice()).unwrap();
 
     let dek = Dek::generate().unwrap();
-    let wrapped = block_on(kms.wrap(&tenant, &name, &dek)).unwrap();
-    let unwrapped = block_on(kms.unwrap(&tenant, &wrapped)).unwrap();
-    let under_kek = keys.wrap_now(&kek_name, &unwrapped).unwrap();
-    let unwrapped = keys.unwrap_now(&under_kek).unwrap();
+    let wrapped = block_on(kms.wrap(&tenant, &name, &Purpose::Record, &dek)).unwrap();
+    let unwrapped = block_on(kms.unwrap(&tenant, &Purpose::Record, &wrapped)).unwrap();
+    let under_kek = keys
+        .wrap_now(&kek_name, &Purpose::Record, &unwrapped)
+        .unwrap();
+    let unwrapped = keys.unwrap_now(&Purpose::Record, &under_kek).unwrap();
     let data_key = DataKey::detached(&unwrapped, &tenant, DekId::from_bytes([5; 16]));
     let detached = data_key.seal(&tenant, &context, &secret).unwrap();
     let opened = data_key.open(&tenant, &context, &detached).unwrap();
@@ -127,24 +129,39 @@ const ACTS: [Act; 14] = [
     },
     |_, _, _| drop(Dek::generate().unwrap()),
     |kms, _, used| {
-        let dek = block_on(kms.unwrap(&tenant(used.number), &used.wrapped)).unwrap();
-        used.wrapped = block_on(kms.wrap(&tenant(used.number), &key_ref("root"), &dek)).unwrap();
+        let dek =
+            block_on(kms.unwrap(&tenant(used.number), &Purpose::Record, &used.wrapped)).unwrap();
+        used.wrapped = block_on(kms.wrap(
+            &tenant(used.number),
+            &key_ref("root"),
+            &Purpose::Record,
+            &dek,
+        ))
+        .unwrap();
     },
-    |kms, _, used| drop(block_on(kms.unwrap(&tenant(used.number), &used.wrapped)).unwrap()),
-    |_, keys, used| used.under_kek = keys.rewrap_now(&used.under_kek).unwrap(),
-    |_, keys, used| drop(keys.unwrap_now(&used.under_kek).unwrap()),
+    |kms, _, used| {
+        drop(block_on(kms.unwrap(&tenant(used.number), &Purpose::Record, &used.wrapped)).unwrap())
+    },
+    |_, keys, used| used.under_kek = keys.rewrap_now(&Purpose::Record, &used.under_kek).unwrap(),
+    |_, keys, used| drop(keys.unwrap_now(&Purpose::Record, &used.under_kek).unwrap()),
     |_, keys, used| {
-        let dek = keys.unwrap_now(&used.under_kek).unwrap();
+        let dek = keys.unwrap_now(&Purpose::Record, &used.under_kek).unwrap();
         drop(data_key(used, &dek));
     },
     |_, keys, used| {
-        let key = data_key(used, &keys.unwrap_now(&used.under_kek).unwrap());
+        let key = data_key(
+            used,
+            &keys.unwrap_now(&Purpose::Record, &used.under_kek).unwrap(),
+        );
         used.detached = key
             .seal(&tenant(used.number), &context(), &used.secret)
             .unwrap();
     },
     |_, keys, used| {
-        let key = data_key(used, &keys.unwrap_now(&used.under_kek).unwrap());
+        let key = data_key(
+            used,
+            &keys.unwrap_now(&Purpose::Record, &used.under_kek).unwrap(),
+        );
         drop(
             key.open(&tenant(used.number), &context(), &used.detached)
                 .unwrap(),
@@ -162,7 +179,7 @@ const ACTS: [Act; 14] = [
         drop(block_on(open(&root, &tenant(used.number), &context(), &used.inline)).unwrap());
     },
     |_, keys, used| {
-        let dek = keys.unwrap_now(&used.under_kek).unwrap();
+        let dek = keys.unwrap_now(&Purpose::Record, &used.under_kek).unwrap();
         let key = LookupKey::new(&dek, &tenant(used.number));
         key.lookup_tag(
             &tenant(used.number),
@@ -175,7 +192,9 @@ const ACTS: [Act; 14] = [
     |kms, _, used| {
         let fresh = LocalKms::open(kms.path(&tenant(0)).parent().unwrap()).unwrap();
         block_on(fresh.rotate(&tenant(used.number), &key_ref("root"))).unwrap();
-        drop(block_on(fresh.unwrap(&tenant(used.number), &used.wrapped)).unwrap());
+        drop(
+            block_on(fresh.unwrap(&tenant(used.number), &Purpose::Record, &used.wrapped)).unwrap(),
+        );
     },
 ];
 

@@ -26,7 +26,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use pollster::block_on;
-use strongroom_envelope::{Dek, EncryptionContext, KeyAdmin as _, KeyRef, Kms as _, LocalKms};
+use strongroom_envelope::{
+    Dek, EncryptionContext, KeyAdmin as _, KeyRef, Kms as _, LocalKms, Purpose,
+};
 use strongroom_tenancy::TenantId;
 
 use holder::{use_and_park, use_keys};
@@ -76,8 +78,14 @@ fn holds_keys() {
     // Destroyed keys are gone when the call returns, even if the KMS is not dropped.
     let doomed = key_ref("doomed");
     block_on(kms.create(&tenant(0), &doomed)).unwrap();
-    let wrapped = block_on(kms.wrap(&tenant(0), &doomed, &Dek::generate().unwrap())).unwrap();
-    block_on(kms.unwrap(&tenant(0), &wrapped)).unwrap();
+    let wrapped = block_on(kms.wrap(
+        &tenant(0),
+        &doomed,
+        &Purpose::Record,
+        &Dek::generate().unwrap(),
+    ))
+    .unwrap();
+    block_on(kms.unwrap(&tenant(0), &Purpose::Record, &wrapped)).unwrap();
     let before = Path::new(&directory).join("before");
     fs::copy(kms.path(&tenant(0)), before).unwrap();
     block_on(kms.destroy(&tenant(0), &doomed)).unwrap();

@@ -9,7 +9,8 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use pollster::block_on;
 use sha2::{Digest as _, Sha256};
 use strongroom_envelope::{
-    DataKey, Dek, DekId, KeyLocation, Kms as _, LocalKms, Plaintext, Provider, WrappedDek, inspect,
+    DataKey, Dek, DekId, KeyLocation, Kms as _, LocalKms, Plaintext, Provider, Purpose, WrappedDek,
+    inspect,
 };
 use strongroom_tenancy::TenantId;
 
@@ -20,14 +21,14 @@ use super::{TENANTS, context, key_ref, tenant};
 pub(super) fn needles(directory: &Path, lines: &[String]) -> Needles {
     let mut needles = Needles::default();
     let kms = LocalKms::open(directory).unwrap();
-    let unwrap = |tenant: &TenantId, version: &str, bytes: &str| {
+    let unwrap = |tenant: &TenantId, purpose: &Purpose, version: &str, bytes: &str| {
         let wrapped = WrappedDek {
             provider: Provider::LOCAL,
             key_ref: key_ref("root"),
             key_version: version.parse().unwrap(),
             bytes: hex::decode(bytes).unwrap(),
         };
-        block_on(kms.unwrap(tenant, &wrapped)).unwrap()
+        block_on(kms.unwrap(tenant, purpose, &wrapped)).unwrap()
     };
     let mut root_keys = HashMap::new();
     for number in 0..=TENANTS {
@@ -51,7 +52,11 @@ pub(super) fn needles(directory: &Path, lines: &[String]) -> Needles {
             ["kek", number, kek_number, version, wrapped] => {
                 let number: u32 = number.parse().unwrap();
                 let kek_number: u32 = kek_number.parse().unwrap();
-                let kek = unwrap(&tenant(number), version, wrapped);
+                let purpose = Purpose::Kek {
+                    name: key_ref(&format!("user:{kek_number}")),
+                    version: 1,
+                };
+                let kek = unwrap(&tenant(number), &purpose, version, wrapped);
                 needles.add("KEK", kek.expose_bytes());
                 add_pads(&mut needles, kek.expose_bytes());
                 let root = &root_keys[&(number, version.parse().unwrap())];
@@ -74,7 +79,7 @@ pub(super) fn needles(directory: &Path, lines: &[String]) -> Needles {
                 needles.add("inner key of a root", &inner_key(root, wrapped));
                 let kek = &keks[&(number, kek.parse::<u32>().unwrap())];
                 needles.add("inner key of a KEK", &inner_key(kek, under_kek));
-                let dek = unwrap(&tenant, version, wrapped);
+                let dek = unwrap(&tenant, &Purpose::Record, version, wrapped);
                 needles.add("DEK", dek.expose_bytes());
                 let detached = hex::decode(detached).unwrap();
                 add_derived(&mut needles, &dek, &tenant, &detached);
@@ -83,7 +88,7 @@ pub(super) fn needles(directory: &Path, lines: &[String]) -> Needles {
                 let KeyLocation::Inline(wraps) = inspect(&inline).unwrap().key else {
                     panic!("the second record is inline");
                 };
-                let dek = block_on(kms.unwrap(&tenant, &wraps[0])).unwrap();
+                let dek = block_on(kms.unwrap(&tenant, &Purpose::Record, &wraps[0])).unwrap();
                 needles.add("DEK of one record", dek.expose_bytes());
                 let version = wraps[0].key_version;
                 let inner = inner_key(

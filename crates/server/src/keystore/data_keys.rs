@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use strongroom_envelope::{
-    CacheError, CacheLimits, DataKey, Dek, DekId, KeyCache, KeyLimits, KmsError,
+    CacheError, CacheLimits, DataKey, Dek, DekId, KeyCache, KeyLimits, KmsError, Purpose,
 };
 
 use super::cache::{Held, Whose};
@@ -86,7 +86,10 @@ impl Inner {
         let tenant = whose.tenant;
         let made = Dek::generate().and_then(|dek| Ok((dek, DekId::generate()?)));
         let (dek, id) = made.map_err(unavailable)?;
-        let wrapped = self.use_now(whose, held, |held| held.keys.wrap_now(&whose.name, &dek));
+        let kept = Purpose::Dek(id);
+        let wrapped = self.use_now(whose, held, |held| {
+            held.keys.wrap_now(&whose.name, &kept, &dek)
+        });
         let wrapped = wrapped.ok_or(Absent::Changed)?;
         let wrapped = wrapped.map_err(|error| match error {
             KmsError::NotFound => KeyStoreError::NoKey,
@@ -121,7 +124,8 @@ impl Inner {
         if self.is_behind(whose, held, wrapped.key_version).await? {
             return Err(Absent::Changed);
         }
-        let dek = self.use_now(whose, held, |held| held.keys.unwrap_now(&wrapped));
+        let kept = Purpose::Dek(*id);
+        let dek = self.use_now(whose, held, |held| held.keys.unwrap_now(&kept, &wrapped));
         let dek = dek.ok_or(Absent::Changed)?.map_err(|error| match error {
             KmsError::NotFound | KmsError::ContextMismatch => KeyStoreError::Failed,
             error => unavailable(error),

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::json;
 use strongroom_envelope::{
     Dek, EncryptionContext, KekRecord, KeyAdmin, KeyDescription, KeyRef, Kms, KmsFuture, LocalKms,
-    Provider, Recipient, WrappedDek,
+    Provider, Purpose, Recipient, WrappedDek,
 };
 use strongroom_server::clock::SystemClock;
 use strongroom_server::generations::{BUMP_GENERATION, Generations, LEASE, Watch};
@@ -37,17 +37,23 @@ impl Kms for Counted {
         &'a self,
         tenant: &'a TenantId,
         key: &'a KeyRef,
+        purpose: &'a Purpose,
         dek: &'a Dek,
     ) -> KmsFuture<'a, WrappedDek> {
-        self.kms.wrap(tenant, key, dek)
+        self.kms.wrap(tenant, key, purpose, dek)
     }
 
-    fn unwrap<'a>(&'a self, tenant: &'a TenantId, wrapped: &'a WrappedDek) -> KmsFuture<'a, Dek> {
+    fn unwrap<'a>(
+        &'a self,
+        tenant: &'a TenantId,
+        purpose: &'a Purpose,
+        wrapped: &'a WrappedDek,
+    ) -> KmsFuture<'a, Dek> {
         self.unwraps.fetch_add(1, Ordering::SeqCst);
         Box::pin(async move {
             // As long as a KMS far away.
             tokio::time::sleep(Duration::from_millis(50)).await;
-            self.kms.unwrap(tenant, wrapped).await
+            self.kms.unwrap(tenant, purpose, wrapped).await
         })
     }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use strongroom_envelope::{
-    ContextError, EncryptionContext, KeyRef, Provider, Recipient, WrappedDek, rewrap,
+    ContextError, DekId, EncryptionContext, KeyRef, Provider, Purpose, Recipient, WrappedDek,
+    rewrap,
 };
 use strongroom_tenancy::TenantId;
 use uuid::Uuid;
@@ -158,7 +159,7 @@ impl KeyStore {
     }
 
     async fn rewrap_deks(&self, tx: &mut JobTx, tenant: &TenantId) -> Result<usize, RotationError> {
-        let mut names: BTreeMap<KeyRef, Vec<(Vec<u8>, WrappedDek)>> = BTreeMap::new();
+        let mut names: BTreeMap<KeyRef, Vec<(DekId, WrappedDek)>> = BTreeMap::new();
         for row in tx.query(DEKS, &[tenant.as_uuid()]).await? {
             let name: KeyRef = column::<String>(&row, 1)?
                 .parse()
@@ -170,7 +171,9 @@ impl KeyStore {
                 bytes: column(&row, 3)?,
             };
             let list = names.entry(name).or_default();
-            list.push((column(&row, 0)?, wrapped));
+            let id = column::<Vec<u8>>(&row, 0)?.try_into();
+            let id = id.map_err(|_| RecordError::Malformed("dek_id"))?;
+            list.push((DekId::from_bytes(id), wrapped));
         }
         let mut rows = (Vec::new(), Vec::new(), Vec::new());
         for (name, list) in names {
@@ -181,19 +184,19 @@ impl KeyStore {
             };
             let rewrapped = self.inner.use_now(&whose, &held, |held| {
                 list.into_iter()
-                    .map(|(id, wrapped)| (id, held.keys.rewrap_now(&wrapped)))
+                    .map(|(id, wrapped)| (id, held.keys.rewrap_now(&Purpose::Dek(id), &wrapped)))
                     .collect::<Vec<_>>()
             });
             for (id, wrapped) in rewrapped.unwrap_or_default() {
                 match wrapped {
                     Ok(wrapped) => {
-                        rows.0.push(id);
+                        rows.0.push(id.as_bytes().to_vec());
                         rows.1.push(records::column_of(wrapped.key_version)?);
                         rows.2.push(wrapped.bytes);
                     }
                     // It stays, and keeps the old version from being destroyed.
                     Err(error) => {
-                        tracing::error!(%error, %tenant, dek = hex::encode(id), "not wrapped again");
+                        tracing::error!(%error, %tenant, dek = %id, "not wrapped again");
                     }
                 }
             }
