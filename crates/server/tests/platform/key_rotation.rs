@@ -7,12 +7,13 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use strongroom_server::clock::{Clock, SystemClock};
+use strongroom_server::clock::SystemClock;
 use strongroom_tenancy::TenantId;
 use tokio_postgres::Client;
 
 use crate::database::{Database, folder};
 use crate::platform::{Answer, Running, Tenant, runtime, start};
+use crate::stored_keys::StoredKeys;
 
 const QUICK: (&str, &str) = ("STRONGROOM_KEYS_OVERLAP_SECONDS", "1");
 
@@ -305,17 +306,14 @@ fn keys_older_than_their_schedule_are_rotated_and_no_others() {
         let refused = running.send("PUT", path, Some(&own.token), Some(refused));
         assert_eq!(refused.await.slug(), "invalid-field");
         let superuser = database.sql("postgres").await;
-        // Only a superuser who turns the trigger off can make a key older than it is.
-        let now = i64::try_from(SystemClock.unix_seconds()).unwrap();
+        let keyrings = running.app.config.keyrings();
         for (tenant, days) in [(&old, 90), (&young, 89), (&own, 1)] {
-            let sql = format!(
-                "alter table app.tenant_keks disable trigger user; \
-                 update app.tenant_keks set created_at = {} where tenant_id = '{}'; \
-                 alter table app.tenant_keks enable trigger user",
-                now - days * 86_400,
-                tenant.id
-            );
-            superuser.batch_execute(&sql).await.unwrap();
+            let stored = StoredKeys {
+                superuser: &superuser,
+                keyrings: &keyrings,
+                tenant: tenant.id,
+            };
+            stored.age_kek(days * 86_400).await;
         }
         assert_eq!(running.app.keys.start_due_rotations(90).await.unwrap(), 2);
         assert_eq!(running.app.keys.start_due_rotations(90).await.unwrap(), 0);
@@ -366,18 +364,12 @@ fn a_rotation_goes_on_after_each_of_many_kills() {
         assert_eq!(chat(&running, &tenant).await.status, 200);
         let sealed = seal(&running, &tenant, "kept", json!({})).await;
         let superuser = database.sql("postgres").await;
-        // Many rows: copies of one data key, which are as much work.
-        let copies = format!(
-            "insert into app.tenant_deks select tenant_id, sha256(n::text::bytea) \
-             , kek, kek_version, wrapped, state, created_at from app.tenant_deks, \
-             generate_series(1, 30000) n where tenant_id = '{}'",
-            tenant.id
-        )
-        .replace(
-            "sha256(n::text::bytea)",
-            "substr(sha256(n::text::bytea), 1, 16)",
-        );
-        superuser.batch_execute(&copies).await.unwrap();
+        let stored = StoredKeys {
+            superuser: &superuser,
+            keyrings: &running.app.config.keyrings(),
+            tenant: tenant.id,
+        };
+        stored.add_data_keys(30_000).await;
         let rows = "select count(*) from app.tenant_deks where tenant_id = $1";
         let all = count(&superuser, rows, tenant.id).await;
         let body = json!({ "reason": "kills", "reencrypt": true, "exposed": "dek" });

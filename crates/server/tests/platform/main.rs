@@ -27,5 +27,6 @@ mod request_id_thread;
 mod sealing;
 mod sequencing;
 mod shutdown;
+mod stored_keys;
 mod unauthorised_coverage;
 mod webhook_delivery;
