@@ -13,6 +13,7 @@ mod seal;
 mod shred;
 mod sink;
 mod source;
+mod threads;
 
 use clap::Subcommand;
 

@@ -94,12 +94,24 @@ pub(crate) trait Aead: Sized {
         #[cfg(feature = "fips")]
         {
             let _ = nonce;
-            let mut copy = crate::wipe::Plaintext::new(plaintext.to_vec());
-            let (nonce, tag) = self.seal_with_own_nonce(aad, &mut copy)?;
-            for part in [nonce.as_slice(), &copy, &tag] {
-                out.extend_from_slice(part);
+            out.reserve(NONCE + plaintext.len() + TAG);
+            let start = out.len();
+            out.extend_from_slice(&[0; NONCE]);
+            out.extend_from_slice(plaintext);
+            let sealed = out
+                .get_mut(start..)
+                .and_then(<[u8]>::split_first_chunk_mut)
+                .ok_or(AeadError)
+                .and_then(|(room, copy)| {
+                    let (nonce, tag) = self.seal_with_own_nonce(aad, copy)?;
+                    *room = nonce;
+                    Ok(tag)
+                });
+            match sealed {
+                Ok(tag) => out.extend_from_slice(&tag),
+                Err(_) => wipe_from(out, start),
             }
-            Ok(())
+            sealed.map(|_| ())
         }
     }
 

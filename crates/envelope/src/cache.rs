@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,8 +21,8 @@ use crate::header::{Header, KeyField, Suite};
 use crate::stream;
 use crate::wipe::Plaintext;
 
-/// How often a load is begun again because the tenant was purged meanwhile.
-const TRIES: usize = 3;
+/// The next generation of any cache in this process: no two caches have one in common.
+static GENERATIONS: AtomicU64 = AtomicU64::new(0);
 
 /// What a [`KeyCache`] keeps, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,14 +64,72 @@ impl Default for CacheLimits {
 /// Keys are kept by the names of their recipients, and names mean authority: in one cache, one
 /// provider and name must mean one key of one KMS, and the same rights to it. Whoever asks with a
 /// name is handed what another loaded under it, even if their own KMS, or their own
-/// [`TenantKeys`](crate::TenantKeys), would refuse. So drop old `TenantKeys` before the purge: what
-/// is loaded with them after it is kept again.
+/// [`TenantKeys`](crate::TenantKeys), would refuse.
 ///
 /// A revoked or destroyed key opens records for as long as it is kept: call [`purge`](Self::purge)
-/// when one is, in every process. A load that was under way is then begun again.
+/// when one is, in every process, once the store of keys says so. Whoever then still works with
+/// what they loaded before, such as old `TenantKeys`, fills the cache with nothing and is handed
+/// nothing: they hold a [`CacheGeneration`] from before the purge, and that is refused. This holds
+/// for as long as everybody takes a generation *before* they load what they hand over with it, and
+/// keeps both together.
+///
+/// ```
+/// # use strongroom_envelope::{KeyAdmin, LocalKms};
+/// use std::time::Instant;
+///
+/// use strongroom_envelope::{
+///     CacheError, CacheLimits, EncryptionContext, KekRecord, KeyCache, KeyRef, Recipient, TenantKeys,
+/// };
+/// use strongroom_tenancy::TenantId;
+///
+/// # let directory = tempfile::tempdir()?;
+/// # let kms = LocalKms::create(directory.path().join("keys"))?;
+/// # let tenant: TenantId = "0190b2a4-8c7e-7d3a-9f00-0242ac120002".parse()?;
+/// # let root: KeyRef = "root".parse()?;
+/// # pollster::block_on(async {
+/// # kms.create(&tenant, &root).await?;
+/// # let root = Recipient::new(&kms, &root);
+/// # let name: KeyRef = "tenant".parse()?;
+/// # let stored = [KekRecord::generate(root, &tenant, &name, 1, 1_790_000_000).await?];
+/// let cache = KeyCache::new(CacheLimits::default());
+/// let context = EncryptionContext::new([("column", "users.email")])?;
+///
+/// let seen = cache.generation(&tenant); // first this
+/// let keys = TenantKeys::load(root, &tenant, &stored).await?; // then the keys
+/// let recipients = [Recipient::new(&keys, &name)];
+/// let key = cache.sealing_key(&recipients, &seen, Instant::now()).await?;
+/// let sealed = key.seal(&tenant, &context, b"ada@example.com")?;
+///
+/// cache.purge(&tenant); // a key was revoked: `seen` and `keys` serve no more
+/// let refused = cache.open(&recipients, &seen, &context, &sealed, Instant::now()).await;
+/// assert!(matches!(refused, Err(CacheError::Purged)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct KeyCache {
     limits: CacheLimits,
     state: Mutex<State>,
+}
+
+/// A tenant of one [`KeyCache`], as it stood between two purges: [`KeyCache::generation`].
+///
+/// # Security
+/// It says that what the caller loaded is as new as this. Taken after the load it would say too
+/// much, and let keys in that a purge was to keep out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct CacheGeneration {
+    tenant: TenantId,
+    number: u64,
+}
+
+impl CacheGeneration {
+    /// The tenant.
+    #[must_use]
+    pub const fn tenant(&self) -> &TenantId {
+        &self.tenant
+    }
 }
 
 /// Why a cached key could not be had.
@@ -80,23 +139,24 @@ pub enum CacheError<E> {
     /// The key was not loaded.
     #[error(transparent)]
     Load(#[from] E),
-    /// The tenant was purged again and again while the key was being loaded.
-    #[error("key cache: the tenant's keys are being revoked")]
+    /// The generation is not the tenant's present one: it was purged since. Take the present one,
+    /// load again what was loaded under the old one, and try again.
+    ///
+    /// Beyond [`CacheLimits::tenants`], a tenant that had to go counts as purged with any other.
+    #[error("key cache: the tenant was purged since its keys were loaded")]
     Purged,
 }
 
-#[derive(Default)]
 struct State {
     tenants: HashMap<TenantId, Tenant>,
-    /// Counts purges, of any tenant.
-    purges: u64,
+    /// The generation of the last purge, of any tenant: that of tenants that are not here.
+    generation: u64,
     /// Counts uses, to tell which is the oldest.
     uses: u64,
 }
 
 struct Tenant {
-    /// The count of purges when this tenant was purged last, or came in.
-    purged: u64,
+    generation: u64,
     used: u64,
     keys: HashMap<Slot, Entry>,
 }
@@ -124,7 +184,20 @@ impl KeyCache {
     pub fn new(limits: CacheLimits) -> Self {
         Self {
             limits,
-            state: Mutex::default(),
+            state: Mutex::new(State {
+                tenants: HashMap::new(),
+                generation: next_generation(),
+                uses: 0,
+            }),
+        }
+    }
+
+    /// The tenant's present generation, to be taken before keys are loaded that are handed to the
+    /// other methods: they refuse it once the tenant was purged.
+    pub fn generation(&self, tenant: &TenantId) -> CacheGeneration {
+        CacheGeneration {
+            tenant: *tenant,
+            number: self.lock().serve(tenant, self.limits.tenants).generation,
         }
     }
 
@@ -136,12 +209,14 @@ impl KeyCache {
     pub async fn sealing_key(
         &self,
         recipients: &[Recipient<'_>],
-        tenant: &TenantId,
+        seen: &CacheGeneration,
         now: Instant,
     ) -> Result<Arc<DataKey>, CacheError<SealError>> {
         let slot = Slot::Sealing(sha256([names(recipients).as_slice()]));
-        self.get(tenant, slot, now, || DataKey::generate(recipients, tenant))
-            .await
+        self.get(seen, slot, now, || {
+            DataKey::generate(recipients, &seen.tenant)
+        })
+        .await
     }
 
     /// The key to seal with for what the caller makes with `make`: a detached key that it stores.
@@ -151,15 +226,15 @@ impl KeyCache {
     pub async fn sealing_key_with<F, E>(
         &self,
         name: &str,
-        tenant: &TenantId,
+        seen: &CacheGeneration,
         now: Instant,
-        make: impl Fn() -> F,
+        make: impl FnOnce() -> F,
     ) -> Result<Arc<DataKey>, CacheError<E>>
     where
         F: Future<Output = Result<DataKey, E>>,
     {
         let slot = Slot::Sealing(sha256([b"\0", name.as_bytes()]));
-        self.get(tenant, slot, now, make).await
+        self.get(seen, slot, now, make).await
     }
 
     /// The key that is kept under this id, loaded with `load` when it is not here.
@@ -169,14 +244,14 @@ impl KeyCache {
     pub async fn detached_key<F, E>(
         &self,
         id: &DekId,
-        tenant: &TenantId,
+        seen: &CacheGeneration,
         now: Instant,
-        load: impl Fn() -> F,
+        load: impl FnOnce() -> F,
     ) -> Result<Arc<DataKey>, CacheError<E>>
     where
         F: Future<Output = Result<DataKey, E>>,
     {
-        self.get(tenant, Slot::Detached(*id), now, load).await
+        self.get(seen, Slot::Detached(*id), now, load).await
     }
 
     /// Opens a record that carries its key, as [`open`](crate::open) does, asking a KMS only for
@@ -187,11 +262,12 @@ impl KeyCache {
     pub async fn open(
         &self,
         recipients: &[Recipient<'_>],
-        tenant: &TenantId,
+        seen: &CacheGeneration,
         context: &EncryptionContext,
         sealed: &[u8],
         now: Instant,
     ) -> Result<Plaintext, CacheError<OpenError>> {
+        let tenant = &seen.tenant;
         let (header, body) = Header::parse(sealed).map_err(OpenError::Header)?;
         let KeyField::Inline(wraps) = header.key else {
             return Err(OpenError::Detached.into());
@@ -212,7 +288,7 @@ impl KeyCache {
                 Some(key)
             })
         };
-        let key = self.get(tenant, slot, now, load).await?;
+        let key = self.get(seen, slot, now, load).await?;
         match key.open(tenant, context, sealed) {
             // Of several wraps, the one whose key is kept may not be this body's.
             Err(OpenError::Failed) if wraps.iter().nth(1).is_some() => {
@@ -222,73 +298,68 @@ impl KeyCache {
         }
     }
 
-    /// Forgets a tenant's keys; what is being loaded for it is loaded again.
+    /// Forgets a tenant's keys, and begins a new generation of them: what is being loaded for it,
+    /// or will be with keys from before, is not kept and not handed out.
+    ///
+    /// # Security
+    /// To be called after the store of keys has changed, not before: else the new generation is
+    /// filled with the old keys.
     pub fn purge(&self, tenant: &TenantId) {
         let mut state = self.lock();
-        state.purges += 1;
+        state.generation = next_generation();
         state.tenants.remove(tenant);
     }
 
-    /// Forgets all keys.
+    /// Forgets all keys, and begins a new generation of every tenant's, as [`purge`](Self::purge).
     pub fn purge_all(&self) {
         let mut state = self.lock();
-        state.purges += 1;
+        state.generation = next_generation();
         state.tenants.clear();
     }
 
     async fn get<F, E>(
         &self,
-        tenant: &TenantId,
+        seen: &CacheGeneration,
         slot: Slot,
         now: Instant,
-        load: impl Fn() -> F,
+        load: impl FnOnce() -> F,
     ) -> Result<Arc<DataKey>, CacheError<E>>
     where
         F: Future<Output = Result<DataKey, E>>,
     {
-        for _ in 0..TRIES {
-            let (cell, purged) = self.enter(tenant, slot, now);
-            let limit = |key: DataKey| {
-                let limits = self.limits.key.and(key.limits());
-                Arc::new(key.with_limits(limits))
-            };
-            let loaded = cell
-                .get_or_try_init(|| async { load().await.map(limit) })
-                .await;
-            match loaded {
-                Ok(key) if self.is_current(tenant, purged) => return Ok(Arc::clone(key)),
-                Ok(_) => {}
-                Err(error) => {
-                    self.forget_unloaded(tenant, slot, &cell);
-                    return Err(CacheError::Load(error));
-                }
+        let cell = self.enter(seen, slot, now).ok_or(CacheError::Purged)?;
+        let limit = |key: DataKey| {
+            let limits = self.limits.key.and(key.limits());
+            Arc::new(key.with_limits(limits))
+        };
+        let loaded = cell
+            .get_or_try_init(|| async { load().await.map(limit) })
+            .await;
+        match loaded {
+            // Purged since: nobody else finds this cell.
+            Ok(_) if !self.is_current(seen) => Err(CacheError::Purged),
+            Ok(key) => Ok(Arc::clone(key)),
+            Err(error) => {
+                self.forget_unloaded(&seen.tenant, slot, &cell);
+                Err(CacheError::Load(error))
             }
         }
-        Err(CacheError::Purged)
     }
 
-    /// The slot's cell, a new one if it is empty or too old, and when the tenant was purged last.
+    /// The slot's cell, a new one if it is empty or too old; `None` when the tenant was purged
+    /// since.
     fn enter(
         &self,
-        tenant: &TenantId,
+        seen: &CacheGeneration,
         slot: Slot,
         now: Instant,
-    ) -> (Arc<OnceCell<Arc<DataKey>>>, u64) {
+    ) -> Option<Arc<OnceCell<Arc<DataKey>>>> {
         let mut state = self.lock();
-        state.uses += 1;
-        let (used, purges) = (state.uses, state.purges);
-        if !state.tenants.contains_key(tenant) && state.tenants.len() >= self.limits.tenants {
-            let oldest = state.tenants.iter().min_by_key(|(_, tenant)| tenant.used);
-            if let Some(oldest) = oldest.map(|(id, _)| *id) {
-                state.tenants.remove(&oldest);
-            }
+        let tenant = state.serve(&seen.tenant, self.limits.tenants);
+        if tenant.generation != seen.number {
+            return None;
         }
-        let tenant = state.tenants.entry(*tenant).or_insert_with(|| Tenant {
-            purged: purges,
-            used,
-            keys: HashMap::new(),
-        });
-        tenant.used = used;
+        let used = tenant.used;
         // What nobody asks for any more must not wait in memory for somebody to ask.
         let max_age = self.limits.max_age;
         let is_young = |begun| now.saturating_duration_since(begun) < max_age;
@@ -313,14 +384,14 @@ impl KeyCache {
             key: Arc::new(OnceCell::new()),
         });
         entry.used = used;
-        (Arc::clone(&entry.key), tenant.purged)
+        Some(Arc::clone(&entry.key))
     }
 
     /// Whether the tenant has not been purged since.
-    fn is_current(&self, tenant: &TenantId, purged: u64) -> bool {
+    fn is_current(&self, seen: &CacheGeneration) -> bool {
         let state = self.lock();
-        let tenant = state.tenants.get(tenant);
-        tenant.map_or(state.purges, |tenant| tenant.purged) == purged
+        let tenant = state.tenants.get(&seen.tenant);
+        tenant.map_or(state.generation, |tenant| tenant.generation) == seen.number
     }
 
     /// What could not be loaded does not take up room.
@@ -340,6 +411,33 @@ impl KeyCache {
         // No code that runs under the lock leaves the state half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl State {
+    /// The tenant, in use now. When it comes in and there are too many, the one that was not used
+    /// for longest goes.
+    fn serve(&mut self, id: &TenantId, most: usize) -> &mut Tenant {
+        self.uses += 1;
+        let (used, generation) = (self.uses, self.generation);
+        if !self.tenants.contains_key(id) && self.tenants.len() >= most {
+            let oldest = self.tenants.iter().min_by_key(|(_, tenant)| tenant.used);
+            if let Some(oldest) = oldest.map(|(id, _)| *id) {
+                self.tenants.remove(&oldest);
+            }
+        }
+        let tenant = self.tenants.entry(*id).or_insert_with(|| Tenant {
+            generation,
+            used,
+            keys: HashMap::new(),
+        });
+        tenant.used = used;
+        tenant
+    }
+}
+
+/// A number that no cache of this process has had before.
+fn next_generation() -> u64 {
+    GENERATIONS.fetch_add(1, Ordering::Relaxed)
 }
 
 /// The recipients' providers and names; no name has a zero byte, and no provider is 0.

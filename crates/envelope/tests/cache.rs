@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use strongroom_envelope::{
-    CacheError, CacheLimits, DataKey, Dek, DekId, EncryptionContext, KeyCache, KeyLimits, KeyRef,
-    Kms, KmsError, KmsFuture, OpenError, Provider, Purpose, Recipient, WrappedDek, seal,
+    CacheError, CacheLimits, DataKey, Dek, DekId, EncryptionContext, KekRecord, KeyCache,
+    KeyLimits, KeyLocation, KeyRef, Kms, KmsError, KmsFuture, OpenError, Provider, Purpose,
+    Recipient, SealError, TenantKeys, WrappedDek, inspect, seal,
 };
 use strongroom_tenancy::TenantId;
 
@@ -116,8 +117,9 @@ fn many_callers_ask_once() {
     let recipients = [Recipient::new(&kms, &key)];
     let cache = KeyCache::new(CacheLimits::default());
     let (tenant, now) = (tenant(1), Instant::now());
+    let seen = cache.generation(&tenant);
     pollster::block_on(async {
-        let sealing = (0..50).map(|_| cache.sealing_key(&recipients, &tenant, now));
+        let sealing = (0..50).map(|_| cache.sealing_key(&recipients, &seen, now));
         let keys = join_all(sealing).await;
         assert_eq!(kms.calls(), 1);
         let sealed = keys[0]
@@ -127,7 +129,7 @@ fn many_callers_ask_once() {
             .unwrap();
 
         let context = context();
-        let opening = (0..50).map(|_| cache.open(&recipients, &tenant, &context, &sealed, now));
+        let opening = (0..50).map(|_| cache.open(&recipients, &seen, &context, &sealed, now));
         for opened in join_all(opening).await {
             assert_eq!(opened.unwrap().as_slice(), b"a");
         }
@@ -149,26 +151,21 @@ fn a_key_goes_when_it_is_old_or_spent() {
     };
     let cache = KeyCache::new(limits);
     let (tenant, now, context) = (tenant(1), Instant::now(), context());
+    let seen = cache.generation(&tenant);
     pollster::block_on(async {
-        let first = cache.sealing_key(&recipients, &tenant, now).await.unwrap();
+        let first = cache.sealing_key(&recipients, &seen, now).await.unwrap();
         first.seal(&tenant, &context, b"a").unwrap();
         let later = now + Duration::from_secs(59);
-        cache
-            .sealing_key(&recipients, &tenant, later)
-            .await
-            .unwrap();
+        cache.sealing_key(&recipients, &seen, later).await.unwrap();
         assert_eq!(kms.calls(), 1);
         first.seal(&tenant, &context, b"a").unwrap();
         let refused = first.seal(&tenant, &context, b"a");
         assert_eq!(refused, Err(strongroom_envelope::SealError::Spent));
-        let second = cache
-            .sealing_key(&recipients, &tenant, later)
-            .await
-            .unwrap();
+        let second = cache.sealing_key(&recipients, &seen, later).await.unwrap();
         assert_eq!(kms.calls(), 2);
         assert!(second.seal(&tenant, &context, &[0; 101]).is_err());
         let old = later + Duration::from_secs(60);
-        cache.sealing_key(&recipients, &tenant, old).await.unwrap();
+        cache.sealing_key(&recipients, &seen, old).await.unwrap();
         assert_eq!(kms.calls(), 3);
     });
 }
@@ -180,33 +177,109 @@ fn a_purge_is_for_what_is_loaded_and_what_is_being_loaded() {
     let cache = KeyCache::new(CacheLimits::default());
     let (ours, other, now) = (tenant(1), tenant(2), Instant::now());
     pollster::block_on(async {
-        cache.sealing_key(&recipients, &ours, now).await.unwrap();
-        cache.sealing_key(&recipients, &other, now).await.unwrap();
+        let sealing = async |tenant| {
+            let seen = cache.generation(tenant);
+            let sealing = cache.sealing_key(&recipients, &seen, now).await;
+            sealing.map(|_| kms.calls())
+        };
+        sealing(&ours).await.unwrap();
+        sealing(&other).await.unwrap();
         cache.purge(&ours);
-        cache.sealing_key(&recipients, &other, now).await.unwrap();
-        assert_eq!(kms.calls(), 2);
-        cache.sealing_key(&recipients, &ours, now).await.unwrap();
-        assert_eq!(kms.calls(), 3);
+        assert_eq!(sealing(&other).await, Ok(2));
+        assert_eq!(sealing(&ours).await, Ok(3));
 
-        cache.purge(&ours);
         let loads = AtomicUsize::new(0);
-        let load = || async {
-            if loads.fetch_add(1, Ordering::SeqCst) == 0 {
-                cache.purge(&ours);
-            }
-            let dek = Dek::from_bytes(&[1; 32]);
-            Ok::<_, OpenError>(DataKey::detached(&dek, &ours, DekId::from_bytes([1; 16])))
+        let load = async |purge: &(dyn Fn() + Sync)| {
+            let seen = cache.generation(&ours);
+            let load = || async {
+                loads.fetch_add(1, Ordering::SeqCst);
+                purge();
+                let dek = Dek::from_bytes(&[1; 32]);
+                Ok::<_, OpenError>(DataKey::detached(&dek, &ours, DekId::from_bytes([1; 16])))
+            };
+            let id = DekId::from_bytes([1; 16]);
+            cache.detached_key(&id, &seen, now, load).await.map(drop)
         };
-        let id = DekId::from_bytes([1; 16]);
-        cache.detached_key(&id, &ours, now, load).await.unwrap();
-        assert_eq!(loads.load(Ordering::SeqCst), 2);
-        let always = || async {
-            cache.purge(&ours);
-            load().await
+        assert_eq!(load(&|| cache.purge(&ours)).await, Err(CacheError::Purged));
+        assert_eq!(load(&|| cache.purge_all()).await, Err(CacheError::Purged));
+        assert_eq!(load(&|| cache.purge(&other)).await, Ok(()));
+        assert_eq!(loads.load(Ordering::SeqCst), 3);
+        assert_eq!(load(&|| panic!("it is kept")).await, Ok(()));
+    });
+}
+
+/// A caller who loaded a tenant's keys before the purge, and comes to the cache after it, in each
+/// order in which that can happen.
+#[test]
+fn keys_from_before_a_purge_fill_nothing_after_it() {
+    let (kms, root) = (Slow::default(), key_ref());
+    let root = Recipient::new(&kms, &root);
+    let name: KeyRef = "tenant".parse().unwrap();
+    let cache = KeyCache::new(CacheLimits::default());
+    let (tenant, context, now) = (tenant(1), context(), Instant::now());
+    pollster::block_on(async {
+        let first = KekRecord::generate(root, &tenant, &name, 1, 0)
+            .await
+            .unwrap();
+        let second = KekRecord::generate(root, &tenant, &name, 2, 0)
+            .await
+            .unwrap();
+
+        let stale = cache.generation(&tenant);
+        let keys = TenantKeys::load(root, &tenant, std::slice::from_ref(&first))
+            .await
+            .unwrap();
+        let old = [Recipient::new(&keys, &name)];
+        let sealed = seal(&old, &tenant, &context, b"a").await.unwrap();
+
+        // The first version is destroyed in the store, and nobody has used the cache yet.
+        cache.purge(&tenant);
+        let opening = async |recipients: &[Recipient<'_>], seen| {
+            let opened = cache.open(recipients, seen, &context, &sealed, now).await;
+            opened.map(drop)
         };
+        let sealing = async |recipients: &[Recipient<'_>], seen| {
+            let key = cache.sealing_key(recipients, seen, now).await?;
+            let sealed = key.seal(&tenant, &context, b"a").unwrap();
+            let found = inspect(&sealed).unwrap();
+            let KeyLocation::Inline(wraps) = found.key else {
+                panic!("the wraps are in the record");
+            };
+            Ok::<_, CacheError<SealError>>(wraps[0].key_version)
+        };
+        assert_eq!(opening(&old, &stale).await, Err(CacheError::Purged));
+        assert_eq!(sealing(&old, &stale).await, Err(CacheError::Purged));
+
+        // Whoever loaded since finds nothing of theirs, for the same tenant and under the same name.
+        let seen = cache.generation(&tenant);
+        let keys = TenantKeys::load(root, &tenant, &[second]).await.unwrap();
+        let new = [Recipient::new(&keys, &name)];
+        let refused = Err(CacheError::Load(OpenError::Failed));
+        assert_eq!(opening(&new, &seen).await, refused);
+        assert_eq!(sealing(&new, &seen).await, Ok(2));
+
+        // Nor does it help them that the place is filled by now.
+        assert_eq!(opening(&old, &stale).await, Err(CacheError::Purged));
+        assert_eq!(sealing(&old, &stale).await, Err(CacheError::Purged));
         cache.purge_all();
-        let refused = cache.detached_key(&id, &ours, now, always).await;
+        assert_eq!(sealing(&new, &seen).await, Err(CacheError::Purged));
+    });
+}
+
+#[test]
+fn a_generation_is_of_one_cache() {
+    let (kms, key) = (Slow::default(), key_ref());
+    let recipients = [Recipient::new(&kms, &key)];
+    let [one, other] = [0, 1].map(|_| KeyCache::new(CacheLimits::default()));
+    let (tenant, now) = (tenant(1), Instant::now());
+    pollster::block_on(async {
+        let seen = one.generation(&tenant);
+        assert_eq!(seen.tenant(), &tenant);
+        assert_eq!(seen, one.generation(&tenant));
+        let refused = other.sealing_key(&recipients, &seen, now).await;
         assert_eq!(refused.unwrap_err(), CacheError::Purged);
+        one.sealing_key(&recipients, &seen, now).await.unwrap();
+        assert_eq!(kms.calls(), 1);
     });
 }
 
@@ -217,13 +290,14 @@ fn a_failure_is_not_kept() {
     let recipients = [Recipient::new(&kms, &key)];
     let cache = KeyCache::new(CacheLimits::default());
     let (tenant, now) = (tenant(1), Instant::now());
+    let seen = cache.generation(&tenant);
     pollster::block_on(async {
-        let failed = cache.sealing_key(&recipients, &tenant, now).await;
+        let failed = cache.sealing_key(&recipients, &seen, now).await;
         assert_eq!(
             failed.unwrap_err(),
             CacheError::Load(KmsError::Throttled.into())
         );
-        cache.sealing_key(&recipients, &tenant, now).await.unwrap();
+        cache.sealing_key(&recipients, &seen, now).await.unwrap();
         assert_eq!(kms.calls(), 2);
     });
 }
@@ -245,7 +319,8 @@ fn a_tenant_pushes_out_its_own_keys_alone() {
             let dek = Dek::from_bytes(&[1; 32]);
             Ok::<_, OpenError>(DataKey::detached(&dek, &tenant, id))
         };
-        cache.detached_key(&id, &tenant, now, load).await.unwrap();
+        let seen = cache.generation(&tenant);
+        cache.detached_key(&id, &seen, now, load).await.unwrap();
         loads.load(Ordering::SeqCst)
     };
     pollster::block_on(async {
@@ -282,7 +357,13 @@ fn what_one_caller_loaded_is_not_for_another_set_of_keys() {
         let with = async |key| {
             let recipients = [Recipient::new(&kms, key)];
             cache
-                .open(&recipients, &tenant, &context, &sealed, now)
+                .open(
+                    &recipients,
+                    &cache.generation(&tenant),
+                    &context,
+                    &sealed,
+                    now,
+                )
                 .await
         };
         with(&root).await.unwrap();

@@ -242,6 +242,7 @@ fn a_stream_of_impossible_length_costs_no_call() {
     kms.take();
     let cache = KeyCache::new(CacheLimits::default());
     let (tenant, context) = (tenant(), context("a"));
+    let seen = cache.generation(&tenant);
     let chunk = 16 * 1024 + 16;
     for (kept, expected) in [
         (0, HeaderError::Truncated("salt")),
@@ -257,7 +258,7 @@ fn a_stream_of_impossible_length_costs_no_call() {
         let opened = block_on(open(&[root], &tenant, &context, &cut));
         assert_eq!(opened.err(), Some(OpenError::Header(expected)), "{kept}");
         let recipients = [root];
-        let opened = cache.open(&recipients, &tenant, &context, &cut, Instant::now());
+        let opened = cache.open(&recipients, &seen, &context, &cut, Instant::now());
         let refused = CacheError::Load(OpenError::Header(expected));
         assert_eq!(block_on(opened).err(), Some(refused), "{kept}");
     }
@@ -344,9 +345,9 @@ fn a_cached_key_is_not_the_only_one_of_its_front() {
     let records = [seal(b"one"), seal(b"two")];
     let both = [wraps(&records[0]), wraps(&records[1])].concat();
     let cache = KeyCache::new(CacheLimits::default());
-    let open = |record: &[u8]| {
-        block_on(cache.open(&recipients, &tenant, &context, record, Instant::now()))
-    };
+    let seen = cache.generation(&tenant);
+    let open =
+        |record: &[u8]| block_on(cache.open(&recipients, &seen, &context, record, Instant::now()));
     for (record, text) in records.iter().zip([b"one", b"two"]) {
         let mut joined = detached(split(record).1, LENGTHS[0]);
         replace_wraps(&both, &mut joined).unwrap();

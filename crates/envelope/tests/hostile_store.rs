@@ -169,6 +169,7 @@ fn an_aged_key_does_not_wait_to_be_asked_for() {
     let limits = CacheLimits::default();
     let cache = KeyCache::new(limits);
     let tenant = tenant();
+    let seen = cache.generation(&tenant);
     let load = |id| {
         move || async move {
             let dek = Dek::from_bytes(&[1; 32]);
@@ -177,13 +178,13 @@ fn an_aged_key_does_not_wait_to_be_asked_for() {
     };
     let [first, second] = [1, 2].map(|byte| DekId::from_bytes([byte; 16]));
     let now = Instant::now();
-    let loaded = block_on(cache.detached_key(&first, &tenant, now, load(first)));
+    let loaded = block_on(cache.detached_key(&first, &seen, now, load(first)));
     let key = loaded.map(|key| Arc::downgrade(&key)).unwrap();
     let late = now + limits.max_age - Duration::from_nanos(1);
-    block_on(cache.detached_key(&second, &tenant, late, load(second))).unwrap();
+    block_on(cache.detached_key(&second, &seen, late, load(second))).unwrap();
     assert!(key.upgrade().is_some());
     let later = now + limits.max_age;
-    block_on(cache.detached_key(&second, &tenant, later, load(second))).unwrap();
+    block_on(cache.detached_key(&second, &seen, later, load(second))).unwrap();
     assert!(key.upgrade().is_none());
 }
 
@@ -215,6 +216,7 @@ fn another_users_keyring_is_refused() {
 fn a_keys_own_limits_hold_in_the_cache() {
     let cache = KeyCache::new(CacheLimits::default());
     let tenant = tenant();
+    let seen = cache.generation(&tenant);
     let context = EncryptionContext::new([("purpose", "test")]).unwrap();
     for (messages, bytes) in [(2, u64::MAX), (u64::MAX, 20)] {
         let make = || async {
@@ -222,7 +224,7 @@ fn a_keys_own_limits_hold_in_the_cache() {
             Ok::<_, SealError>(key.with_limits(KeyLimits { messages, bytes }))
         };
         let name = format!("{messages}");
-        let key = block_on(cache.sealing_key_with(&name, &tenant, Instant::now(), make)).unwrap();
+        let key = block_on(cache.sealing_key_with(&name, &seen, Instant::now(), make)).unwrap();
         let seal = || key.seal(&tenant, &context, &[0; 10]).map(|_| ());
         assert_eq!(
             [seal(), seal(), seal()],
@@ -247,16 +249,18 @@ fn a_failed_load_forgets_itself_alone() {
             Poll::Pending
         })
     };
-    let mut first = pin!(cache.detached_key(&id, &tenant, now, fails));
+    let seen = cache.generation(&tenant);
+    let mut first = pin!(cache.detached_key(&id, &seen, now, fails));
     assert!(first.as_mut().poll(&mut context).is_pending());
     cache.purge(&tenant);
     let never = || pending::<Result<DataKey, OpenError>>();
-    let mut second = pin!(cache.detached_key(&id, &tenant, now, never));
+    let seen = cache.generation(&tenant);
+    let mut second = pin!(cache.detached_key(&id, &seen, now, never));
     assert!(second.as_mut().poll(&mut context).is_pending());
     let Poll::Ready(Err(_)) = first.as_mut().poll(&mut context) else {
         panic!("the first load has failed");
     };
     let panics = || async { panic!("the second load is still under way") };
-    let mut third = pin!(cache.detached_key::<_, OpenError>(&id, &tenant, now, panics));
+    let mut third = pin!(cache.detached_key::<_, OpenError>(&id, &seen, now, panics));
     assert!(third.as_mut().poll(&mut context).is_pending());
 }

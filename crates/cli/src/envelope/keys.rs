@@ -10,6 +10,7 @@ use strongroom::envelope::{
 use strongroom::tenancy::TenantId;
 
 use super::record::Record;
+use super::threads::Threads;
 use crate::failure::Failure;
 
 /// A tenant's keyring.
@@ -62,11 +63,13 @@ impl Keys {
         &'a self,
         kms: &'a LocalKms,
         about: &About,
+        threads: Threads,
     ) -> Result<Record<'a>, Failure> {
         Ok(Record {
             recipients: recipients(kms, &self.names),
             tenant: &self.ring.tenant,
             context: about.context()?,
+            threads,
         })
     }
 }

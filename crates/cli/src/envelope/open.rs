@@ -15,6 +15,7 @@ use super::rewrap;
 use super::seal::too_long;
 use super::sink::Sink;
 use super::source::Source;
+use super::threads::Threads;
 use crate::failure::Failure;
 use crate::input;
 use crate::output::Output;
@@ -34,7 +35,7 @@ Examples:
   strongroom envelope open --keyring keys --tenant 0190b2a4-8c7e-7d3a-9f00-0242ac120002 \\
     --context purpose=credential --context row=17 record.sealed
   strongroom envelope open --keyring keys --tenant 0190b2a4-8c7e-7d3a-9f00-0242ac120002 \\
-    --context backup=2026-07-01 --out data.tar data.sealed";
+    --context backup=2026-07-01 --threads auto --out data.tar data.sealed";
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -42,6 +43,8 @@ pub(crate) struct Options {
     keys: Keys,
     #[command(flatten)]
     about: About,
+    #[command(flatten)]
+    threads: Threads,
     /// Write to this new file, readable by its owner alone, and not to standard output
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -56,7 +59,7 @@ pub(super) fn run(options: &Options, output: Output) -> Result<(), Failure> {
 
 fn run_once(options: &Options, output: Output) -> Result<(), Failure> {
     let kms = options.keys.ring.open()?;
-    let record = options.keys.record(&kms, &options.about)?;
+    let record = options.keys.record(&kms, &options.about, options.threads)?;
     let read = || Source::open(options.file.as_deref(), MAX_SHORT);
     let name = input::name(options.file.as_deref());
     if output == Output::Json && options.out.is_none() {

@@ -1,7 +1,6 @@
 //! A record of any length, sealed and opened.
 
 use std::io::{self, Cursor, Read, Write};
-use std::num::NonZeroUsize;
 
 use strongroom::envelope::stream::{open_reader, seal_writer};
 use strongroom::envelope::{
@@ -12,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::keys::kms_failure;
 use super::source::Source;
+use super::threads::Threads;
 use crate::failure::Failure;
 
 /// Longer than any record of the compact suite: header, salt, commitment, nonce and tag are far
@@ -21,14 +21,12 @@ pub(super) const MAX_SHORT: usize = MAX_COMPACT + 2 * MAX_HEADER;
 /// Few enough bytes to stay in the processor's own cache.
 const BUFFER: usize = 64 * 1024;
 
-/// A core seals and opens faster than most disks read and write.
-const ONE_CORE: NonZeroUsize = NonZeroUsize::MIN;
-
-/// Whom a record is for, and what it is about.
+/// Whom a record is for, what it is about, and how it is worked on.
 pub(super) struct Record<'a> {
     pub(super) recipients: Vec<Recipient<'a>>,
     pub(super) tenant: &'a TenantId,
     pub(super) context: EncryptionContext,
+    pub(super) threads: Threads,
 }
 
 impl Record<'_> {
@@ -52,7 +50,7 @@ impl Record<'_> {
         }
         let name = source.name().to_owned();
         let (to, tenant, context) = (&self.recipients, self.tenant, &self.context);
-        let sealing = seal_writer(to, tenant, context, ONE_CORE, writer);
+        let sealing = seal_writer(to, tenant, context, self.threads.number(), writer);
         let begun = pollster::block_on(sealing);
         let mut writer = begun.map_err(|error| match inner(&error) {
             Some(error) => self.seal_failure(*error),
@@ -80,7 +78,7 @@ impl Record<'_> {
         let name = source.name().to_owned();
         let source = source.into_reader(is_watched);
         let (with, tenant, context) = (&self.recipients, self.tenant, &self.context);
-        let opening = open_reader(with, tenant, context, ONE_CORE, source);
+        let opening = open_reader(with, tenant, context, self.threads.number(), source);
         let reader = pollster::block_on(opening).map_err(|error| read_failure(&name, &error))?;
         Ok(Box::new(reader))
     }

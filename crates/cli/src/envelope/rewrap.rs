@@ -15,6 +15,7 @@ use super::new_file::NewFile;
 use super::progress::is_watched;
 use super::record::{MAX_SHORT, Record, open_failure};
 use super::source::Source;
+use super::threads::Threads;
 use crate::failure::Failure;
 use crate::input;
 use crate::output::Output;
@@ -121,11 +122,12 @@ fn reencrypt(
     all_are_named(options, old)?;
     let names = options.keys.names.iter().chain(&options.added);
     let names = names.filter(|name| !options.removed.contains(name));
-    let sealed = options.keys.record(kms, &options.about)?;
+    let sealed = options.keys.record(kms, &options.about, Threads::ONE)?;
     let anew = Record {
         recipients: recipients(kms, names),
         tenant: sealed.tenant,
         context: options.about.context()?,
+        threads: Threads::ONE,
     };
     let source = Source::open(Some(file.path()), MAX_SHORT)?;
     let name = source.name().to_owned();

@@ -4,9 +4,12 @@ mod inspect;
 mod keyring;
 mod long;
 mod open;
+#[cfg(target_os = "linux")]
+mod progress;
 mod rewrap;
 mod seal;
 mod shred;
+mod threads;
 
 use std::fs;
 use std::path::PathBuf;

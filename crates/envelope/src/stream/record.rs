@@ -90,7 +90,7 @@ impl DataKey {
         mut writer: W,
     ) -> io::Result<SealWriter<W>> {
         self.admit(tenant, 0).map_err(io::Error::other)?;
-        writer.write_all(&self.stream_front())?;
+        writer.write_all(self.stream_front())?;
         self.stream_key().seal_writer(context, threads, writer)
     }
 
@@ -99,7 +99,7 @@ impl DataKey {
     /// # Errors
     /// [`SealError::Cipher`] when there is no such room.
     pub fn seal_buffer(&self, plaintext_len: usize) -> Result<SealBuffer, SealError> {
-        SealBuffer::new(&self.stream_front(), plaintext_len).map_err(|_| SealError::Cipher)
+        SealBuffer::new(self.stream_front(), plaintext_len).map_err(|_| SealError::Cipher)
     }
 
     /// Seals in place what a buffer of this key was filled with.

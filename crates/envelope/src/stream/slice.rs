@@ -166,6 +166,9 @@ fn in_parallel<S: Send>(
         }
         Ok(())
     };
+    if threads == NonZeroUsize::MIN {
+        return run();
+    }
     thread::scope(|scope| {
         let others: Vec<_> = (1..threads.get())
             .map_while(|_| thread::Builder::new().spawn_scoped(scope, run).ok())

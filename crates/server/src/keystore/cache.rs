@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwapOption;
-use strongroom_envelope::{KeyCache, KeyRef, TenantKeys};
+use strongroom_envelope::{CacheGeneration, KeyCache, KeyRef, TenantKeys};
 use strongroom_tenancy::TenantId;
 use tokio::time::Instant;
 
@@ -31,6 +31,8 @@ pub(super) struct Held {
     pub(super) generation: Generation,
     pub(super) keys: TenantKeys,
     pub(super) data_keys: KeyCache,
+    /// Of `data_keys`, from before `keys` were loaded.
+    pub(super) seen: CacheGeneration,
 }
 
 /// A place for one KEK.

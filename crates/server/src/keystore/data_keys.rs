@@ -64,7 +64,7 @@ impl Inner {
         let make = || self.make_data_key(whose, held);
         let found = held
             .data_keys
-            .sealing_key_with(SEALING, &whose.tenant, Instant::now(), make);
+            .sealing_key_with(SEALING, &held.seen, Instant::now(), make);
         unless_changed(found.await)
     }
 
@@ -78,7 +78,7 @@ impl Inner {
         let load = || self.load_data_key(whose, held, id);
         let found = held
             .data_keys
-            .detached_key(id, &whose.tenant, Instant::now(), load);
+            .detached_key(id, &held.seen, Instant::now(), load);
         unless_changed(found.await)
     }
 

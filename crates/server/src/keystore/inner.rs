@@ -203,13 +203,16 @@ impl Inner {
         {
             return Err(error);
         }
+        let data_keys = data_keys::cache();
+        let seen = data_keys.generation(&whose.tenant);
         let loaded = tokio::time::timeout(PATIENCE, self.load(whose));
         match loaded.await.unwrap_or(Err(KeyStoreError::Unavailable)) {
             Ok(keys) => {
                 let held = Arc::new(Held {
                     generation,
                     keys,
-                    data_keys: data_keys::cache(),
+                    data_keys,
+                    seen,
                 });
                 slot.keep(&held);
                 Ok(held)

@@ -9,29 +9,34 @@ use std::time::{Duration, Instant};
 use super::Envelope;
 use crate::shell::TENANT;
 
-const MIB: usize = 1024 * 1024;
+pub(super) const MIB: usize = 1024 * 1024;
 
-/// Starts a verb that reads what is written to it.
-fn start(envelope: &Envelope, line: &str) -> (Child, ChildStdin) {
+/// A verb that is to read what is written to it.
+pub(super) fn command(envelope: &Envelope, line: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_strongroom"));
     let (verb, rest) = line.split_once(' ').unwrap();
     command.args(["envelope", verb, "--keyring", "keys", "--tenant", TENANT]);
     command.args(rest.split(' '));
     command.current_dir(envelope.0.path("."));
     command.stdin(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
+    command
+}
+
+/// Starts it.
+pub(super) fn start(envelope: &Envelope, line: &str) -> (Child, ChildStdin) {
+    let mut child = command(envelope, line).spawn().unwrap();
     let stdin = child.stdin.take().unwrap();
     (child, stdin)
 }
 
 #[track_caller]
-fn wait(child: &mut Child) -> ExitStatus {
+pub(super) fn wait(child: &mut Child) -> ExitStatus {
     wait_until("it ends", || child.try_wait().unwrap().is_some());
     child.wait().unwrap()
 }
 
 #[track_caller]
-fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub(super) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
     let started = Instant::now();
     while !is_so() {
         assert!(started.elapsed() < Duration::from_secs(30), "{what}");
