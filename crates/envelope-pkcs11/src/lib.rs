@@ -2,7 +2,7 @@
 //!
 //! Each version of a tenant's key is an AES-256 key object that the token generated: sensitive,
 //! not extractable, found by its tenant, name and version. Wrapping and unwrapping are AES-GCM
-//! inside the token, with the tenant, key and version as associated data, so that a wrap opens for
+//! inside the token, with the tenant, key, version and purpose as associated data, so that a wrap opens for
 //! nobody else. What the token needs, and how keys lie in it, is `docs/operating/kms-pkcs11.md`.
 //!
 //! ```no_run

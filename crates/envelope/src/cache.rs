@@ -24,6 +24,9 @@ use crate::wipe::Plaintext;
 /// The next generation of any cache in this process: no two caches have one in common.
 static GENERATIONS: AtomicU64 = AtomicU64::new(0);
 
+/// Tenants share so many generations: 8 KiB.
+const GENERATION_MARKS: usize = 1024;
+
 /// What a [`KeyCache`] keeps, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CacheLimits {
@@ -139,24 +142,23 @@ pub enum CacheError<E> {
     /// The key was not loaded.
     #[error(transparent)]
     Load(#[from] E),
-    /// The generation is not the tenant's present one: it was purged since. Take the present one,
-    /// load again what was loaded under the old one, and try again.
-    ///
-    /// Beyond [`CacheLimits::tenants`], a tenant that had to go counts as purged with any other.
+    /// The generation is not the tenant's present one: it was purged since, or one of the tenants
+    /// (of 1,024, one) that share its mark. Take the present one, load again what was loaded under
+    /// the old one, and try again.
     #[error("key cache: the tenant was purged since its keys were loaded")]
     Purged,
 }
 
 struct State {
     tenants: HashMap<TenantId, Tenant>,
-    /// The generation of the last purge, of any tenant: that of tenants that are not here.
-    generation: u64,
+    /// The generation of the last purge, of any tenant whose id ends like this: so a tenant that
+    /// had to go has its generation still, and nobody makes this grow.
+    generations: [u64; GENERATION_MARKS],
     /// Counts uses, to tell which is the oldest.
     uses: u64,
 }
 
 struct Tenant {
-    generation: u64,
     used: u64,
     keys: HashMap<Slot, Entry>,
 }
@@ -186,7 +188,7 @@ impl KeyCache {
             limits,
             state: Mutex::new(State {
                 tenants: HashMap::new(),
-                generation: next_generation(),
+                generations: [next_generation(); GENERATION_MARKS],
                 uses: 0,
             }),
         }
@@ -197,7 +199,7 @@ impl KeyCache {
     pub fn generation(&self, tenant: &TenantId) -> CacheGeneration {
         CacheGeneration {
             tenant: *tenant,
-            number: self.lock().serve(tenant, self.limits.tenants).generation,
+            number: self.lock().generation(tenant),
         }
     }
 
@@ -292,7 +294,11 @@ impl KeyCache {
         match key.open(tenant, context, sealed) {
             // Of several wraps, the one whose key is kept may not be this body's.
             Err(OpenError::Failed) if wraps.iter().nth(1).is_some() => {
-                Ok(load().await?.open(tenant, context, sealed)?)
+                let other = load().await;
+                if !self.is_current(seen) {
+                    return Err(CacheError::Purged);
+                }
+                Ok(other?.open(tenant, context, sealed)?)
             }
             opened => Ok(opened?),
         }
@@ -306,14 +312,16 @@ impl KeyCache {
     /// filled with the old keys.
     pub fn purge(&self, tenant: &TenantId) {
         let mut state = self.lock();
-        state.generation = next_generation();
+        if let Some(mark) = state.generations.get_mut(mark_of(tenant)) {
+            *mark = next_generation();
+        }
         state.tenants.remove(tenant);
     }
 
     /// Forgets all keys, and begins a new generation of every tenant's, as [`purge`](Self::purge).
     pub fn purge_all(&self) {
         let mut state = self.lock();
-        state.generation = next_generation();
+        state.generations.fill(next_generation());
         state.tenants.clear();
     }
 
@@ -336,12 +344,19 @@ impl KeyCache {
             .get_or_try_init(|| async { load().await.map(limit) })
             .await;
         match loaded {
-            // Purged since: nobody else finds this cell.
-            Ok(_) if !self.is_current(seen) => Err(CacheError::Purged),
-            Ok(key) => Ok(Arc::clone(key)),
+            Ok(key) if self.is_current(seen) => Ok(Arc::clone(key)),
+            Ok(_) => {
+                self.forget(&seen.tenant, slot, &cell);
+                Err(CacheError::Purged)
+            }
             Err(error) => {
-                self.forget_unloaded(&seen.tenant, slot, &cell);
-                Err(CacheError::Load(error))
+                self.forget(&seen.tenant, slot, &cell);
+                // What was purged may be why it failed.
+                if self.is_current(seen) {
+                    Err(CacheError::Load(error))
+                } else {
+                    Err(CacheError::Purged)
+                }
             }
         }
     }
@@ -355,10 +370,10 @@ impl KeyCache {
         now: Instant,
     ) -> Option<Arc<OnceCell<Arc<DataKey>>>> {
         let mut state = self.lock();
-        let tenant = state.serve(&seen.tenant, self.limits.tenants);
-        if tenant.generation != seen.number {
+        if state.generation(&seen.tenant) != seen.number {
             return None;
         }
+        let tenant = state.serve(&seen.tenant, self.limits.tenants);
         let used = tenant.used;
         // What nobody asks for any more must not wait in memory for somebody to ask.
         let max_age = self.limits.max_age;
@@ -389,19 +404,15 @@ impl KeyCache {
 
     /// Whether the tenant has not been purged since.
     fn is_current(&self, seen: &CacheGeneration) -> bool {
-        let state = self.lock();
-        let tenant = state.tenants.get(&seen.tenant);
-        tenant.map_or(state.generation, |tenant| tenant.generation) == seen.number
+        self.lock().generation(&seen.tenant) == seen.number
     }
 
-    /// What could not be loaded does not take up room.
-    fn forget_unloaded(&self, tenant: &TenantId, slot: Slot, cell: &Arc<OnceCell<Arc<DataKey>>>) {
+    /// What was not loaded, or too late, does not take up room.
+    fn forget(&self, tenant: &TenantId, slot: Slot, cell: &Arc<OnceCell<Arc<DataKey>>>) {
         let mut state = self.lock();
         if let Some(tenant) = state.tenants.get_mut(tenant)
-            && tenant
-                .keys
-                .get(&slot)
-                .is_some_and(|entry| Arc::ptr_eq(&entry.key, cell) && cell.get().is_none())
+            && let Some(entry) = tenant.keys.get(&slot)
+            && Arc::ptr_eq(&entry.key, cell)
         {
             tenant.keys.remove(&slot);
         }
@@ -414,11 +425,17 @@ impl KeyCache {
 }
 
 impl State {
+    /// A tenant's present generation.
+    fn generation(&self, tenant: &TenantId) -> u64 {
+        let mark = self.generations.get(mark_of(tenant));
+        mark.copied().unwrap_or_default()
+    }
+
     /// The tenant, in use now. When it comes in and there are too many, the one that was not used
     /// for longest goes.
     fn serve(&mut self, id: &TenantId, most: usize) -> &mut Tenant {
         self.uses += 1;
-        let (used, generation) = (self.uses, self.generation);
+        let used = self.uses;
         if !self.tenants.contains_key(id) && self.tenants.len() >= most {
             let oldest = self.tenants.iter().min_by_key(|(_, tenant)| tenant.used);
             if let Some(oldest) = oldest.map(|(id, _)| *id) {
@@ -426,13 +443,18 @@ impl State {
             }
         }
         let tenant = self.tenants.entry(*id).or_insert_with(|| Tenant {
-            generation,
             used,
             keys: HashMap::new(),
         });
         tenant.used = used;
         tenant
     }
+}
+
+/// Where a tenant's generation is: by the last bytes of its id, which are random.
+const fn mark_of(tenant: &TenantId) -> usize {
+    let [.., high, low] = *tenant.as_bytes();
+    u16::from_be_bytes([high, low]) as usize % GENERATION_MARKS
 }
 
 /// A number that no cache of this process has had before.

@@ -101,7 +101,8 @@ pub fn seal_stream(
 /// the record is then as it was.
 ///
 /// # Security
-/// Nothing tells whether the wraps are the body's. [`to_inline`](crate::to_inline) checks.
+/// Nothing tells whether the wraps are the body's. Whoever is named in a wrap of another record's
+/// key would be handed that record.
 pub fn replace_wraps(wraps: &[WrappedDek], sealed: &mut Vec<u8>) -> Result<(), crate::HeaderError> {
     let (header, _) = header::Header::parse(sealed)?;
     let suite = header.suite;

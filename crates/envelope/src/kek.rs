@@ -40,7 +40,7 @@ pub struct KekRecord {
     pub created_at: u64,
     /// The key, wrapped by the root key; `None` once destroyed.
     pub wrapped: Option<WrappedDek>,
-    /// Tells this key, with its name, version and age, from every other, to whoever has it.
+    /// Tells this key, with its name, version and age, from every other; who has the key can make it.
     pub check: [u8; 32],
 }
 
@@ -97,6 +97,7 @@ impl KekRecord {
         let purpose = Purpose::Kek {
             name: name.clone(),
             version,
+            created_at: now,
         };
         Ok(Self {
             tenant: *tenant,
@@ -145,6 +146,7 @@ impl KekRecord {
         Purpose::Kek {
             name: self.name.clone(),
             version: self.version,
+            created_at: self.created_at,
         }
     }
 

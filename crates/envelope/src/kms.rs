@@ -187,7 +187,7 @@ impl WrappedDek {
         key_version: u32,
         purpose: &Purpose,
     ) -> Vec<u8> {
-        let mut data = Vec::with_capacity(370);
+        let mut data = Vec::with_capacity(400);
         let version = key_version.to_be_bytes();
         let purpose = purpose.to_string();
         let fields: [&[u8]; 6] = [

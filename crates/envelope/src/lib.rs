@@ -98,7 +98,6 @@ pub use provider::Provider;
 pub use purpose::Purpose;
 pub use recipients::{
     Inspection, KeyLocation, RewrapError, add_recipients, inspect, remove_recipient, rewrap,
-    to_inline,
 };
 pub use shred::{DEFAULT_BACKUP_RETENTION_DAYS, ShredReceipt};
 pub use tenant_keys::TenantKeys;

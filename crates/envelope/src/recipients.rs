@@ -19,12 +19,10 @@ pub enum RewrapError {
     /// The bytes are not a sealed record, or the new wraps do not fit it.
     #[error(transparent)]
     Header(#[from] HeaderError),
-    /// The record's key is not in it: what is wrapped again is the row that keeps it.
+    /// The record's key is not in it: what is wrapped again is the row that keeps it. To share such
+    /// a record, open it and seal it for whom it is for: the row's key seals other records too.
     #[error("rewrap: the record's key is kept elsewhere, under its id")]
     Detached,
-    /// The record's key is in it already.
-    #[error("rewrap: the record's key is in it already")]
-    Inline,
     /// None of the record's wraps is for one of the recipients.
     #[error("rewrap: no wrap is for one of these recipients")]
     NoWrap,
@@ -143,49 +141,6 @@ pub fn remove_recipient(
         left if left == before => Err(RewrapError::NoWrap),
         _ => Ok(replace(sealed, suite, &wraps)?),
     }
-}
-
-/// Puts a detached record's key into the record, wrapped for these recipients, so that it stands
-/// alone: an export. `kept` is the wrap that is kept under the record's id, and `with` whose it is.
-///
-/// # Errors
-/// [`RewrapError::Inline`] when the record's key is in it already, [`RewrapError::Header`] when the
-/// bytes are not a record, [`RewrapError::NoWrap`] when `kept` is not `with`'s, [`RewrapError::Open`] when `kept` does not hold, for the record's id, the
-/// key that the body was sealed under, for this tenant and context. The record is then as it was.
-///
-/// # Security
-/// The id in the record is not authenticated. So what is wrapped is what the body's head commits to
-/// and nothing else, as with [`add_recipients`]; the rest of the body is not looked at.
-pub async fn to_inline(
-    with: Recipient<'_>,
-    kept: &WrappedDek,
-    recipients: &[Recipient<'_>],
-    tenant: &TenantId,
-    context: &EncryptionContext,
-    sealed: &mut Vec<u8>,
-) -> Result<(), RewrapError> {
-    let (header, body) = Header::parse(sealed)?;
-    let KeyField::Detached(id) = header.key else {
-        return Err(RewrapError::Inline);
-    };
-    let head = Head::of(header.suite, body)?;
-    if !with.is_of(kept) {
-        return Err(RewrapError::NoWrap);
-    }
-    let unwrapped = with.kms.unwrap(tenant, &Purpose::Dek(id), kept).await;
-    let dek = unwrapped.map_err(|error| {
-        RewrapError::Open(if error.is_retryable() {
-            OpenError::Kms(error)
-        } else {
-            OpenError::Failed
-        })
-    })?;
-    if !head.is_under(&dek, tenant, context) {
-        return Err(RewrapError::Open(OpenError::Failed));
-    }
-    let wraps = wrap_for(recipients, tenant, &dek).await?;
-    let suite = header.suite;
-    Ok(replace(sealed, suite, &wraps)?)
 }
 
 /// What a record says of itself: all that can be read without a key.

@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use pollster::block_on;
+use strongroom_envelope::hazmat::{self, KeyPlace};
 use strongroom_envelope::{
     CacheError, CacheLimits, DataKey, Dek, DekId, EncryptionContext, KekRecord, KeyCache,
     KeyLimits, KeyLocation, KeyRef, Kms, KmsError, KmsFuture, OpenError, Provider, Purpose,
@@ -118,7 +120,7 @@ fn many_callers_ask_once() {
     let cache = KeyCache::new(CacheLimits::default());
     let (tenant, now) = (tenant(1), Instant::now());
     let seen = cache.generation(&tenant);
-    pollster::block_on(async {
+    block_on(async {
         let sealing = (0..50).map(|_| cache.sealing_key(&recipients, &seen, now));
         let keys = join_all(sealing).await;
         assert_eq!(kms.calls(), 1);
@@ -152,7 +154,7 @@ fn a_key_goes_when_it_is_old_or_spent() {
     let cache = KeyCache::new(limits);
     let (tenant, now, context) = (tenant(1), Instant::now(), context());
     let seen = cache.generation(&tenant);
-    pollster::block_on(async {
+    block_on(async {
         let first = cache.sealing_key(&recipients, &seen, now).await.unwrap();
         first.seal(&tenant, &context, b"a").unwrap();
         let later = now + Duration::from_secs(59);
@@ -176,7 +178,7 @@ fn a_purge_is_for_what_is_loaded_and_what_is_being_loaded() {
     let recipients = [Recipient::new(&kms, &key)];
     let cache = KeyCache::new(CacheLimits::default());
     let (ours, other, now) = (tenant(1), tenant(2), Instant::now());
-    pollster::block_on(async {
+    block_on(async {
         let sealing = async |tenant| {
             let seen = cache.generation(tenant);
             let sealing = cache.sealing_key(&recipients, &seen, now).await;
@@ -217,7 +219,7 @@ fn keys_from_before_a_purge_fill_nothing_after_it() {
     let name: KeyRef = "tenant".parse().unwrap();
     let cache = KeyCache::new(CacheLimits::default());
     let (tenant, context, now) = (tenant(1), context(), Instant::now());
-    pollster::block_on(async {
+    block_on(async {
         let first = KekRecord::generate(root, &tenant, &name, 1, 0)
             .await
             .unwrap();
@@ -266,13 +268,88 @@ fn keys_from_before_a_purge_fill_nothing_after_it() {
     });
 }
 
+/// What was not asked for in time is not opened either: here the second key behind one front.
+#[test]
+fn a_purge_overtakes_the_second_look_too() {
+    let (kms, key) = (Slow::default(), key_ref());
+    let recipients = [Recipient::new(&kms, &key)];
+    let tenant = tenant(1);
+    let wraps = [1, 2].map(|byte| WrappedDek {
+        provider: kms.provider(),
+        key_ref: key.clone(),
+        key_version: 1,
+        bytes: vec![byte; 32],
+    });
+    let seal = |byte: u8| {
+        let (dek, place) = (Dek::from_bytes(&[byte; 32]), KeyPlace::Inline(&wraps));
+        let (salt, nonce) = ([byte; 16], [byte; 12]);
+        hazmat::seal_compact(&dek, place, &tenant, &context(), &salt, &nonce, b"text").unwrap()
+    };
+    let (first, second) = (seal(1), seal(2));
+    let (cache, now) = (KeyCache::new(CacheLimits::default()), Instant::now());
+    let seen = cache.generation(&tenant);
+    let context = context();
+    let open = |sealed| cache.open(&recipients, &seen, &context, sealed, now);
+    block_on(open(&first)).unwrap();
+    assert_eq!(block_on(open(&second)).unwrap().as_slice(), b"text");
+    let mut opening = std::pin::pin!(open(&second));
+    let mut task = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(opening.as_mut().poll(&mut task).is_pending());
+    cache.purge(&tenant);
+    assert_eq!(block_on(opening).err(), Some(CacheError::Purged));
+}
+
+/// A load that fails as its keys are taken away says so.
+#[test]
+fn a_failure_after_a_purge_is_a_purge() {
+    let cache = KeyCache::new(CacheLimits::default());
+    let (tenant, id) = (tenant(1), DekId::from_bytes([1; 16]));
+    let seen = cache.generation(&tenant);
+    let load = || async {
+        cache.purge(&tenant);
+        Err::<DataKey, _>(OpenError::Failed)
+    };
+    let found = block_on(cache.detached_key(&id, &seen, Instant::now(), load));
+    assert_eq!(found.map(drop), Err(CacheError::Purged));
+}
+
+/// However many tenants come and go, and whoever else is purged.
+#[test]
+fn nobody_else_s_purge_refuses_a_tenant() {
+    let cache = KeyCache::new(CacheLimits {
+        tenants: 2,
+        ..CacheLimits::default()
+    });
+    let id = DekId::from_bytes([1; 16]);
+    let load = |tenant: TenantId| {
+        move || async move {
+            let dek = Dek::from_bytes(&[1; 32]);
+            Ok::<_, OpenError>(DataKey::detached(&dek, &tenant, id))
+        }
+    };
+    let seen = cache.generation(&tenant(1));
+    for number in 2..50 {
+        let other = tenant(number);
+        let theirs = cache.generation(&other);
+        let now = Instant::now();
+        block_on(cache.detached_key(&id, &theirs, now, load(other))).unwrap();
+        cache.purge(&other);
+        block_on(cache.detached_key(&id, &seen, now, load(tenant(1)))).unwrap();
+        let refused = block_on(cache.detached_key(&id, &theirs, now, load(other)));
+        assert_eq!(refused.map(drop), Err(CacheError::Purged));
+    }
+    cache.purge_all();
+    let refused = block_on(cache.detached_key(&id, &seen, Instant::now(), load(tenant(1))));
+    assert_eq!(refused.map(drop), Err(CacheError::Purged));
+}
+
 #[test]
 fn a_generation_is_of_one_cache() {
     let (kms, key) = (Slow::default(), key_ref());
     let recipients = [Recipient::new(&kms, &key)];
     let [one, other] = [0, 1].map(|_| KeyCache::new(CacheLimits::default()));
     let (tenant, now) = (tenant(1), Instant::now());
-    pollster::block_on(async {
+    block_on(async {
         let seen = one.generation(&tenant);
         assert_eq!(seen.tenant(), &tenant);
         assert_eq!(seen, one.generation(&tenant));
@@ -291,7 +368,7 @@ fn a_failure_is_not_kept() {
     let cache = KeyCache::new(CacheLimits::default());
     let (tenant, now) = (tenant(1), Instant::now());
     let seen = cache.generation(&tenant);
-    pollster::block_on(async {
+    block_on(async {
         let failed = cache.sealing_key(&recipients, &seen, now).await;
         assert_eq!(
             failed.unwrap_err(),
@@ -323,7 +400,7 @@ fn a_tenant_pushes_out_its_own_keys_alone() {
         cache.detached_key(&id, &seen, now, load).await.unwrap();
         loads.load(Ordering::SeqCst)
     };
-    pollster::block_on(async {
+    block_on(async {
         assert_eq!(get(a, 1).await, 1);
         for id in 1..=9 {
             get(b, id).await;
@@ -351,7 +428,7 @@ fn what_one_caller_loaded_is_not_for_another_set_of_keys() {
     let (kms, root, other) = (Slow::default(), key_ref(), "other".parse().unwrap());
     let cache = KeyCache::new(CacheLimits::default());
     let (tenant, now, context) = (tenant(1), Instant::now(), context());
-    pollster::block_on(async {
+    block_on(async {
         let sealed = seal(&[Recipient::new(&kms, &root)], &tenant, &context, b"a").await;
         let sealed = sealed.unwrap();
         let with = async |key| {

@@ -38,7 +38,7 @@ def check_vectors(file):
         keys |= read_keyring(text, uuid.UUID(tenant).bytes)
     for vector in file["keks"]:
         tenant, name = uuid.UUID(vector["tenant"]).bytes, vector["name"].encode()
-        purpose = b"kek:%d:%s" % (vector["version"], name)
+        purpose = b"kek:%d:%d:%s" % (vector["version"], vector["created_at"], name)
         kek = unwrap(keys, tenant, read_wrap(vector["wrap"]), purpose)
         check = kek and kek_check(kek, tenant, name, vector["version"], vector["created_at"])
         holds = kek is not None and hmac.compare_digest(check.hex(), vector["check"])

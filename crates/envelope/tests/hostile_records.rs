@@ -18,7 +18,7 @@ use strongroom_envelope::{
     CacheError, CacheLimits, DataKey, Dek, DekId, EncryptionContext, HeaderError, KeyAdmin as _,
     KeyCache, KeyDescription, KeyLocation, KeyRef, Kms, KmsError, KmsFuture, LocalKms, OpenError,
     Provider, Purpose, Recipient, RewrapError, SealError, WrappedDek, add_recipients, inspect,
-    open, rewrap, seal, to_inline,
+    open, rewrap, seal,
 };
 use strongroom_tenancy::TenantId;
 
@@ -141,26 +141,6 @@ fn adding_takes_the_head_of_a_body() {
         let opened = block_on(open(&[auditor], &tenant(), &context("a"), &whole));
         assert_eq!(opened.unwrap().as_slice(), vec![7; length]);
     }
-}
-
-#[test]
-fn a_record_with_its_key_is_given_no_other() {
-    let (_directory, kms) = keyring(&["root"]);
-    let name = key_ref("root");
-    let root = Recipient::new(&kms, &name);
-    let sealed = block_on(seal(&[root], &tenant(), &context("a"), b"text")).unwrap();
-    let wrap = block_on(kms.wrap(
-        &tenant(),
-        &name,
-        &Purpose::Record,
-        &Dek::from_bytes(&[1; 32]),
-    ))
-    .unwrap();
-    let mut record = sealed.clone();
-    let (tenant, context, to) = (tenant(), context("a"), [root]);
-    let inlined = to_inline(root, &wrap, &to, &tenant, &context, &mut record);
-    assert_eq!(block_on(inlined), Err(RewrapError::Inline));
-    assert_eq!(record, sealed);
 }
 
 /// A keyring that counts what it is asked.

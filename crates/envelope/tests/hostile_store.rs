@@ -87,52 +87,60 @@ fn a_known_key_is_not_planted_as_another() {
     let (_directory, kms) = keyring(&["root"]);
     let (root_name, name) = (key_ref("root"), key_ref("tenant"));
     let root = Recipient::new(&kms, &root_name);
-    // An inline record whose DEK they know, and everything else that they can compute.
-    let known = Dek::generate().unwrap();
-    let id = DekId::from_bytes([7; 16]);
-    let genuine = block_on(KekRecord::generate(root, &tenant(), &name, 1, 0)).unwrap();
-    let user = key_ref("user:17");
-    let purposes = [
+    let kek = |name: &str, version, created_at| Purpose::Kek {
+        name: key_ref(name),
+        version,
+        created_at,
+    };
+    let [id, other_id] = [7, 8].map(|byte| DekId::from_bytes([byte; 16]));
+    let its_own = kek("tenant", 1, 1_000);
+    let others = [
         Purpose::Record,
         Purpose::Dek(id),
-        Purpose::Lookup,
-        Purpose::Kek {
-            name: name.clone(),
-            version: 2,
-        },
-        Purpose::Kek {
-            name: user,
-            version: 1,
-        },
+        Purpose::Dek(other_id),
+        Purpose::Lookup(id),
+        Purpose::Lookup(other_id),
+        kek("tenant", 2, 1_000),
+        kek("tenant", 1, 1_001),
+        kek("user:17", 1, 1_000),
     ];
-    let check = hazmat::kek_check(&known, &tenant(), &name, 1, 0);
-    let planted = |purpose: &Purpose| {
+    // They know the key, its wrap, and everything that they can compute.
+    let known = Dek::generate().unwrap();
+    let genuine = block_on(KekRecord::generate(root, &tenant(), &name, 1, 1_000)).unwrap();
+    let planted = |purpose: &Purpose, created_at| {
         let wrapped = block_on(kms.wrap(&tenant(), &root_name, purpose, &known)).unwrap();
-        KekRecord {
+        let record = KekRecord {
             wrapped: Some(wrapped),
-            check,
+            check: hazmat::kek_check(&known, &tenant(), &name, 1, created_at),
+            created_at,
             ..genuine.clone()
-        }
+        };
+        block_on(TenantKeys::load(root, &tenant(), &[record]))
     };
-    for purpose in &purposes {
-        let loaded = block_on(TenantKeys::load(root, &tenant(), &[planted(purpose)]));
-        assert_eq!(loaded.err(), Some(KmsError::ContextMismatch), "{purpose}");
+    let refused = Some(KmsError::ContextMismatch);
+    for purpose in &others {
+        assert_eq!(planted(purpose, 1_000).err(), refused, "{purpose}");
     }
-    // The check holds, and so would a wrap that was made for this.
-    let its_own = Purpose::Kek {
-        name: name.clone(),
-        version: 1,
-    };
-    let keys = block_on(TenantKeys::load(root, &tenant(), &[planted(&its_own)])).unwrap();
+    // Nor is a KEK that they know made young again, and so kept from being rotated.
+    for created_at in [0, 999, 1_001, u64::MAX] {
+        assert_eq!(planted(&its_own, created_at).err(), refused, "{created_at}");
+    }
+    let keys = planted(&its_own, 1_000).unwrap();
 
-    // A row's wrap is for that row, and an inline record's for none.
+    // Under the KEK too, each wrap is for one purpose, and stays so.
     let dek = Dek::generate().unwrap();
-    for made_for in &purposes {
+    for made_for in others.iter().chain([&its_own]) {
         let wrapped = keys.wrap_now(&name, made_for, &dek).unwrap();
-        for asked in &purposes {
-            let opened = keys.unwrap_now(asked, &wrapped).map(drop);
-            let expected = (made_for == asked).then_some(());
-            assert_eq!(opened.ok(), expected, "{made_for} as {asked}");
+        let again = keys.rewrap_now(made_for, &wrapped).unwrap();
+        for asked in others.iter().chain([&its_own]) {
+            for wrapped in [&wrapped, &again] {
+                let opened = keys.unwrap_now(asked, wrapped);
+                let is_it = |opened: Dek| opened.expose_bytes() == dek.expose_bytes();
+                let expected = (made_for == asked).then_some(true);
+                assert_eq!(opened.ok().map(is_it), expected, "{made_for} as {asked}");
+            }
+            let moved = keys.rewrap_now(asked, &wrapped);
+            assert_eq!(moved.is_ok(), made_for == asked, "{made_for} as {asked}");
         }
     }
 }

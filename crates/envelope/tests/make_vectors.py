@@ -123,8 +123,8 @@ def failed():
     add("wrap of another provider", record([wrap(claim_provider=3)], body()))
     add("wrap of another record's key", record([wrap(dek=bytes(32))], body()))
     add("wrap made for a row", record([wrap(purpose=f"dek:{DEK_ID.hex()}")], body()))
-    add("wrap made for a KEK", record([wrap(purpose="kek:1:tenant")], body()))
-    add("wrap made for look-up tags", record([wrap(purpose="look-up")], body()))
+    add("wrap made for a KEK", record([wrap(purpose=f"kek:1:{AT}:tenant")], body()))
+    add("wrap made for look-up tags", record([wrap(purpose=f"look-up:{DEK_ID.hex()}")], body()))
     add("body under another key", record([wrap()], body(dek=bytes(32))))
     add("commitment to another key", record([wrap()], body(commitment=bytes(32))))
     add("body with associated data", record([wrap()], body(aad=b"S\x01\x01\x00")))
@@ -305,7 +305,7 @@ def kek(comment, name, version=1, tenant=TENANT, root=("root", 2), key=None, che
         expect="ok"):
     key = key or KEYS[TENANT_KEK, tenant, name, version]
     check = check or kek_check(key, uuid.UUID(tenant).bytes, name.encode(), version, created_at)
-    purpose = purpose or f"kek:{version}:{name}"
+    purpose = purpose or f"kek:{version}:{created_at}:{name}"
     KEKS.append({"comment": comment, "origin": "pyca/cryptography", "tenant": tenant, "name": name, "version": version, "created_at": created_at,
                  "wrap": row(purpose, tenant, key, *root), "check": check.hex(), "expect": expect})
 
@@ -323,7 +323,7 @@ def keys():
     kek("the check of another version", "user:17", 2, key=key, check=kek_check(key, bound, b"user:17", 1, AT), expect="context mismatch")
     kek("the check of another tenant", "user:17", key=key, check=kek_check(key, uuid.UUID(OTHER).bytes, b"user:17", 1, AT), expect="context mismatch")
     kek("the check of another time", "user:17", check=kek_check(key, bound, b"user:17", 1, AT - 1), expect="context mismatch")
-    for purpose in ("record", f"dek:{DEK_ID.hex()}", "look-up", "kek:2:user:17", "kek:1:user:18"):
+    for purpose in ("record", f"dek:{DEK_ID.hex()}", f"look-up:{DEK_ID.hex()}", f"kek:2:{AT}:user:17", f"kek:1:{AT}:user:18", f"kek:1:{AT + 1}:user:17", f"kek:1:{AT}:user:1"):
         kek(f"a wrap made for {purpose}", "user:17", purpose=purpose, expect="context mismatch")
     kek("no check", "user:17", key=key, check=bytes(32), expect="context mismatch")
     DEKS.append({"id": DEK_ID.hex(), "tenant": TENANT, "wrap": row(f"dek:{DEK_ID.hex()}", TENANT, DEK)})

@@ -16,7 +16,7 @@ use strongroom_envelope::{
     DataKey, Dek, DekId, EncryptionContext, HeaderError, KekRecord, KekState, KeyAdmin as _,
     KeyLocation, KeyRef, Kms as _, KmsError, LocalKms, OpenError, Provider, Purpose, Recipient,
     RewrapError, SealError, TenantKeys, WrappedDek, add_recipients, inspect, open,
-    remove_recipient, rewrap, seal, to_inline,
+    remove_recipient, rewrap, seal,
 };
 use strongroom_tenancy::TenantId;
 
@@ -278,70 +278,12 @@ fn a_detached_record_has_no_recipients() {
 }
 
 #[test]
-fn an_exported_record_stands_alone() {
-    let (_directory, kms) = keyring();
-    let [a, b] = ["a", "b"].map(key_ref);
-    let [with, export] = [&a, &b].map(|key| Recipient::new(&kms, key));
-    let before = detached();
-    let KeyLocation::Detached(id) = inspect(&before).unwrap().key else {
-        panic!("a detached record");
-    };
-    let kept = |purpose: &Purpose, dek: u8| {
-        block_on(kms.wrap(&tenant(), &a, purpose, &Dek::from_bytes(&[dek; 32]))).unwrap()
-    };
-    let inline = |kept: &WrappedDek, to: &[Recipient<'_>], context, record: &mut Vec<u8>| {
-        block_on(to_inline(with, kept, to, &tenant(), &context, record))
-    };
-    let good = kept(&Purpose::Dek(id), 9);
-    let mut record = before.clone();
-    assert_eq!(inline(&good, &[export], context(), &mut record), Ok(()));
-    assert_eq!(names(&record), named(&[("b", 1)]));
-    assert_eq!(body(&record), body(&before));
-    assert!(opens(export, &record));
-
-    // A wrap of another key, of another row or of a record; another's wrap; another context.
-    let refused = Err(RewrapError::Open(OpenError::Failed));
-    let other = DekId::from_bytes([0xee; 16]);
-    let mut theirs = good.clone();
-    theirs.key_ref = b.clone();
-    let elsewhere = EncryptionContext::new([("column", "other")]).unwrap();
-    for (kept, to, context, error) in [
-        (kept(&Purpose::Dek(id), 8), vec![export], context(), refused),
-        (
-            kept(&Purpose::Dek(other), 9),
-            vec![export],
-            context(),
-            refused,
-        ),
-        (kept(&Purpose::Record, 9), vec![export], context(), refused),
-        (good.clone(), vec![export], elsewhere, refused),
-        (theirs, vec![export], context(), Err(RewrapError::NoWrap)),
-        (
-            good,
-            vec![],
-            context(),
-            Err(RewrapError::Seal(SealError::Recipients)),
-        ),
-    ] {
-        let mut record = before.clone();
-        assert_eq!(inline(&kept, &to, context, &mut record), error);
-        assert_eq!(record, before);
-    }
-}
-
-#[test]
 fn what_is_no_record_is_refused() {
     let (_directory, kms) = keyring();
     let a = key_ref("a");
     let recipient = [Recipient::new(&kms, &a)];
     let good = sealed(&recipient);
     let front = inspect(&good).unwrap().front_bytes;
-    let kept = wraps(&good).remove(0);
-    let inline = |record: &mut Vec<u8>| {
-        let (tenant, context) = (tenant(), context());
-        let inlined = to_inline(recipient[0], &kept, &recipient, &tenant, &context, record);
-        block_on(inlined)
-    };
     for length in 0..front {
         let mut torn = good[..length].to_vec();
         let expected = RewrapError::Header(inspect(&torn).unwrap_err());
@@ -356,9 +298,8 @@ fn what_is_no_record_is_refused() {
             )),
             remove_recipient(Provider::LOCAL, &a, &mut torn),
             replace_wraps(&[], &mut torn).map_err(RewrapError::Header),
-            inline(&mut torn),
         ];
-        assert_eq!(results, [Err(expected); 5], "{length}");
+        assert_eq!(results, [Err(expected); 4], "{length}");
         assert_eq!(torn, good[..length]);
     }
 }

@@ -96,6 +96,7 @@ fn a_record_says_what_it_is() {
     let purpose = Purpose::Kek {
         name: record.name.clone(),
         version: 3,
+        created_at: 1_000,
     };
     let kek = block_on(roots.kms.unwrap(&tenant(), &purpose, wrapped)).unwrap();
     assert_ne!(*kek.expose_bytes(), record.check);
@@ -171,6 +172,7 @@ fn another_tenants_record_is_not_loaded() {
     let purpose = Purpose::Kek {
         name: key_ref("tenant"),
         version: 1,
+        created_at: 1_000,
     };
     let (kms, wrapped) = (&roots.kms, theirs.wrapped.as_ref().unwrap());
     let key = block_on(kms.unwrap(&other(), &purpose, wrapped)).unwrap();

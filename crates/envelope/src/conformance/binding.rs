@@ -72,43 +72,69 @@ pub(super) async fn another_provider(trial: &Trial<'_>) -> Result<(), Stop> {
     Ok(())
 }
 
-/// A wrap opens, and is wrapped again, only for what it was made for.
+/// A wrap opens, and is wrapped again, only for what it was made for: under a version that only
+/// unwraps too, under another key, and where names are as long as they can be.
 pub(super) async fn another_purpose(trial: &Trial<'_>) -> Result<(), Stop> {
     let (kms, tenant) = (trial.kms(), &trial.tenant);
-    let (key, name) = (trial.fresh_key().await?, trial.fresh_name()?);
-    let kek = |name: &KeyRef, version| Purpose::Kek {
-        name: name.clone(),
-        version,
-    };
-    let id = |byte| Purpose::Dek(DekId::from_bytes([byte; 16]));
-    let keks = [kek(&name, 1), kek(&name, 2), kek(&key, 1)];
-    let mut purposes = vec![Purpose::Record, Purpose::Lookup, id(1), id(2)];
-    purposes.extend(keks);
-    for made_for in &purposes {
+    let (key, other_key) = (trial.fresh_key().await?, trial.fresh_key().await?);
+    let purposes = purposes(trial, &key)?;
+    let mut wraps = Vec::new();
+    for purpose in &purposes {
         let dek = fresh_dek()?;
-        let wrapped = kms.wrap(tenant, &key, made_for, &dek).await;
-        let wrapped = expect("wrap", wrapped)?;
-        let what = format!("wrapped and unwrapped for {made_for}");
-        let opened = expect(&what, kms.unwrap(tenant, made_for, &wrapped).await)?;
-        ensure(opened.expose_bytes() == dek.expose_bytes(), || {
-            format!("{what}: another key came out than went in")
-        })?;
-        let again = kms.rewrap(tenant, made_for, &wrapped, &key).await;
-        let again = expect("rewrap", again)?;
-        let what = format!("rewrapped and unwrapped for {made_for}");
-        expect(&what, kms.unwrap(tenant, made_for, &again).await)?;
-        for other in purposes.iter().filter(|other| *other != made_for) {
-            for (how, wrapped) in [("wrapped", &wrapped), ("rewrapped", &again)] {
+        let wrapped = kms.wrap(tenant, &key, purpose, &dek).await;
+        wraps.push((purpose, dek, expect("wrap", wrapped)?));
+    }
+    expect("rotate", trial.admin().rotate(tenant, &key).await)?;
+    for (purpose, dek, wrapped) in &wraps {
+        let mut all = vec![("wrapped", wrapped.clone())];
+        for (how, key) in [("rewrapped", &key), ("rewrapped elsewhere", &other_key)] {
+            let again = kms.rewrap(tenant, purpose, wrapped, key).await;
+            all.push((how, expect("rewrap", again)?));
+        }
+        for (how, wrapped) in &all {
+            let what = format!("{how} and unwrapped for {purpose}");
+            let opened = expect(&what, kms.unwrap(tenant, purpose, wrapped).await)?;
+            ensure(opened.expose_bytes() == dek.expose_bytes(), || {
+                format!("{what}: another key came out than went in")
+            })?;
+            for other in purposes.iter().filter(|other| other != purpose) {
                 let opened = kms.unwrap(tenant, other, wrapped).await;
-                let what = format!("{how} for {made_for}, unwrapped for {other}");
+                let what = format!("{how} for {purpose}, unwrapped for {other}");
                 expect_error(&what, opened, MISMATCH)?;
             }
-            let moved = kms.rewrap(tenant, other, &wrapped, &key).await;
-            let what = format!("wrapped for {made_for}, rewrapped for {other}");
+        }
+        for other in purposes.iter().filter(|other| other != purpose) {
+            let moved = kms.rewrap(tenant, other, wrapped, &key).await;
+            let what = format!("wrapped for {purpose}, rewrapped for {other}");
             expect_error(&what, moved, MISMATCH)?;
         }
     }
     Ok(())
+}
+
+/// Two of each kind; those of long names differ in their last byte.
+fn purposes(trial: &Trial<'_>, key: &KeyRef) -> Result<Vec<Purpose>, Stop> {
+    let kek = |name: &KeyRef, version, created_at| Purpose::Kek {
+        name: name.clone(),
+        version,
+        created_at,
+    };
+    let name = trial.fresh_name()?;
+    let long = [1, 2].map(|last| trial.name(&format!("{}{last}", "n".repeat(127))));
+    let [one, other] = long;
+    let mut purposes = vec![
+        Purpose::Record,
+        kek(&name, 1, 1),
+        kek(&name, 2, 1),
+        kek(&name, 1, 2),
+        kek(key, 1, 1),
+        kek(&one?, u32::MAX, u64::MAX),
+        kek(&other?, u32::MAX, u64::MAX),
+    ];
+    for id in [1, 2].map(|byte| DekId::from_bytes([byte; 16])) {
+        purposes.extend([Purpose::Dek(id), Purpose::Lookup(id)]);
+    }
+    Ok(purposes)
 }
 
 /// No altered byte opens.

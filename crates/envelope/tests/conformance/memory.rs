@@ -203,6 +203,9 @@ impl Memory {
                     .find(Result::is_ok)
                     .unwrap_or(Err(KmsError::ContextMismatch));
             }
+            if is_old && self.has(Flaw::OldVersionsForRecordsOnly) && *purpose != Purpose::Record {
+                return Err(KmsError::ContextMismatch);
+            }
             let secret = version
                 .checked_sub(1)
                 .and_then(|index| entry.versions.get(index));
@@ -277,7 +280,12 @@ impl Memory {
         } else {
             purpose
         };
-        WrappedDek::associated_data(Provider::PKCS11, &tenant, &key, version, purpose)
+        let mut bound =
+            WrappedDek::associated_data(Provider::PKCS11, &tenant, &key, version, purpose);
+        if self.has(Flaw::TakesAShortPurpose) {
+            bound.truncate(255);
+        }
+        bound
     }
 
     fn create_now(&self, tenant: &TenantId, key: &KeyRef) -> Result<(), KmsError> {
@@ -380,8 +388,14 @@ impl Kms for Memory {
                 }
                 return result;
             }
-            let dek = self.unwrap_now(tenant, purpose, wrapped)?;
-            let purpose = if self.has(Flaw::RewrapsForRecords) {
+            let mut dek = self.unwrap_now(tenant, purpose, wrapped)?;
+            if self.has(Flaw::RewrapsZeros) && *purpose != Purpose::Record {
+                dek = Dek::from_bytes(&[0; 32]);
+            }
+            let is_elsewhere = wrapped.key_ref != *key;
+            let purpose = if self.has(Flaw::RewrapsForRecords)
+                || (self.has(Flaw::RewrapsElsewhereForRecords) && is_elsewhere)
+            {
                 &Purpose::Record
             } else {
                 purpose

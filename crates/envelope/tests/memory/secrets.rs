@@ -55,6 +55,7 @@ pub(super) fn needles(directory: &Path, lines: &[String]) -> Needles {
                 let purpose = Purpose::Kek {
                     name: key_ref(&format!("user:{kek_number}")),
                     version: 1,
+                    created_at: 0,
                 };
                 let kek = unwrap(&tenant(number), &purpose, version, wrapped);
                 needles.add("KEK", kek.expose_bytes());

@@ -313,7 +313,7 @@ fn keys_older_than_their_schedule_are_rotated_and_no_others() {
                 keyrings: &keyrings,
                 tenant: tenant.id,
             };
-            stored.age_kek(days * 86_400).await;
+            stored.make_kek_older(days * 86_400).await;
         }
         assert_eq!(running.app.keys.start_due_rotations(90).await.unwrap(), 2);
         assert_eq!(running.app.keys.start_due_rotations(90).await.unwrap(), 0);

@@ -60,11 +60,18 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-envelope --test tenant_keys a_record_that_holds_another_key",
     },
     Mutation {
-        name: "export-of-any-key",
-        file: "crates/envelope/src/recipients.rs",
-        find: "if !head.is_under(&dek, tenant, context) {",
-        replace: "if false {",
-        test: "-p strongroom-envelope --test recipients an_exported_record_stands_alone",
+        name: "rewrapped-for-records",
+        file: "crates/envelope/src/tenant_keys.rs",
+        find: "self.wrap_now(&wrapped.key_ref, purpose, &dek)",
+        replace: "self.wrap_now(&wrapped.key_ref, &Purpose::Record, &dek)",
+        test: "-p strongroom-envelope --test hostile_store a_known_key_is_not_planted",
+    },
+    Mutation {
+        name: "cache-second-look-after-a-purge",
+        file: "crates/envelope/src/cache.rs",
+        find: "                if !self.is_current(seen) {\n                    return Err(CacheError::Purged);",
+        replace: "                if false {\n                    return Err(CacheError::Purged);",
+        test: "-p strongroom-envelope --test cache a_purge_overtakes_the_second_look_too",
     },
     Mutation {
         name: "data-key-of-any-tenant",
@@ -335,15 +342,15 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "cache-takes-keys-from-before-a-purge",
         file: "crates/envelope/src/cache.rs",
-        find: "if tenant.generation != seen.number {",
+        find: "if state.generation(&seen.tenant) != seen.number {",
         replace: "if false {",
         test: "-p strongroom-envelope --test cache keys_from_before_a_purge_fill_nothing_after_it",
     },
     Mutation {
         name: "cache-hands-out-what-a-purge-overtook",
         file: "crates/envelope/src/cache.rs",
-        find: "Ok(_) if !self.is_current(seen) =>",
-        replace: "Ok(_) if false =>",
+        find: "Ok(key) if self.is_current(seen) => Ok(Arc::clone(key)),",
+        replace: "Ok(key) => Ok(Arc::clone(key)),",
         test: "-p strongroom-envelope --test cache a_purge_is_for_what_is_loaded_and_what_is_being_loaded",
     },
     Mutation {
@@ -380,13 +387,6 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         find: "output == Output::Text && io::stderr().is_terminal()",
         replace: "output == Output::Text",
         test: "-p strongroom-cli --test cli nobody_else_is_shown_anything",
-    },
-    Mutation {
-        name: "inline-given-another-key",
-        file: "crates/envelope/src/recipients.rs",
-        find: "        return Err(RewrapError::Inline);",
-        replace: "        return { let suite = header.suite; replace(sealed, suite, wraps) };",
-        test: "-p strongroom-envelope --test hostile_records a_record_with_its_key_is_given_no_other",
     },
     Mutation {
         name: "stream-tenant",
