@@ -12,7 +12,7 @@ use strongroom_tenancy::TenantId;
 use tokio_postgres::Client;
 
 use crate::database::{Database, folder};
-use crate::platform::{Answer, Running, Tenant, runtime, start};
+use crate::platform::{Answer, Running, Tenant, on_runtime, start};
 
 const QUICK: (&str, &str) = ("STRONGROOM_KEYS_OVERLAP_SECONDS", "1");
 
@@ -22,16 +22,13 @@ pub(crate) fn on_own_platform<F>(
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
-    let task = runtime().spawn(async move {
+    on_runtime(async move {
         let database = Arc::new(Database::start(folder()).await);
         let running = Arc::new(start(database.endpoint(), &[QUICK]).await);
         test(Arc::clone(&database), running).await;
         // The cluster goes with the last of these.
         drop(database);
     });
-    if let Err(error) = runtime().block_on(task) {
-        std::panic::resume_unwind(error.into_panic());
-    }
 }
 
 pub(crate) async fn post(running: &Running, tenant: &Tenant, path: &str, body: Value) -> Answer {

@@ -12,7 +12,7 @@ use strongroom_server::clock::SystemClock;
 use strongroom_server::init::init;
 
 use crate::database::{Database, folder};
-use crate::platform::{Answer, Provider, config, runtime, start_provider};
+use crate::platform::{Answer, Provider, config, on_runtime, start_provider};
 
 const ROUNDS: usize = 25;
 
@@ -117,7 +117,7 @@ async fn load(base: String, key: String, worker: usize, acknowledged: Arc<Mutex<
 
 #[test]
 fn no_acknowledged_event_is_lost_in_twenty_five_kills() {
-    let task = runtime().spawn(async {
+    on_runtime(async {
         strongroom_server::upstream::install_tls();
         let mut database = Database::start(folder()).await;
         let provider = Arc::new(Provider::default());
@@ -243,7 +243,4 @@ fn no_acknowledged_event_is_lost_in_twenty_five_kills() {
         );
         server.kill();
     });
-    if let Err(error) = runtime().block_on(task) {
-        std::panic::resume_unwind(error.into_panic());
-    }
 }

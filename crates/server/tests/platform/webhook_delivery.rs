@@ -13,7 +13,7 @@ use strongroom_server::serve::serve;
 use strongroom_webhook_sig::{HeaderSet, SigningSecret, Verifier, WebhookError};
 
 use crate::database::{Database, database, folder};
-use crate::platform::{Answer, Running, Tenant, config, on_platform, runtime, start_provider};
+use crate::platform::{Answer, Running, Tenant, config, on_platform, on_runtime, start_provider};
 
 #[derive(Default)]
 struct Subscriber {
@@ -301,7 +301,7 @@ fn a_message_that_could_not_set_out_leaves_its_outcome() {
 
 #[test]
 fn a_platform_that_stops_waits_for_what_is_under_way() {
-    let task = runtime().spawn(async move {
+    on_runtime(async move {
         let database = Database::start(folder()).await;
         let provider = start_provider(Arc::default()).await;
         let config = config(provider, &[]);
@@ -337,7 +337,4 @@ fn a_platform_that_stops_waits_for_what_is_under_way() {
         assert!(row.get::<_, Option<i64>>(0).is_some());
         assert_eq!(row.get::<_, Option<i32>>(1), Some(204));
     });
-    if let Err(error) = runtime().block_on(task) {
-        std::panic::resume_unwind(error.into_panic());
-    }
 }
