@@ -21,7 +21,7 @@ const MILLION: i64 = 1_000_000;
 /// Payloads that are stored in one go.
 const CHUNK: i64 = 1_000;
 
-/// What a payload's text is long, in bytes.
+/// The length of a payload's text, in bytes.
 const TEXT: usize = 1 << 10;
 
 fn rows() -> i64 {
@@ -49,8 +49,8 @@ async fn measure(site: &Site, what: &str, reencrypt: bool, goal: Duration) {
             .map_or(0, |total| progress.done * 100 / total.max(1));
         if percent >= said + 10 {
             said = percent;
-            let seconds = begun.elapsed().as_secs_f64();
-            println!("{seconds:7.1} s  {percent:3} %  {:?}", progress);
+            let (seconds, phase) = (begun.elapsed().as_secs_f64(), progress.phase);
+            println!("{seconds:7.1} s  {percent:3} %  {phase}");
         }
         if percent >= 50 && killed.is_none() {
             server.kill();

@@ -415,13 +415,13 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         file: "crates/server/src/keystore/rotations/batches.rs",
         find: "limit 2000 for no key update of d skip locked\";",
         replace: "for no key update of d skip locked\";",
-        test: "-p strongroom-server --test platform rotation_kills::a_rotation_outlives_the_process_and_writes_each_row_once",
+        test: "-p strongroom-server --test platform rotation_kills::a_rotation_goes_on_after_sigkills_and_repeats_no_more_than_their_batches",
     },
     Mutation {
         name: "rotation-forgets-what-it-had-done",
         file: "crates/server/src/keystore/rotations.rs",
         find: "rows_done = rows_done + $5, worked_at = clock_timestamp(), \\",
         replace: "rows_done = $5, worked_at = clock_timestamp(), \\",
-        test: "-p strongroom-server --test platform rotation_kills::a_rotation_outlives_the_process_and_writes_each_row_once",
+        test: "-p strongroom-server --test platform rotation_kills::a_rotation_goes_on_after_sigkills_and_repeats_no_more_than_their_batches",
     },
 ];
