@@ -61,7 +61,7 @@ pub const LEASE: Duration = Duration::from_secs(2);
 /// the look at a lease and the use of a copy.
 const MARGIN: Duration = Duration::from_millis(100);
 
-/// How long [`Generations::confirm`] waits for a poll.
+/// How long [`Generations::confirm`] waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Returns when no node uses a copy of what was revoked, however the nodes fare: call it once the
@@ -150,15 +150,26 @@ impl Generations {
         })
     }
 
-    /// The lease; when it has lapsed the database is asked at once, once for everybody who waits.
+    /// The lease; when it has lapsed the database is asked at once, once for everybody who waits,
+    /// and again while it does not answer.
     ///
     /// # Errors
-    /// [`LeaseLapsed`] within three seconds when the database does not answer.
+    /// [`LeaseLapsed`] after three seconds in which the database did not answer.
     pub async fn confirm(&self) -> Result<Lease<'_>, LeaseLapsed> {
         if self.lease().is_err() {
             let mut polls = self.shared.polls.subscribe();
-            self.shared.asked.notify_one();
-            let _ = tokio::time::timeout(PATIENCE, polls.changed()).await;
+            let renewed = async {
+                // The poll that ends first may have begun long ago: its failure says nothing of
+                // now, and its answer may be too old for a lease.
+                loop {
+                    self.shared.asked.notify_one();
+                    let ended = polls.changed().await;
+                    if ended.is_err() || self.lease().is_ok() {
+                        return;
+                    }
+                }
+            };
+            let _ = tokio::time::timeout(PATIENCE, renewed).await;
         }
         self.lease()
     }

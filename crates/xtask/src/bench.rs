@@ -1,23 +1,76 @@
-//! Measuring beside peers; by hand, never part of a test run.
+//! Measuring beside peers, and how long a break-glass rotation takes; by hand, never part of a test
+//! run.
 
 use crate::failure::Failure;
 use crate::program;
 use crate::project::Project;
+
+/// The crate that `--break-glass` is about.
+const ENVELOPE: &str = "envelope";
+
+/// The tests that measure it, in a release build: on the real program and a database of its own.
+const BREAK_GLASS: &str = "test --release --locked --package strongroom-server --test platform -- \
+     --ignored --nocapture --test-threads 1 rotation_times::";
 
 /// What to measure.
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// A crate's short name, such as `webhook-sig`; all of them without one
     name: Option<String>,
+    /// With `envelope`: measure break-glass rotations on the server's database instead, which takes
+    /// from 5 to 30 minutes and 4 GB of disk. The quick cases leave it out
+    #[arg(long)]
+    break_glass: bool,
+    /// How many rows each of these rotations has
+    #[arg(long, value_name = "N", requires = "break_glass", default_value_t = 1_000_000,
+          value_parser = clap::value_parser!(u32).range(1..))]
+    rows: u32,
 }
 
 /// Builds the benchmarks, a workspace of their own, and runs them.
 pub(crate) fn run(project: &Project, options: &Options) -> Result<(), Failure> {
+    if options.break_glass {
+        return break_glass(project, options);
+    }
     let mut cargo = project.cargo("run --release --locked --manifest-path crates/bench/Cargo.toml");
     cargo
         .arg("--")
         .arg("--out")
         .arg(project.target.join("bench"));
     cargo.args(options.name.as_slice());
-    program::run(&mut cargo)
+    program::run(&mut cargo)?;
+    if options.name.as_deref().is_none_or(|name| name == ENVELOPE) {
+        println!("not measured: break-glass rotations; cargo xtask bench envelope --break-glass");
+    }
+    Ok(())
+}
+
+fn break_glass(project: &Project, options: &Options) -> Result<(), Failure> {
+    if options.name.as_deref() != Some(ENVELOPE) {
+        return Err(Failure::cannot_run("--break-glass goes with envelope"));
+    }
+    let mut cargo = project.cargo(BREAK_GLASS);
+    program::run(cargo.env("BREAK_GLASS_ROWS", options.rows.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn break_glass_goes_with_envelope_and_with_no_other() {
+        let project = Project {
+            root: "/".into(),
+            target: "/".into(),
+        };
+        for name in [None, Some("webhook-sig".to_owned())] {
+            let options = Options {
+                name,
+                break_glass: true,
+                rows: 1,
+            };
+            let refused = run(&project, &options);
+            assert!(matches!(refused, Err(Failure::CannotRun(_))));
+        }
+    }
 }

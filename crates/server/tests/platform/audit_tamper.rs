@@ -9,7 +9,7 @@ use strongroom_server::clock::{Clock, ManualClock};
 use strongroom_server::postgres::{Job, Role};
 
 use crate::database::{Database, database, folder};
-use crate::platform::{Running, Tenant, on_platform, runtime};
+use crate::platform::{Running, Tenant, on_platform, on_runtime};
 
 async fn post(running: &Running, tenant: &Tenant, path: &str) -> crate::platform::Answer {
     running
@@ -121,7 +121,7 @@ fn an_inclusion_proof_is_good_offline_with_the_public_key_alone() {
 
 #[test]
 fn checkpoints_come_by_the_clock() {
-    let task = runtime().spawn(async {
+    on_runtime(async {
         // A cluster of its own: this checkpointer's key is not the platform's.
         let database = Database::start(folder()).await;
         let tenant = database.tenant("clockwork").await;
@@ -246,7 +246,4 @@ fn checkpoints_come_by_the_clock() {
             "a second history is not signed"
         );
     });
-    if let Err(error) = runtime().block_on(task) {
-        std::panic::resume_unwind(error.into_panic());
-    }
 }

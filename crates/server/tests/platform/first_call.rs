@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use strongroom_auditchain::Receipt;
 
 use crate::database::{Database, database, folder};
-use crate::platform::{Running, on_platform, runtime, start};
+use crate::platform::{Running, on_platform, on_runtime, start};
 
 const EMAIL: &str = "john.planted@example.com";
 const SSN: &str = "536-90-4399";
@@ -342,7 +342,7 @@ fn an_answer_that_tells_the_credential_is_refused() {
 fn a_call_too_many_at_once_is_told_to_come_back() {
     // A platform of its own, with one place.
     let limits = [("STRONGROOM_LIMITS_CONCURRENT_CALLS", "1")];
-    let task = runtime().spawn(async move {
+    on_runtime(async move {
         let database = Database::start(folder()).await;
         let running = start(database.endpoint(), &limits).await;
         let tenant = running.tenant("crowd").await;
@@ -374,9 +374,6 @@ fn a_call_too_many_at_once_is_told_to_come_back() {
         drop(held);
         assert_eq!(call().await.status, 200);
     });
-    if let Err(error) = runtime().block_on(task) {
-        std::panic::resume_unwind(error.into_panic());
-    }
 }
 
 #[test]

@@ -7,12 +7,11 @@ use std::time::{Duration, Instant};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use strongroom_server::clock::SystemClock;
 use strongroom_tenancy::TenantId;
 use tokio_postgres::Client;
 
 use crate::database::{Database, folder};
-use crate::platform::{Answer, Running, Tenant, runtime, start};
+use crate::platform::{Answer, Running, Tenant, on_runtime, start};
 use crate::stored_keys::StoredKeys;
 
 const QUICK: (&str, &str) = ("STRONGROOM_KEYS_OVERLAP_SECONDS", "1");
@@ -23,16 +22,13 @@ pub(crate) fn on_own_platform<F>(
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
-    let task = runtime().spawn(async move {
+    on_runtime(async move {
         let database = Arc::new(Database::start(folder()).await);
         let running = Arc::new(start(database.endpoint(), &[QUICK]).await);
         test(Arc::clone(&database), running).await;
         // The cluster goes with the last of these.
         drop(database);
     });
-    if let Err(error) = runtime().block_on(task) {
-        std::panic::resume_unwind(error.into_panic());
-    }
 }
 
 pub(crate) async fn post(running: &Running, tenant: &Tenant, path: &str, body: Value) -> Answer {
@@ -313,7 +309,7 @@ fn keys_older_than_their_schedule_are_rotated_and_no_others() {
                 keyrings: &keyrings,
                 tenant: tenant.id,
             };
-            stored.make_kek_older(days * 86_400).await;
+            stored.age_kek(days * 86_400).await;
         }
         assert_eq!(running.app.keys.start_due_rotations(90).await.unwrap(), 2);
         assert_eq!(running.app.keys.start_due_rotations(90).await.unwrap(), 0);
@@ -406,77 +402,5 @@ fn a_rotation_goes_on_after_each_of_many_kills() {
         let opened = open(&running, &tenant, &sealed, json!({})).await;
         assert_eq!(plaintext(&opened), "kept");
         assert_eq!(chat(&running, &tenant).await.status, 200);
-    });
-}
-
-/// Rotates, and says how long it took until everything was under the new version.
-async fn measured(running: &Running, tenant: &Tenant, what: &str, reencrypt: bool) {
-    let body = json!({ "reason": "measured", "reencrypt": reencrypt });
-    let (begun, started) = (Instant::now(), rotate(running, tenant, body).await);
-    let path = format!("/v1/keys/rotations/{}", started["id"].as_str().unwrap());
-    loop {
-        let answer = running.send("GET", &path, Some(&tenant.token), None).await;
-        if ["overlapping", "finished"].contains(&answer.json()["phase"].as_str().unwrap()) {
-            eprintln!("{what}: {:?}", begun.elapsed());
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
-    }
-}
-
-#[test]
-#[ignore = "takes minutes: a measurement, to be run by hand"]
-fn how_long_a_million_data_keys_take() {
-    on_own_platform(|database, running| async move {
-        let tenant = running.tenant("many-keys").await;
-        assert_eq!(chat(&running, &tenant).await.status, 200);
-        let superuser = database.sql("postgres").await;
-        let copies = format!(
-            "insert into app.tenant_deks select tenant_id, \
-             substr(sha256(n::text::bytea), 1, 16), kek, kek_version, wrapped, state, created_at \
-             from app.tenant_deks, generate_series(1, 1000000) n where tenant_id = '{}'",
-            tenant.id
-        );
-        superuser.batch_execute(&copies).await.unwrap();
-        superuser.batch_execute("vacuum analyze").await.unwrap();
-        measured(
-            &running,
-            &tenant,
-            "a million data keys wrapped again",
-            false,
-        )
-        .await;
-    });
-}
-
-#[test]
-#[ignore = "takes minutes: a measurement, to be run by hand"]
-fn how_long_a_hundred_thousand_payloads_take() {
-    const INSERT: &str = "insert into app.audit_payloads (tenant_id, event_id, sealed, dek_id) \
-         select $1, e, s, d from unnest($2::uuid[], $3::bytea[], $4::bytea[]) as u (e, s, d)";
-    on_own_platform(|database, running| async move {
-        let tenant = running.tenant("many-payloads").await;
-        let superuser = database.sql("postgres").await;
-        for _ in 0..100 {
-            let mut rows = (Vec::new(), Vec::new(), Vec::new());
-            for _ in 0..1000 {
-                let event = strongroom_server::audit::new_event_id(&SystemClock).unwrap();
-                let value = zeroize::Zeroizing::new(vec![b'x'; 1024]);
-                let field = "prompt".parse().unwrap();
-                let keys = &running.app.keys;
-                let sealed =
-                    strongroom_server::audit::seal_payload(keys, &tenant.id, event, field, value);
-                let (payload, _) = sealed.await.unwrap();
-                rows.0.push(event);
-                rows.1.push(payload.bytes);
-                rows.2.push(payload.dek.as_bytes().to_vec());
-            }
-            let params: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
-                [tenant.id.as_uuid(), &rows.0, &rows.1, &rows.2];
-            superuser.execute(INSERT, &params).await.unwrap();
-        }
-        superuser.batch_execute("vacuum analyze").await.unwrap();
-        let what = "100,000 payloads of 1 KiB encrypted again";
-        measured(&running, &tenant, what, true).await;
     });
 }

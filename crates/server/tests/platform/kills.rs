@@ -12,21 +12,21 @@ use strongroom_server::clock::SystemClock;
 use strongroom_server::init::init;
 
 use crate::database::{Database, folder};
-use crate::platform::{Answer, Provider, config, runtime, start_provider};
+use crate::platform::{Answer, Provider, config, on_runtime, start_provider};
 
 const ROUNDS: usize = 25;
 
 /// In these rounds PostgreSQL is killed as well.
 const DATABASE_ROUNDS: [usize; 4] = [6, 12, 18, 24];
 
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    base: String,
+    pub(crate) base: String,
 }
 
 impl Server {
     /// The real program, as a process of its own.
-    fn start(state: &Path, database_url: &str, provider: &str) -> Self {
+    pub(crate) fn start(state: &Path, database_url: &str, provider: &str) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_strongroom-server"))
             .arg("serve")
             .env("DATABASE_URL", database_url)
@@ -38,6 +38,7 @@ impl Server {
             .env("STRONGROOM_LIMITS_PROXY_BURST", "100000")
             .env("STRONGROOM_LIMITS_CALLER_PER_SECOND", "100000")
             .env("STRONGROOM_LIMITS_CALLER_BURST", "100000")
+            .env("STRONGROOM_KEYS_OVERLAP_SECONDS", "1")
             .env("STRONGROOM_LOG", "off")
             .stderr(Stdio::piped())
             .spawn()
@@ -53,7 +54,7 @@ impl Server {
         Self { child, base }
     }
 
-    fn kill(self) {
+    pub(crate) fn kill(self) {
         drop(self);
     }
 }
@@ -117,7 +118,7 @@ async fn load(base: String, key: String, worker: usize, acknowledged: Arc<Mutex<
 
 #[test]
 fn no_acknowledged_event_is_lost_in_twenty_five_kills() {
-    let task = runtime().spawn(async {
+    on_runtime(async {
         strongroom_server::upstream::install_tls();
         let mut database = Database::start(folder()).await;
         let provider = Arc::new(Provider::default());
@@ -243,7 +244,4 @@ fn no_acknowledged_event_is_lost_in_twenty_five_kills() {
         );
         server.kill();
     });
-    if let Err(error) = runtime().block_on(task) {
-        std::panic::resume_unwind(error.into_panic());
-    }
 }

@@ -24,6 +24,8 @@ mod keystore;
 mod kills;
 mod platform;
 mod request_id_thread;
+mod rotation_kills;
+mod rotation_times;
 mod sealing;
 mod sequencing;
 mod shutdown;

@@ -1,6 +1,7 @@
 //! The whole platform on loopback, one for the tests of this process, with a local provider that
 //! records what reaches it.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -37,30 +38,45 @@ pub(crate) struct Tenant {
     pub(crate) token: String,
 }
 
+/// What the threads of [`runtime`] are called.
+const WORKER: &str = "platform";
+
 /// A runtime that outlives each test's own: the platform's tasks live on it.
 pub(crate) fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
+        say_what_workers_panic_with();
         tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
+            .thread_name(WORKER)
             .enable_all()
             .build()
             .unwrap()
     })
 }
 
-/// Runs a test on the platform's own runtime.
-pub(crate) fn on_platform<F>(test: impl FnOnce(&'static Running) -> F) -> F::Output
-where
-    F: Future + Send + 'static,
-    F::Output: Send + 'static,
-{
-    let running = running();
-    let task = runtime().spawn(test(running));
-    match runtime().block_on(task) {
-        Ok(done) => done,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
+/// Runs a test on its own thread, where a panic is kept with that test's output, and what it
+/// spawns on [`runtime`].
+pub(crate) fn on_runtime<T>(test: impl Future<Output = T>) -> T {
+    runtime().block_on(Box::pin(test))
+}
+
+/// Runs a test on the platform that the tests of this process share.
+pub(crate) fn on_platform<F: Future>(test: impl FnOnce(&'static Running) -> F) -> F::Output {
+    on_runtime(test(running()))
+}
+
+/// The harness captures a thread's output for the test that started the thread, and drops it when
+/// that test passes: the workers of a shared runtime would panic unheard.
+fn say_what_workers_panic_with() {
+    let of_tests = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if std::thread::current().name() == Some(WORKER) {
+            let _ = writeln!(std::io::stderr(), "a task {panic}");
+        } else {
+            of_tests(panic);
+        }
+    }));
 }
 
 pub(crate) fn running() -> &'static Running {

@@ -8,7 +8,7 @@ use strongroom_server::postgres::{Access, QueryError};
 use strongroom_tenancy::TenantId;
 
 use crate::database::{Database, actor, begin, database, folder, request_id};
-use crate::platform::{Running, on_platform, runtime, start};
+use crate::platform::{Running, on_platform, on_runtime, start};
 
 fn leaf(running: &Running) -> (uuid::Uuid, strongroom_auditchain::Leaf) {
     let id = new_event_id(running.app.clock.as_ref()).unwrap();
@@ -87,7 +87,7 @@ fn an_event_that_is_appended_again_keeps_its_one_place() {
 
 #[test]
 fn nothing_is_answered_while_the_log_takes_no_events() {
-    let task = runtime().spawn(async {
+    on_runtime(async {
         let database = Database::start(folder()).await;
         let running = start(database.endpoint(), &[]).await;
         let tenant = running.tenant("silent").await;
@@ -132,15 +132,12 @@ fn nothing_is_answered_while_the_log_takes_no_events() {
             "a call went out unrecorded"
         );
     });
-    if let Err(error) = runtime().block_on(task) {
-        std::panic::resume_unwind(error.into_panic());
-    }
 }
 
 /// One tenant's log that cannot go on keeps nobody else's waiting.
 #[test]
 fn a_log_that_is_broken_stops_its_own_tenant_alone() {
-    let task = runtime().spawn(async {
+    on_runtime(async {
         let database = Database::start(folder()).await;
         let running = start(database.endpoint(), &[]).await;
         let (broken, whole) = (
@@ -166,9 +163,6 @@ fn a_log_that_is_broken_stops_its_own_tenant_alone() {
             assert_eq!(answer.status, expected, "{}", answer.text);
         }
     });
-    if let Err(error) = runtime().block_on(task) {
-        std::panic::resume_unwind(error.into_panic());
-    }
 }
 
 /// Zero rows is for attackers: a gateway whose key the database does not know is told so.

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use strongroom_envelope::{
-    Dek, DekId, KekRecord, KekState, KeyRef, LocalKms, Provider, Purpose, Recipient, TenantKeys,
-    WrappedDek,
+    Dek, DekId, KekRecord, KekState, KeyRef, Kms as _, LocalKms, Provider, Purpose, Recipient,
+    TenantKeys, WrappedDek, hazmat,
 };
 use strongroom_tenancy::TenantId;
 use tokio_postgres::Client;
@@ -49,21 +49,30 @@ impl StoredKeys<'_> {
         }
     }
 
-    /// Puts another KEK in the place of the tenant's, so many seconds older, with the trigger turned
-    /// off: before anything is sealed under it. Who has the root key can.
-    pub(crate) async fn make_kek_older(&self, seconds: u64) {
-        let created_at = self.kek().await.created_at - seconds;
-        let (kms, root, name) = (self.kms(), key_ref("root"), key_ref("tenant"));
-        let root = Recipient::new(&kms, &root);
-        let made = KekRecord::generate(root, &self.tenant, &name, 1, created_at).await;
-        let made = made.unwrap();
+    /// Makes the tenant's KEK so many seconds older: who has the root key can, with the trigger
+    /// turned off.
+    pub(crate) async fn age_kek(&self, seconds: u64) {
+        let (kms, kek) = (self.kms(), self.kek().await);
+        let made_at = |created_at| Purpose::Kek {
+            name: kek.name.clone(),
+            version: kek.version,
+            created_at,
+        };
+        let purpose = made_at(kek.created_at);
+        let wrapped = kek.wrapped.as_ref().unwrap();
+        let key = kms.unwrap(&self.tenant, &purpose, wrapped).await.unwrap();
+        let created_at = kek.created_at - seconds;
+        let purpose = made_at(created_at);
+        let root = key_ref("root");
+        let wrapped = kms.wrap(&self.tenant, &root, &purpose, &key).await.unwrap();
+        let check = hazmat::kek_check(&key, &self.tenant, &kek.name, kek.version, created_at);
         let sql = format!(
             "alter table app.tenant_keks disable trigger user; \
              update app.tenant_keks set created_at = {created_at}, check_value = '\\x{}', \
              wrapped = '\\x{}' where tenant_id = '{}' and name = 'tenant'; \
              alter table app.tenant_keks enable trigger user",
-            hex::encode(made.check),
-            hex::encode(made.wrapped.unwrap().bytes),
+            hex::encode(check),
+            hex::encode(wrapped.bytes),
             self.tenant,
         );
         self.superuser.batch_execute(&sql).await.unwrap();

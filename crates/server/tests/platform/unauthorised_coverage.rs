@@ -8,7 +8,7 @@ use strongroom_tenant_token::{Claims, SigningKey, mint};
 use uuid::Uuid;
 
 use crate::database::{Database, actor, folder};
-use crate::platform::{Running, Tenant, on_platform, runtime, start};
+use crate::platform::{Running, Tenant, on_platform, on_runtime, start};
 
 fn path(route: &Route) -> String {
     route
@@ -206,7 +206,7 @@ fn too_fast_is_told_when_to_come_back_and_recorded() {
         ("STRONGROOM_LIMITS_CALLER_PER_SECOND", "10"),
         ("STRONGROOM_LIMITS_CALLER_BURST", "20"),
     ];
-    let task = runtime().spawn(async move {
+    on_runtime(async move {
         let database = Database::start(folder()).await;
         let running = start(database.endpoint(), &limits).await;
         let (tenant, other) = (running.tenant("fast").await, running.tenant("slow").await);
@@ -241,9 +241,6 @@ fn too_fast_is_told_when_to_come_back_and_recorded() {
             .count();
         assert_eq!(recorded, refused.len());
     });
-    if let Err(error) = runtime().block_on(task) {
-        std::panic::resume_unwind(error.into_panic());
-    }
 }
 
 #[test]
@@ -289,7 +286,7 @@ fn a_caller_without_the_capability_is_counted_before_it_is_refused() {
         ("STRONGROOM_LIMITS_CALLER_PER_SECOND", "1"),
         ("STRONGROOM_LIMITS_CALLER_BURST", "2"),
     ];
-    let task = runtime().spawn(async move {
+    on_runtime(async move {
         let database = Database::start(folder()).await;
         let running = start(database.endpoint(), &limits).await;
         let tenant = running.tenant("weak").await;
@@ -301,7 +298,4 @@ fn a_caller_without_the_capability_is_counted_before_it_is_refused() {
         assert!(answers.iter().any(|answer| answer.status == 429));
         assert!(answers.iter().any(|answer| answer.status == 403));
     });
-    if let Err(error) = runtime().block_on(task) {
-        std::panic::resume_unwind(error.into_panic());
-    }
 }

@@ -403,4 +403,25 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "tokio::time::sleep(MARGIN).await;",
         test: "-p strongroom-server --test platform generations::when_it_is_over_a_node_has_seen_it_or_refuses",
     },
+    Mutation {
+        name: "lapsed-lease-asked-for-once",
+        file: "crates/server/src/generations.rs",
+        find: "if ended.is_err() || self.lease().is_ok() {",
+        replace: "if ended.is_ok() {",
+        test: "-p strongroom-server --test platform generations::a_lapsed_lease_is_asked_for_until_there_is_an_answer",
+    },
+    Mutation {
+        name: "rotation-in-one-batch",
+        file: "crates/server/src/keystore/rotations/batches.rs",
+        find: "limit 2000 for no key update of d skip locked\";",
+        replace: "for no key update of d skip locked\";",
+        test: "-p strongroom-server --test platform rotation_kills::a_rotation_goes_on_after_sigkills_and_repeats_no_more_than_their_batches",
+    },
+    Mutation {
+        name: "rotation-forgets-what-it-had-done",
+        file: "crates/server/src/keystore/rotations.rs",
+        find: "rows_done = rows_done + $5, worked_at = clock_timestamp(), \\",
+        replace: "rows_done = $5, worked_at = clock_timestamp(), \\",
+        test: "-p strongroom-server --test platform rotation_kills::a_rotation_goes_on_after_sigkills_and_repeats_no_more_than_their_batches",
+    },
 ];
