@@ -1,32 +1,39 @@
 //! Webhook delivery: due messages are taken, signed, sent once, and rescheduled or settled.
 
+mod attempt;
+mod schedule;
+mod settle;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::{Client, Url, redirect};
 use strongroom_auditchain::Outcome;
 use strongroom_envelope::EncryptionContext;
-use strongroom_tenancy::{Actor, ActorId, ActorKind, RequestId, TenantId};
-use strongroom_webhook_sig::{MessageId, SigningSecret, sign};
+use strongroom_tenancy::{RequestId, TenantId};
 use tokio::task::{Id, JoinSet};
 use tokio_postgres::Row;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::destination::{self, DestinationError};
+use self::attempt::{Attempt, Unsent};
 use super::ticks;
 use crate::app::App;
-use crate::audit::{Draft, Sequencer, new_event_id};
+use crate::audit::{Draft, EventError, Sequencer, new_event_id};
 use crate::clock::Clock;
 use crate::keystore::KeyStore;
 use crate::postgres::{CommitError, Job, QueryError};
+
+pub use schedule::next_attempt;
 
 /// How long a subscriber may take.
 const PATIENCE: Duration = Duration::from_secs(15);
 
 /// How long its name may take to resolve.
 const RESOLVING: Duration = Duration::from_secs(5);
+
+/// How often secrets that are over are looked for, in seconds.
+const FORGET_SECONDS: u64 = 60;
 
 /// Most deliveries at once.
 const AT_ONCE: usize = 64;
@@ -37,9 +44,6 @@ const AT_ONCE_EACH: usize = 2;
 
 /// A message that was taken and not settled within this many seconds is due again: its taker died.
 const LEASE_SECONDS: i64 = 60;
-
-/// Pauses after each failed attempt, in seconds; after the last the message is given up.
-const PAUSES: &[u64] = &[5, 300, 1_800, 7_200, 18_000, 36_000, 36_000];
 
 /// Takes at most two messages of each tenant, none of those tenants that have enough under way.
 const TAKE: &str = "with ranked as ( \
@@ -58,10 +62,13 @@ const TAKE: &str = "with ranked as ( \
      from due, app.webhook_endpoints e \
      where o.tenant_id = due.tenant_id and o.id = due.id \
      and e.tenant_id = o.tenant_id and e.id = o.endpoint_id \
-     returning o.tenant_id, o.id, o.body, o.attempts, e.id, e.url, e.sealed_secret";
+     returning o.tenant_id, o.id, o.body, o.attempts, e.id, e.url, \
+     array[e.sealed_secret] || array(select s.sealed from app.webhook_old_secrets s \
+       where s.tenant_id = e.tenant_id and s.endpoint_id = e.id and s.expires_at > $1 \
+       order by s.expires_at desc)";
 
-const SETTLE: &str = "update app.webhook_outbox set next_attempt_at = $3, delivered_at = $4, \
-     last_status = $5 where tenant_id = $1 and id = $2";
+/// Secrets whose time is over sign nothing, and are not kept.
+const FORGET: &str = "delete from app.webhook_old_secrets where expires_at <= $1";
 
 /// Delivers what is due.
 pub struct Deliverer {
@@ -81,6 +88,9 @@ enum DeliveryError {
     /// The outcome was not stored; the message is due again when its lease is over.
     #[error(transparent)]
     Commit(#[from] CommitError),
+    /// An event was not made.
+    #[error(transparent)]
+    Event(#[from] EventError),
 }
 
 /// Deliveries that have set out and not come back.
@@ -97,14 +107,8 @@ struct Message {
     attempts: i32,
     endpoint: Uuid,
     url: String,
-    sealed_secret: Vec<u8>,
-}
-
-/// When a message is tried again after `attempts` failures, in Unix seconds; none when it is given up.
-#[must_use]
-pub fn next_attempt(attempts: usize, now: u64) -> Option<u64> {
-    let pause = PAUSES.get(attempts.checked_sub(1)?)?;
-    Some(now.saturating_add(*pause))
+    /// The present one first.
+    sealed_secrets: Vec<Vec<u8>>,
 }
 
 /// The encryption context of an endpoint's signing secret.
@@ -149,33 +153,6 @@ impl UnderWay {
     }
 }
 
-/// Why a message did not reach an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unsent {
-    /// The destination is not one to call.
-    Destination,
-    /// Its name does not resolve.
-    Unresolved,
-    /// The signing secret does not open.
-    Secret,
-    /// No answer.
-    NoAnswer,
-    /// Something of our own.
-    Internal,
-}
-
-impl Unsent {
-    const fn code(self) -> &'static str {
-        match self {
-            Self::Destination => "destination-refused",
-            Self::Unresolved => "destination-unresolved",
-            Self::Secret => "secret-unopened",
-            Self::NoAnswer => "no-answer",
-            Self::Internal => "internal",
-        }
-    }
-}
-
 impl Deliverer {
     /// A deliverer over the app's parts.
     #[must_use]
@@ -195,11 +172,19 @@ impl Deliverer {
         let deliverer = Arc::new(self);
         let mut under_way = UnderWay::default();
         let mut ticks = ticks();
+        let mut forget_at = 0;
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = under_way.landed() => {}
                 _ = ticks.tick() => {}
+            }
+            let now = deliverer.clock.unix_seconds();
+            if now >= forget_at {
+                forget_at = now.saturating_add(FORGET_SECONDS);
+                if let Err(error) = deliverer.forget_old_secrets().await {
+                    tracing::error!(%error, "old webhook secrets were not forgotten");
+                }
             }
             if let Err(error) = deliverer.take_off(&mut under_way, &stop).await {
                 tracing::error!(%error, "webhooks were not taken");
@@ -248,103 +233,43 @@ impl Deliverer {
     }
 
     async fn deliver(&self, message: &Message) -> Result<(), DeliveryError> {
-        let status = match self.attempt(message).await {
-            Ok(status) => Some(i32::from(status)),
-            Err(reason) => {
-                tracing::warn!(message = %message.id, reason, "webhook attempt failed");
-                None
-            }
-        };
-        let now = self.clock.unix_seconds();
-        let delivered = status.is_some_and(|status| (200..300).contains(&status));
-        let again = if delivered {
-            None
-        } else {
-            next_attempt(usize::try_from(message.attempts).unwrap_or(usize::MAX), now)
-        };
-        let again = again.map(|at| i64::try_from(at).unwrap_or(i64::MAX));
-        let delivered_at = delivered.then(|| i64::try_from(now).unwrap_or(i64::MAX));
-        let mut tx = self.job.begin().await?;
-        let tenant = message.tenant;
-        tx.query(
-            SETTLE,
-            &[
-                tenant.as_uuid(),
-                &message.id,
-                &again,
-                &delivered_at,
-                &status,
-            ],
-        )
-        .await?;
-        tx.commit().await?;
-        Ok(())
+        let attempt = self.attempt(message).await;
+        if let Err(reason) = attempt.answer {
+            let reason = reason.code();
+            tracing::warn!(message = %message.id, reason, "webhook attempt failed");
+        }
+        self.settle(message, &attempt).await
     }
 
     /// One try, between an attempt event and an outcome event.
-    async fn attempt(&self, message: &Message) -> Result<u16, &'static str> {
-        let request = self.request_id()?;
-        self.record(message, request, Outcome::Attempt).await?;
-        let sent = self.send(message).await;
-        let slug = |text: &str| text.parse().map_err(|_| "malformed slug");
-        let outcome = match sent {
-            Ok(200..=299) => Outcome::Success,
-            Ok(_) => Outcome::Failed(slug("subscriber-refused")?),
-            Err(reason @ Unsent::Destination) => Outcome::Refused(slug(reason.code())?),
-            Err(reason) => Outcome::Failed(slug(reason.code())?),
+    async fn attempt(&self, message: &Message) -> Attempt {
+        let unsent = |reason| Attempt {
+            answer: Err(reason),
+            took: Duration::ZERO,
         };
-        self.record(message, request, outcome).await?;
-        sent.map_err(Unsent::code)
-    }
-
-    /// One signed request.
-    async fn send(&self, message: &Message) -> Result<u16, Unsent> {
-        let url: Url = message.url.parse().map_err(|_| Unsent::Destination)?;
-        let resolved = destination::resolve(&url, self.allow_loopback);
-        let address = match tokio::time::timeout(RESOLVING, resolved).await {
-            Ok(Ok(address)) => address,
-            Ok(Err(DestinationError::Unresolved)) | Err(_) => return Err(Unsent::Unresolved),
-            Ok(Err(_)) => return Err(Unsent::Destination),
+        let Ok(request) = self.request_id() else {
+            return unsent(Unsent::Internal);
         };
-        let host = url.host_str().ok_or(Unsent::Destination)?;
-        let secret = self.secret(message).await?;
-        // The id stays the same over all attempts, so that a subscriber can tell a repetition.
-        let id: MessageId = format!("msg_{}", message.id.simple())
-            .parse()
-            .map_err(|_| Unsent::Internal)?;
-        let signed = sign(
-            &secret,
-            &id,
-            self.clock.unix_seconds(),
-            message.body.as_bytes(),
-        );
-        let client = Client::builder()
-            .redirect(redirect::Policy::none())
-            .no_proxy()
-            .timeout(PATIENCE)
-            .resolve(host, address)
-            .build()
-            .map_err(|_| Unsent::Internal)?;
-        let mut call = client
-            .post(url.clone())
-            .header("content-type", "application/json")
-            .header("user-agent", "strongroom-webhooks")
-            .body(message.body.clone());
-        for (name, value) in signed.headers() {
-            call = call.header(name, value);
+        if let Err(reason) = self.record(message, request, Outcome::Attempt).await {
+            return unsent(reason);
         }
-        let answer = call.send().await.map_err(|_| Unsent::NoAnswer)?;
-        Ok(answer.status().as_u16())
-    }
-
-    async fn secret(&self, message: &Message) -> Result<SigningSecret, Unsent> {
-        let context = secret_context(message.endpoint).map_err(|_| Unsent::Internal)?;
-        let opened = self
-            .keys
-            .open(&message.tenant, &context, &message.sealed_secret);
-        let secret = opened.await.map_err(|_| Unsent::Secret)?;
-        let text = std::str::from_utf8(&secret).map_err(|_| Unsent::Secret)?;
-        text.parse().map_err(|_| Unsent::Secret)
+        let attempt = self.send(message).await;
+        let slug = |text: &str| text.parse().ok();
+        let outcome = match attempt.answer {
+            Ok(_) if attempt.is_delivered() => Some(Outcome::Success),
+            Ok(_) => slug("subscriber-refused").map(Outcome::Failed),
+            Err(reason @ Unsent::Destination) => slug(reason.code()).map(Outcome::Refused),
+            Err(reason) => slug(reason.code()).map(Outcome::Failed),
+        };
+        let recorded = match outcome {
+            Some(outcome) => self.record(message, request, outcome).await,
+            None => Err(Unsent::Internal),
+        };
+        if let Err(reason) = recorded {
+            // The message went out: what came of it is settled all the same.
+            tracing::error!(message = %message.id, reason = reason.code(), "no outcome event");
+        }
+        attempt
     }
 
     async fn record(
@@ -352,30 +277,29 @@ impl Deliverer {
         message: &Message,
         request: RequestId,
         outcome: Outcome,
-    ) -> Result<(), &'static str> {
-        let platform = ActorId::new(ActorKind::Platform, *TenantId::PLATFORM.as_uuid());
-        let id = new_event_id(self.clock.as_ref()).map_err(|_| "no randomness")?;
+    ) -> Result<(), Unsent> {
+        let clock = self.clock.as_ref();
+        let id = new_event_id(clock).map_err(|_| Unsent::Internal)?;
         let draft = Draft {
             kind: "webhook.delivery",
-            actor: platform.ok().map(Actor::new),
+            actor: self.actor(),
             request,
             resource: Some(message.endpoint.to_string()),
             policy: None,
             outcome,
         };
-        let leaf = draft
-            .leaf(id, self.clock.unix_micros(), Vec::new())
-            .map_err(|_| "the event does not fit")?;
+        let leaf = draft.leaf(id, clock.unix_micros(), Vec::new());
+        let leaf = leaf.map_err(|_| Unsent::Internal)?;
         let appended = self.sequencer.append(message.tenant, id, leaf, None).await;
-        appended
-            .map(|_| ())
-            .map_err(|_| "the audit log is not available")
+        appended.map(|_| ()).map_err(|_| Unsent::Audit)
     }
 
-    fn request_id(&self) -> Result<RequestId, &'static str> {
-        let mut random = [0_u8; 10];
-        getrandom::fill(&mut random).map_err(|_| "no randomness")?;
-        Ok(RequestId::from_parts(self.clock.unix_millis(), &random))
+    async fn forget_old_secrets(&self) -> Result<(), DeliveryError> {
+        let now = i64::try_from(self.clock.unix_seconds()).unwrap_or(i64::MAX);
+        let mut tx = self.job.begin().await?;
+        tx.query(FORGET, &[&now]).await?;
+        tx.commit().await?;
+        Ok(())
     }
 }
 
@@ -389,20 +313,6 @@ fn message(row: &Row) -> Result<Message, QueryError> {
         attempts: row.try_get(3).map_err(shape)?,
         endpoint: row.try_get(4).map_err(shape)?,
         url: row.try_get(5).map_err(shape)?,
-        sealed_secret: row.try_get(6).map_err(shape)?,
+        sealed_secrets: row.try_get(6).map_err(shape)?,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_grow_and_end() {
-        assert_eq!(next_attempt(1, 100), Some(105));
-        assert_eq!(next_attempt(2, 100), Some(400));
-        assert_eq!(next_attempt(7, 100), Some(36_100));
-        assert_eq!(next_attempt(8, 100), None);
-        assert_eq!(next_attempt(0, 100), None);
-    }
 }

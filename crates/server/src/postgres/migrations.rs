@@ -19,30 +19,38 @@ struct Migration {
     lookups: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    name: "0001_platform",
-    sql: include_str!("../../migrations/0001_platform.sql"),
-    protects: &[
-        "app.tenants",
-        "app.api_keys",
-        "app.provider_credentials",
-        "app.pii_policies",
-        "app.webhook_endpoints",
-        "app.webhook_outbox",
-        "app.audit_logs",
-        "app.audit_staged",
-        "app.audit_leaves",
-        "app.audit_payloads",
-        "app.audit_checkpoints",
-        "app.platform_keys",
-        "app.generations",
-        "app.tenant_keks",
-        "app.tenant_deks",
-        "app.key_rotations",
-        "app.key_schedules",
-    ],
-    lookups: include_str!("../../migrations/0001_lookups.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "0001_platform",
+        sql: include_str!("../../migrations/0001_platform.sql"),
+        protects: &[
+            "app.tenants",
+            "app.api_keys",
+            "app.provider_credentials",
+            "app.pii_policies",
+            "app.webhook_endpoints",
+            "app.webhook_outbox",
+            "app.audit_logs",
+            "app.audit_staged",
+            "app.audit_leaves",
+            "app.audit_payloads",
+            "app.audit_checkpoints",
+            "app.platform_keys",
+            "app.generations",
+            "app.tenant_keks",
+            "app.tenant_deks",
+            "app.key_rotations",
+            "app.key_schedules",
+        ],
+        lookups: include_str!("../../migrations/0001_lookups.sql"),
+    },
+    Migration {
+        name: "0002_webhooks",
+        sql: include_str!("../../migrations/0002_webhooks.sql"),
+        protects: &["app.webhook_old_secrets", "app.webhook_attempts"],
+        lookups: "",
+    },
+];
 
 /// A connection of the database's owner: a superuser, or a role that may create roles.
 pub struct Owner {

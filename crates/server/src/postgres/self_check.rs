@@ -61,7 +61,8 @@ const SETTINGS: &[(&str, &str)] = &[
     (
         "select t.name, 'lacks an enabled trigger that refuses a destroyed key' \
          from (values ('app.tenant_deks'), ('app.provider_credentials'), \
-         ('app.webhook_endpoints'), ('app.platform_keys')) as t (name) \
+         ('app.webhook_endpoints'), ('app.webhook_old_secrets'), ('app.platform_keys')) \
+         as t (name) \
          where not exists (select from pg_catalog.pg_trigger g \
          where g.tgrelid = t.name::pg_catalog.regclass and g.tgname = 'under_a_live_kek' \
          and g.tgenabled = 'O')",

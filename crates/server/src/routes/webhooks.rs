@@ -1,5 +1,8 @@
 //! Webhook endpoints, and the outbox that their messages wait in.
 
+pub mod deliveries;
+pub mod secret;
+
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -104,8 +107,8 @@ async fn check_count(tx: &mut TenantTx) -> Result<(), Problem> {
 /// # Errors
 /// A problem.
 pub async fn list(tenant: TenantContext) -> Result<Response, Problem> {
-    const LIST: &str =
-        "select id, url, created_at, disabled_at from app.webhook_endpoints order by created_at";
+    const LIST: &str = "select id, url, created_at, disabled_at, disabled_reason, first_failure_at \
+         from app.webhook_endpoints order by created_at, id";
     let mut tx = tenant.begin(Access::Read).await?;
     let rows = tx.query(LIST, &[]).await?;
     tx.rollback().await;
@@ -116,41 +119,65 @@ pub async fn list(tenant: TenantContext) -> Result<Response, Problem> {
             "url": column::<String>(row, 1)?,
             "created_at": column::<i64>(row, 2)?,
             "disabled_at": column::<Option<i64>>(row, 3)?,
+            "disabled_reason": column::<Option<String>>(row, 4)?,
+            "failing_since": column::<Option<i64>>(row, 5)?,
         }));
     }
     Ok(axum::Json(json!({ "data": endpoints })).into_response())
 }
 
-/// Lists an endpoint's messages and how far each has come.
+/// Stops an endpoint: messages for it wait.
 ///
 /// # Errors
 /// `not-found` for another tenant's endpoint as for none.
-pub async fn deliveries(
+pub async fn disable(
+    State(app): State<Arc<App>>,
+    RequestHandle(request): RequestHandle,
+    caller: Caller,
     tenant: TenantContext,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
-    const KNOWN: &str = "select from app.webhook_endpoints where id = $1";
-    const LIST: &str = "select id, attempts, next_attempt_at, delivered_at, last_status \
-         from app.webhook_outbox where endpoint_id = $1 order by id desc limit 100";
-    let id: Uuid = id.parse().map_err(|_| not_found())?;
-    let mut tx = tenant.begin(Access::Read).await?;
-    let known = !tx.query(KNOWN, &[&id]).await?.is_empty();
-    let rows = tx.query(LIST, &[&id]).await?;
-    tx.rollback().await;
-    if !known {
+    const DISABLE: &str = "update app.webhook_endpoints \
+         set disabled_at = coalesce(disabled_at, $2), \
+         disabled_reason = coalesce(disabled_reason, 'tenant') where id = $1 returning id";
+    let id = parse(&id)?;
+    let now = seconds(app.clock.unix_seconds());
+    let mut tx = tenant.begin(Access::Write).await?;
+    if tx.query(DISABLE, &[&id, &now]).await?.is_empty() {
+        tx.rollback().await;
         return Err(not_found());
     }
-    let mut messages = Vec::with_capacity(rows.len());
-    for row in &rows {
-        messages.push(json!({
-            "id": column::<Uuid>(row, 0)?.to_string(),
-            "attempts": column::<i32>(row, 1)?,
-            "next_attempt_at": column::<Option<i64>>(row, 2)?,
-            "delivered_at": column::<Option<i64>>(row, 3)?,
-            "last_status": column::<Option<i32>>(row, 4)?,
-        }));
+    let resource = Some(format!("webhook/{id}"));
+    commit_recorded(&app, &request, &caller, tx, "webhook.disable", resource).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+/// Has an endpoint called again, whoever stopped it, with what waited for it.
+///
+/// # Errors
+/// `not-found` for another tenant's endpoint as for none.
+pub async fn enable(
+    State(app): State<Arc<App>>,
+    RequestHandle(request): RequestHandle,
+    caller: Caller,
+    tenant: TenantContext,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    const ENABLE: &str = "update app.webhook_endpoints set disabled_at = null, \
+         disabled_reason = null, first_failure_at = null where id = $1 returning id";
+    let id = parse(&id)?;
+    let mut tx = tenant.begin(Access::Write).await?;
+    if tx.query(ENABLE, &[&id]).await?.is_empty() {
+        tx.rollback().await;
+        return Err(not_found());
     }
-    Ok(axum::Json(json!({ "data": messages })).into_response())
+    let resource = Some(format!("webhook/{id}"));
+    commit_recorded(&app, &request, &caller, tx, "webhook.enable", resource).await?;
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+fn parse(id: &str) -> Result<Uuid, Problem> {
+    id.parse().map_err(|_| not_found())
 }
 
 /// Puts a message for each of the tenant's endpoints into the outbox, in the transaction that

@@ -16,6 +16,7 @@ const READABLE: &[&str] = &[
     "pii_policies",
     "webhook_endpoints",
     "webhook_outbox",
+    "webhook_attempts",
     "audit_logs",
     "audit_leaves",
     "audit_payloads",

@@ -32,3 +32,4 @@ mod shutdown;
 mod stored_keys;
 mod unauthorised_coverage;
 mod webhook_delivery;
+mod webhook_operations;

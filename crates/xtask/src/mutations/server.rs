@@ -4,6 +4,62 @@ use super::Mutation;
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
+        name: "webhook-gone-kept",
+        file: "crates/server/src/jobs/delivery/settle.rs",
+        find: "return self.disable(tx, message, \"gone\", now).await;",
+        replace: "return Ok(());",
+        test: "-p strongroom-server --test platform an_endpoint_that_is_gone",
+    },
+    Mutation {
+        name: "webhook-never-given-up",
+        file: "crates/server/src/jobs/delivery/settle.rs",
+        find: "now.saturating_sub(since) >= FAILING",
+        replace: "now.saturating_sub(since) >= FAILING * 2",
+        test: "-p strongroom-server --test platform five_days_without_a_delivery",
+    },
+    Mutation {
+        name: "webhook-failures-never-forgotten",
+        file: "crates/server/src/jobs/delivery/settle.rs",
+        find: "            tx.query(HEALTHY, &[tenant.as_uuid(), &endpoint]).await?;\n",
+        replace: "",
+        test: "-p strongroom-server --test platform five_days_without_a_delivery",
+    },
+    Mutation {
+        name: "webhook-old-secret-for-ever",
+        file: "crates/server/src/jobs/delivery.rs",
+        find: "and s.expires_at > $1 \\",
+        replace: "and s.expires_at > 0 \\",
+        test: "-p strongroom-server --test platform a_replaced_secret_signs_until",
+    },
+    Mutation {
+        name: "webhook-follows-redirects",
+        file: "crates/server/src/jobs/delivery/attempt.rs",
+        find: "redirect::Policy::none()",
+        replace: "redirect::Policy::limited(3)",
+        test: "-p strongroom-server --test platform a_tenant_sees_each_attempt",
+    },
+    Mutation {
+        name: "webhook-resent-under-way",
+        file: "crates/server/src/routes/webhooks/deliveries.rs",
+        find: "Some(row) if column::<bool>(row, 0)? =>",
+        replace: "Some(row) if column::<bool>(row, 0)? && false =>",
+        test: "-p strongroom-server --test platform a_tenant_sees_each_attempt",
+    },
+    Mutation {
+        name: "webhook-deaf-to-retry-after",
+        file: "crates/server/src/jobs/delivery/schedule.rs",
+        find: "Some(asked) => asked.clamp(pause, 2 * pause).max(pause + spread),",
+        replace: "Some(_) => pause + spread,",
+        test: "-p strongroom-server what_a_subscriber_asks_for",
+    },
+    Mutation {
+        name: "webhook-old-secrets-left-behind",
+        file: "crates/server/src/keystore/rotations/batches.rs",
+        find: "store: \"update app.webhook_old_secrets set sealed = $3, kek = $4, kek_version = $5 \\",
+        replace: "store: \"update app.webhook_old_secrets set kek = $4, kek_version = $5, sealed = sealed || $3 \\",
+        test: "-p strongroom-server --test platform old_secrets_sign_over",
+    },
+    Mutation {
         name: "claim-any-backend",
         file: "crates/rls/src/install.sql",
         find: "elsif pid <> pg_backend_pid() then",

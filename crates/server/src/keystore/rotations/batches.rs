@@ -42,6 +42,8 @@ const LEFT: &str = "select exists (select from app.tenant_keks k \
        and d.kek = k.name and d.kek_version = k.version) \
      or exists (select from app.webhook_endpoints d where d.tenant_id = k.tenant_id \
        and d.kek = k.name and d.kek_version = k.version) \
+     or exists (select from app.webhook_old_secrets d where d.tenant_id = k.tenant_id \
+       and d.kek = k.name and d.kek_version = k.version) \
      or exists (select from app.platform_keys d where d.tenant_id = k.tenant_id \
        and d.kek = k.name and d.kek_version = k.version)))";
 
@@ -55,6 +57,8 @@ const COUNT: &str = "update app.key_rotations set rows_total = rows_done + ( \
        union all select tenant_id, kek, kek_version from app.provider_credentials \
          where tenant_id = $1 \
        union all select tenant_id, kek, kek_version from app.webhook_endpoints \
+         where tenant_id = $1 \
+       union all select tenant_id, kek, kek_version from app.webhook_old_secrets \
          where tenant_id = $1 \
        union all select tenant_id, kek, kek_version from app.platform_keys where tenant_id = $1) d \
      on d.kek = k.name and d.kek_version = k.version \
@@ -81,7 +85,7 @@ struct Column {
     context: fn(&str) -> Option<Result<EncryptionContext, ContextError>>,
 }
 
-const COLUMNS: [Column; 3] = [
+const COLUMNS: [Column; 4] = [
     Column {
         take: "select d.name, d.sealed, d.kek from app.tenant_keks k \
                join app.provider_credentials d on d.tenant_id = k.tenant_id \
@@ -101,6 +105,19 @@ const COLUMNS: [Column; 3] = [
         store: "update app.webhook_endpoints set sealed_secret = $3, kek = $4, kek_version = $5 \
                 where tenant_id = $1 and id::text = $2",
         context: |id| Some(secret_context(id.parse().unwrap_or_default())),
+    },
+    Column {
+        take: "select d.endpoint_id || '/' || d.id, d.sealed, d.kek from app.tenant_keks k \
+               join app.webhook_old_secrets d on d.tenant_id = k.tenant_id \
+               and d.kek = k.name and d.kek_version = k.version \
+               where k.tenant_id = $1 and k.state = 'decrypt-only' \
+               limit 100 for no key update of d skip locked",
+        store: "update app.webhook_old_secrets set sealed = $3, kek = $4, kek_version = $5 \
+                where tenant_id = $1 and endpoint_id || '/' || id = $2",
+        context: |key| {
+            let endpoint = key.split_once('/').and_then(|(id, _)| id.parse().ok());
+            Some(secret_context(endpoint.unwrap_or_default()))
+        },
     },
     Column {
         take: "select d.purpose || '/' || d.kid, d.sealed, d.kek from app.tenant_keks k \
