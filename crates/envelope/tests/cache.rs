@@ -299,6 +299,29 @@ fn a_purge_overtakes_the_second_look_too() {
     assert_eq!(block_on(opening).err(), Some(CacheError::Purged));
 }
 
+/// Whoever took a generation before the purge loads nothing: else somebody of the new generation,
+/// who waits for the same key, would be handed theirs.
+#[test]
+fn who_comes_late_is_not_asked_for_keys() {
+    let cache = KeyCache::new(CacheLimits::default());
+    let (tenant, id) = (tenant(1), DekId::from_bytes([1; 16]));
+    let late = cache.generation(&tenant);
+    cache.purge(&tenant);
+    let asked = std::cell::Cell::new(0);
+    let load = || async {
+        asked.set(asked.get() + 1);
+        let dek = Dek::from_bytes(&[1; 32]);
+        Ok::<_, OpenError>(DataKey::detached(&dek, &tenant, id))
+    };
+    let now = Instant::now();
+    let refused = block_on(cache.detached_key(&id, &late, now, load));
+    assert_eq!(refused.map(drop), Err(CacheError::Purged));
+    assert_eq!(asked.get(), 0);
+    let present = cache.generation(&tenant);
+    block_on(cache.detached_key(&id, &present, now, load)).unwrap();
+    assert_eq!(asked.get(), 1);
+}
+
 /// A load that fails as its keys are taken away says so.
 #[test]
 fn a_failure_after_a_purge_is_a_purge() {

@@ -57,7 +57,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         file: "crates/envelope/src/kek.rs",
         find: "                &created_at.to_be_bytes(),\n",
         replace: "                &created_at.to_be_bytes()[..0],\n",
-        test: "-p strongroom-envelope --test tenant_keys a_record_that_holds_another_key",
+        test: "-p strongroom-envelope --test vectors key_records",
     },
     Mutation {
         name: "rewrapped-for-records",
@@ -344,7 +344,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         file: "crates/envelope/src/cache.rs",
         find: "if state.generation(&seen.tenant) != seen.number {",
         replace: "if false {",
-        test: "-p strongroom-envelope --test cache keys_from_before_a_purge_fill_nothing_after_it",
+        test: "-p strongroom-envelope --test cache who_comes_late_is_not_asked_for_keys",
     },
     Mutation {
         name: "cache-hands-out-what-a-purge-overtook",
