@@ -3,7 +3,7 @@
 //! Digits are mapped by arithmetic and not by table: the secret part of a key goes through here,
 //! and a table's cache lines would tell of it.
 
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 const BASE: u64 = 62;
 
@@ -41,24 +41,31 @@ pub(crate) fn encode_secret(secret: &[u8; 32]) -> Zeroizing<[u8; SECRET_DIGITS]>
     text
 }
 
+/// 2^256 - 1, the largest secret.
+const LARGEST: &[u8; SECRET_DIGITS] = b"yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp1";
+
 /// Whether 43 digits stand for a number below 2^256, as every secret does.
+///
+/// The alphabet is in ASCII order, so that texts of one width are subtracted as they stand: what
+/// is left to borrow at the end is larger than the largest.
 pub(crate) fn is_secret(text: &[u8]) -> bool {
-    let mut limbs = [0_u64; 8];
     let mut bad = i32::from(text.len() != SECRET_DIGITS);
     let mut overflow = 0;
-    for &char in text.iter().take(SECRET_DIGITS) {
-        let digit = char_to_digit(char);
-        bad |= digit >> 8;
-        let mut carry = u64::from(digit.unsigned_abs());
-        for limb in limbs.iter_mut().rev() {
-            let value = *limb * BASE + carry;
-            *limb = value & 0xffff_ffff;
-            carry = value >> 32;
-        }
-        overflow |= carry;
+    for (&char, &largest) in text.iter().zip(LARGEST).rev() {
+        bad |= char_to_digit(char) >> 8;
+        overflow = (i32::from(largest) - i32::from(char) + overflow) >> 8;
     }
-    limbs.zeroize();
     bad == 0 && overflow == 0
+}
+
+/// Writes a checksum in its 6 digits.
+pub(crate) fn encode_checksum(mut value: u32) -> [u8; 6] {
+    let mut text = [0; 6];
+    for place in text.iter_mut().rev() {
+        *place = digit_to_char(u128::from(value % 62));
+        value /= 62;
+    }
+    text
 }
 
 /// Whether every character is of the alphabet.
@@ -95,8 +102,7 @@ mod tests {
     use super::*;
 
     const ALPHABET: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    /// 2^256 - 1 and 2^256.
-    const LARGEST: &[u8] = b"yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp1";
+    /// 2^256.
     const ONE_MORE: &[u8] = b"yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp2";
 
     #[test]
@@ -137,6 +143,13 @@ mod tests {
             bytes[28..].copy_from_slice(&value.to_be_bytes());
             let narrow: [u8; 6] = encode_number(value.into());
             prop_assert_eq!(&encode_secret(&bytes)[37..], narrow.as_slice());
+            prop_assert_eq!(encode_checksum(value), narrow);
+        }
+
+        #[test]
+        fn texts_above_the_largest_are_refused(text in "[y-z][0-9A-Za-z]{42}") {
+            let below = text.as_bytes() <= LARGEST.as_slice();
+            prop_assert_eq!(is_secret(text.as_bytes()), below);
         }
 
         #[test]

@@ -183,7 +183,7 @@ impl fmt::Debug for ApiKey {
 
 /// The checksum of what stands before it (`docs/spec/api-key.md`, section 2).
 fn checksum(covered: &str) -> [u8; CHECKSUM_DIGITS] {
-    base62::encode_number(crc32fast::hash(covered.as_bytes()).into())
+    base62::encode_checksum(crc32fast::hash(covered.as_bytes()))
 }
 
 #[cfg(test)]
