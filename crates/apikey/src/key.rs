@@ -156,10 +156,10 @@ impl ApiKey {
         self.text.expose_secret()
     }
 
-    /// What a server stores of the key.
+    /// What a server that has no [`Hasher`](crate::Hasher) stores of the key: its SHA-256.
     #[must_use]
     pub fn hash(&self) -> HashedKey {
-        HashedKey::of(self)
+        HashedKey::sha256(self.expose())
     }
 }
 

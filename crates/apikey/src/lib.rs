@@ -25,12 +25,35 @@
 #![forbid(unsafe_code)]
 
 mod base62;
+mod feed;
+mod gate;
+mod grant;
 mod hash;
 mod key;
+mod last_used;
 mod name;
+mod network;
+mod pepper;
+mod presented;
+mod recent;
 mod record;
+mod rotation;
+mod shown;
+mod store;
 
+pub use feed::{LEASE, Question, RevocationFeed, Sequence, TableFeed, revoked_everywhere_at};
+pub use gate::{Accepted, CACHE_LIFE, Candidate, Found, KeyGate, Ticket, WithoutLease};
+pub use grant::{Grant, IssueError};
 pub use hash::{HashedKey, Scheme, StoredHashError};
 pub use key::{ApiKey, PATTERN, RandomnessError, TEST_KEY};
+pub use last_used::{BatchFull, LastUsed};
 pub use name::{Environment, KeyId, ParseError, Prefix};
-pub use record::{IssueError, KeyError, KeyRecord, VerifiedKey, reject_unknown};
+pub use network::{Network, NetworkError, NetworkList, Networks};
+pub use pepper::{Hasher, Pepper, PepperError, PepperId};
+pub use presented::{Place, PresentationError, Presented};
+pub use record::{KeyError, KeyRecord, VerifiedKey, Visit, reject_unknown};
+pub use rotation::{
+    MAX_ROTATION_OVERLAP, ROTATION_OVERLAP, Retirement, Rotated, Rotation, RotationError, Standing,
+};
+pub use shown::Shown;
+pub use store::{KeyStore, StoreFuture, StoreUnavailable};
