@@ -210,6 +210,19 @@ mod tests {
     }
 
     #[test]
+    fn changes_are_applied_before_the_lease_is_moved() {
+        let clock = AtomicU64::new(1000);
+        let feed = feed(&clock);
+        // Whoever looks while the changes are applied holds no lease yet.
+        let changed = std::iter::once_with(|| {
+            assert_eq!(feed.lease_end(), Duration::ZERO);
+            tenant()
+        });
+        feed.answer(feed.ask(), 1, changed);
+        assert!(feed.lease_end() > Duration::ZERO);
+    }
+
+    #[test]
     fn an_answer_that_was_overtaken_shortens_nothing() {
         let clock = AtomicU64::new(1000);
         let feed = feed(&clock);

@@ -24,6 +24,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(any(feature = "legacy", feature = "password"))]
+mod argon;
 mod base62;
 mod feed;
 mod gate;
@@ -31,8 +33,12 @@ mod grant;
 mod hash;
 mod key;
 mod last_used;
+#[cfg(feature = "legacy")]
+mod legacy;
 mod name;
 mod network;
+#[cfg(feature = "password")]
+mod password;
 mod pepper;
 mod presented;
 mod recent;
@@ -41,14 +47,20 @@ mod rotation;
 mod shown;
 mod store;
 
+#[cfg(any(feature = "legacy", feature = "password"))]
+pub use argon::{Cost, StoredArgonError};
 pub use feed::{LEASE, Question, RevocationFeed, Sequence, TableFeed, revoked_everywhere_at};
 pub use gate::{Accepted, CACHE_LIFE, Candidate, Found, KeyGate, Ticket, WithoutLease};
 pub use grant::{Grant, IssueError};
 pub use hash::{HashedKey, Scheme, StoredHashError};
 pub use key::{ApiKey, PATTERN, RandomnessError, TEST_KEY};
 pub use last_used::{BatchFull, LastUsed};
+#[cfg(feature = "legacy")]
+pub use legacy::{LegacyHash, LegacyHashError, LegacyKey, LegacyKeyError, LegacyRecord};
 pub use name::{Environment, KeyId, ParseError, Prefix};
 pub use network::{Network, NetworkError, NetworkList, Networks};
+#[cfg(feature = "password")]
+pub use password::{PasswordError, PasswordHasher};
 pub use pepper::{Hasher, Pepper, PepperError, PepperId};
 pub use presented::{Place, PresentationError, Presented};
 pub use record::{KeyError, KeyRecord, VerifiedKey, Visit, reject_unknown};
