@@ -162,9 +162,10 @@ impl LegacyHash {
                 if text.len() >= BCRYPT_BYTES {
                     return Ok(false);
                 }
-                let mut ended = Zeroizing::new(Vec::with_capacity(BCRYPT_BYTES));
+                let mut ended = Zeroizing::new(Vec::with_capacity(text.len() + 1));
                 ended.extend_from_slice(text);
                 ended.push(0);
+                ended.truncate(BCRYPT_BYTES);
                 let made = Zeroizing::new(bcrypt::bcrypt(*cost, *salt, &ended));
                 let made = made.get(..hash.len()).unwrap_or_default();
                 Ok(made.ct_eq(hash).into())

@@ -305,9 +305,9 @@ fn a_key_is_hashed_anew_at_its_next_use() {
         let verified = row.authenticate_visit(&key(1), &rotated, &VISIT).unwrap();
         let rehashed = verified.rehashed().unwrap();
         assert_eq!(rehashed.pepper(), Some(PepperId(2)));
-        let mut stored = row.clone();
-        stored.hash = HashedKeyOf(rehashed).again();
-        let again = stored
+        let mut renewed = row.clone();
+        renewed.hash = stored(rehashed);
+        let again = renewed
             .authenticate_visit(&key(1), &rotated, &VISIT)
             .unwrap();
         assert!(again.rehashed().is_none());
