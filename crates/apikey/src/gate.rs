@@ -139,9 +139,9 @@ impl KeyGate {
     /// What is known of an id.
     pub fn find(&self, id: &KeyId, feed: &dyn RevocationFeed) -> Found {
         if let Some(candidate) = locked(self.shard(id)).get(id) {
-            return Found::Record(candidate.clone());
+            return Found::Record(candidate);
         }
-        let since = locked(&self.unknown).get(id).copied();
+        let since = locked(&self.unknown).get(id);
         match since {
             Some(since) if feed.clock().saturating_sub(since) < UNKNOWN_LIFE => Found::Unknown,
             _ => Found::Nothing,

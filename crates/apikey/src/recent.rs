@@ -11,7 +11,7 @@ pub(crate) struct Recent<K, V> {
     half: usize,
 }
 
-impl<K: Eq + Hash + Clone, V> Recent<K, V> {
+impl<K: Eq + Hash, V: Clone> Recent<K, V> {
     /// At most `capacity` entries.
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
@@ -21,12 +21,13 @@ impl<K: Eq + Hash + Clone, V> Recent<K, V> {
         }
     }
 
-    pub(crate) fn get(&mut self, key: &K) -> Option<&V> {
-        if !self.young.contains_key(key) {
-            let (key, value) = self.old.remove_entry(key)?;
-            self.insert(key, value);
+    pub(crate) fn get(&mut self, key: &K) -> Option<V> {
+        if let Some(value) = self.young.get(key) {
+            return Some(value.clone());
         }
-        self.young.get(key)
+        let (key, value) = self.old.remove_entry(key)?;
+        self.insert(key, value.clone());
+        Some(value)
     }
 
     pub(crate) fn insert(&mut self, key: K, value: V) {
@@ -72,7 +73,7 @@ mod tests {
                         prop_assert_eq!(recent.get(&key).is_some(), capacity >= 2);
                     }
                     1 => {
-                        let found = recent.get(&key).copied();
+                        let found = recent.get(&key);
                         prop_assert!(found.is_none() || found == all.get(&key).copied());
                     }
                     _ => {

@@ -1,5 +1,4 @@
 //! Hashes of other systems, and passwords.
-#![cfg(all(feature = "legacy", feature = "password"))]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
