@@ -46,16 +46,29 @@ const LARGEST: &[u8; SECRET_DIGITS] = b"yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8
 
 /// Whether 43 digits stand for a number below 2^256, as every secret does.
 ///
-/// The alphabet is in ASCII order, so that texts of one width are subtracted as they stand: what
-/// is left to borrow at the end is larger than the largest.
+/// The alphabet is in ASCII order, so that texts of one width are subtracted as they stand, eight
+/// digits at a time: what is left to borrow at the end is larger than the largest.
 pub(crate) fn is_secret(text: &[u8]) -> bool {
-    let mut bad = i32::from(text.len() != SECRET_DIGITS);
-    let mut overflow = 0;
-    for (&char, &largest) in text.iter().zip(LARGEST).rev() {
-        bad |= char_to_digit(char) >> 8;
-        overflow = (i32::from(largest) - i32::from(char) + overflow) >> 8;
+    let Ok(text) = <&[u8; SECRET_DIGITS]>::try_from(text) else {
+        return false;
+    };
+    let bad = u8::from(!is_base62(text));
+    let mut overflow = false;
+    for (largest, chars) in in_words(LARGEST).zip(in_words(text)) {
+        let (rest, borrowed) = largest.overflowing_sub(chars);
+        overflow = borrowed | rest.overflowing_sub(u64::from(overflow)).1;
     }
+    let overflow = u64::from(overflow);
     bad == 0 && overflow == 0
+}
+
+/// A text as big-endian words, the last of them first.
+fn in_words(text: &[u8; SECRET_DIGITS]) -> impl Iterator<Item = u64> {
+    text.rchunks(8).map(|chunk| {
+        chunk
+            .iter()
+            .fold(0, |word, byte| word << 8 | u64::from(*byte))
+    })
 }
 
 /// Writes a checksum in its 6 digits.
@@ -70,7 +83,7 @@ pub(crate) fn encode_checksum(mut value: u32) -> [u8; 6] {
 
 /// Whether every character is of the alphabet.
 pub(crate) fn is_base62(text: &[u8]) -> bool {
-    text.iter().all(u8::is_ascii_alphanumeric)
+    text.iter().fold(true, |all, char| all & is_digit(*char))
 }
 
 /// A digit below 62 as its character, without a branch: `'A'` is 7 past what follows `'9'`, and
@@ -82,17 +95,10 @@ fn digit_to_char(digit: u128) -> u8 {
     (0x30 + digit + letter + lower) as u8
 }
 
-/// A character's digit, or -1, without a branch.
-fn char_to_digit(char: u8) -> i32 {
-    let char = i32::from(char);
-    // All ones between the bounds, zero outside.
-    let within =
-        |low: u8, high: u8| ((i32::from(low) - 1 - char) & (char - i32::from(high) - 1)) >> 8;
-    let mut digit = -1;
-    digit += within(b'0', b'9') & (char - i32::from(b'0') + 1);
-    digit += within(b'A', b'Z') & (char - i32::from(b'A') + 10 + 1);
-    digit += within(b'a', b'z') & (char - i32::from(b'a') + 36 + 1);
-    digit
+/// Whether a character is of the alphabet, without a branch, so that many are looked at together.
+const fn is_digit(char: u8) -> bool {
+    let is_letter = (char | 0x20).wrapping_sub(b'a') < 26;
+    is_letter | (char.wrapping_sub(b'0') < 10)
 }
 
 #[cfg(test)]
@@ -111,9 +117,7 @@ mod tests {
             assert_eq!(digit_to_char(digit), *char);
         }
         for char in u8::MIN..=u8::MAX {
-            let position = ALPHABET.iter().position(|known| *known == char);
-            let expected = position.map_or(-1, |digit| i32::try_from(digit).unwrap());
-            assert_eq!(char_to_digit(char), expected);
+            assert_eq!(is_digit(char), ALPHABET.contains(&char));
         }
     }
 

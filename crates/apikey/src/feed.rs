@@ -40,7 +40,8 @@ pub trait RevocationFeed: Send + Sync {
     /// The first moment on that clock at which the lease no longer holds.
     fn lease_end(&self) -> Duration;
 
-    /// The last number that was given to a change.
+    /// The last number that was given to a change. It is told before the lease is moved: who sees
+    /// the lease that came with a change sees its number.
     fn position(&self) -> Sequence;
 
     /// The number of a tenant's last change; the lowest one when there was none.
@@ -79,6 +80,8 @@ pub struct TableFeed<C> {
     clock: C,
     /// The lease's end on the clock, in nanoseconds.
     end: AtomicU64,
+    /// The last number, for those who only want to know that nothing changed.
+    last: AtomicU64,
     known: RwLock<Known>,
 }
 
@@ -105,6 +108,7 @@ impl<C: Fn() -> Duration + Send + Sync> TableFeed<C> {
         Self {
             clock,
             end: AtomicU64::new(0),
+            last: AtomicU64::new(0),
             known: RwLock::default(),
         }
     }
@@ -144,6 +148,7 @@ impl<C: Fn() -> Duration + Send + Sync> TableFeed<C> {
                 known.through = through;
             }
             known.through = known.through.max(through);
+            self.last.store(known.last.0, Ordering::Release);
         }
         // Changes were applied before: whoever sees this lease sees them.
         let end = question.sent.saturating_add(LEASE);
@@ -169,8 +174,7 @@ impl<C: Fn() -> Duration + Send + Sync> RevocationFeed for TableFeed<C> {
     }
 
     fn position(&self) -> Sequence {
-        let known = self.known.read().unwrap_or_else(PoisonError::into_inner);
-        known.last
+        Sequence(self.last.load(Ordering::Acquire))
     }
 
     fn changed(&self, tenant: &TenantId) -> Sequence {

@@ -1,5 +1,6 @@
 //! The gate: records kept for five minutes, revocations effective at once.
 
+use std::hash::{BuildHasherDefault, Hasher as StdHasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -59,22 +60,35 @@ pub enum WithoutLease {
 pub struct KeyGate {
     hasher: Hasher,
     without_lease: WithoutLease,
-    records: [Mutex<Recent<KeyId, Candidate>>; SHARDS],
+    records: [Mutex<Records>; SHARDS],
     /// Ids without a record, and since when.
     unknown: Mutex<Recent<KeyId, Duration>>,
     /// How many keys were created on this node.
     created: AtomicU64,
 }
 
+type Records = Recent<KeyId, Arc<Read>, BuildHasherDefault<IdHasher>>;
+
+/// Spreads ids that have a record. They are random, and nobody chooses them: those that somebody
+/// made up are in `unknown`, under a keyed hash.
+#[derive(Default)]
+struct IdHasher(u64);
+
 /// A record that a key may be checked against, if it is still current.
 #[derive(Clone, Debug)]
 pub struct Candidate {
-    record: Arc<KeyRecord>,
+    read: Arc<Read>,
+    was_kept: bool,
+}
+
+/// What was read.
+#[derive(Debug)]
+struct Read {
+    record: KeyRecord,
     /// The clock before the row was asked for.
     asked: Duration,
     /// The feed's position before the row was asked for.
     position: Sequence,
-    was_kept: bool,
 }
 
 /// The right to say what was read: made before the row is asked for.
@@ -138,8 +152,10 @@ impl KeyGate {
 
     /// What is known of an id.
     pub fn find(&self, id: &KeyId, feed: &dyn RevocationFeed) -> Found {
-        if let Some(candidate) = locked(self.shard(id)).get(id) {
-            return Found::Record(candidate);
+        let kept = locked(self.shard(id)).get(id);
+        if let Some(read) = kept {
+            let was_kept = true;
+            return Found::Record(Candidate { read, was_kept });
         }
         let since = locked(&self.unknown).get(id);
         match since {
@@ -180,17 +196,14 @@ impl KeyGate {
         if record.id != ticket.id {
             return Err(KeyError::Unavailable);
         }
-        let candidate = Candidate {
-            record: Arc::new(record),
+        let read = Arc::new(Read {
+            record,
             asked: ticket.asked,
             position: ticket.position,
-            was_kept: true,
-        };
-        locked(self.shard(&ticket.id)).insert(ticket.id, candidate.clone());
-        Ok(Candidate {
-            was_kept: false,
-            ..candidate
-        })
+        });
+        locked(self.shard(&ticket.id)).insert(ticket.id, Arc::clone(&read));
+        let was_kept = false;
+        Ok(Candidate { read, was_kept })
     }
 
     /// Checks a key against a record, and accepts it at one instant that comes after all look-ups.
@@ -201,7 +214,7 @@ impl KeyGate {
         visit: &Visit,
         feed: &dyn RevocationFeed,
     ) -> Accepted {
-        let record = &candidate.record;
+        let record = &candidate.read.record;
         let checked = record.authenticate_visit(presented, &self.hasher, visit);
         if !self.is_current(candidate, feed) {
             return Accepted::Outdated;
@@ -236,26 +249,46 @@ impl KeyGate {
     /// acceptance is read last.
     fn is_current(&self, candidate: &Candidate, feed: &dyn RevocationFeed) -> bool {
         let lease_end = feed.lease_end();
-        let changed = feed.changed(&candidate.record.tenant);
+        let is_unchanged = Self::is_unchanged(&candidate.read, feed);
         let accepted_at = feed.clock();
-        let age = accepted_at.saturating_sub(candidate.asked);
+        let age = accepted_at.saturating_sub(candidate.read.asked);
         let is_leased = accepted_at < lease_end;
         if candidate.was_kept {
-            return is_leased && changed <= candidate.position && age < CACHE_LIFE;
+            return is_leased && is_unchanged && age < CACHE_LIFE;
         }
         // What was just read is good for as long as a lease that was asked for with it.
         age < LEASE && (is_leased || self.without_lease == WithoutLease::AskStore)
     }
 
-    fn shard(&self, id: &KeyId) -> &Mutex<Recent<KeyId, Candidate>> {
-        let sum = id.as_str().bytes().fold(0_usize, |sum, byte| {
-            sum.wrapping_mul(31).wrapping_add(byte.into())
-        });
+    /// Nobody has changed, as is nearly always so, or at least this tenant has not.
+    fn is_unchanged(read: &Read, feed: &dyn RevocationFeed) -> bool {
+        feed.position() <= read.position || feed.changed(&read.record.tenant) <= read.position
+    }
+
+    fn shard(&self, id: &KeyId) -> &Mutex<Records> {
         let [first, rest @ ..] = &self.records;
-        match sum % SHARDS {
+        let [.., last] = id.as_bytes();
+        match usize::from(*last) % SHARDS {
             0 => first,
             other => rest.get(other - 1).unwrap_or(first),
         }
+    }
+}
+
+impl StdHasher for IdHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let word = chunk
+                .iter()
+                .fold(0, |word, byte| word << 8 | u64::from(*byte));
+            // The odd part of 2^64 over the golden ratio, and the high bits brought down.
+            self.0 = (self.0 ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            self.0 ^= self.0 >> 32;
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
     }
 }
 

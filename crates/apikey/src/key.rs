@@ -104,11 +104,13 @@ impl ApiKey {
         if !(MIN_BYTES..=MAX_BYTES).contains(&text.len()) {
             return Err(ParseError::Length);
         }
-        let mut parts = text.splitn(4, '_');
-        let prefix = parts.next().ok_or(ParseError::Prefix)?.parse()?;
-        let environment = parts.next().ok_or(ParseError::Environment)?.parse()?;
-        let id = parts.next().ok_or(ParseError::Id)?.parse()?;
-        let tail = parts.next().ok_or(ParseError::Length)?;
+        let (prefix, rest) = part(text);
+        let prefix = prefix.parse()?;
+        let (environment, rest) = part(rest.ok_or(ParseError::Environment)?);
+        let environment = environment.parse()?;
+        let (id, rest) = part(rest.ok_or(ParseError::Id)?);
+        let id = id.parse()?;
+        let tail = rest.ok_or(ParseError::Length)?;
         if tail.len() != TAIL_BYTES {
             return Err(ParseError::Length);
         }
@@ -178,6 +180,16 @@ impl fmt::Debug for ApiKey {
             "ApiKey({}_{}_{})",
             self.prefix, self.environment, self.id
         )
+    }
+}
+
+/// What stands before the next `_`, and what behind it. The parts are too short for `str::split`
+/// to be worth its start.
+fn part(text: &str) -> (&str, Option<&str>) {
+    let end = text.bytes().position(|byte| byte == b'_');
+    match end.and_then(|end| text.split_at_checked(end)) {
+        None => (text, None),
+        Some((part, rest)) => (part, rest.strip_prefix('_')),
     }
 }
 

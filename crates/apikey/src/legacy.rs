@@ -12,7 +12,7 @@ use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
 use crate::argon::ArgonHash;
-use crate::presented::is_credential_byte;
+use crate::presented::are_credential_bytes;
 use crate::shown::Shown;
 use crate::{Grant, Hasher, KeyError, KeyId, KeyRecord, StoredArgonError, VerifiedKey, Visit};
 
@@ -98,8 +98,7 @@ impl LegacyKey {
     /// # Errors
     /// [`LegacyKeyError`].
     pub fn parse(text: &str) -> Result<Self, LegacyKeyError> {
-        let is_key =
-            (32..=255).contains(&text.len()) && text.as_bytes().iter().all(is_credential_byte);
+        let is_key = (32..=255).contains(&text.len()) && are_credential_bytes(text.as_bytes());
         if !is_key {
             return Err(LegacyKeyError);
         }

@@ -152,6 +152,10 @@ impl KeyId {
     pub fn as_str(&self) -> &str {
         str::from_utf8(&self.0).unwrap_or_default()
     }
+
+    pub(crate) const fn as_bytes(&self) -> &[u8; ID_BYTES] {
+        &self.0
+    }
 }
 
 impl fmt::Display for KeyId {

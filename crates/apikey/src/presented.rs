@@ -4,8 +4,11 @@ use std::fmt;
 
 use crate::{ApiKey, ParseError};
 
-/// The longest credential, in bytes: access tokens come in the same field.
-const MAX_BYTES: usize = 8192;
+/// The longest key, in bytes, those of other systems included.
+const MAX_KEY: usize = 255;
+
+/// The longest bearer credential, in bytes: access tokens come in the same field.
+const MAX_BEARER: usize = 8192;
 
 /// The longest request target that is searched, in bytes; a longer one is refused.
 const MAX_TARGET: usize = 64 * 1024;
@@ -103,8 +106,8 @@ impl<'a> Presented<'a> {
     }
 
     fn read(place: Place, value: &'a [u8]) -> Result<Self, PresentationError> {
-        let text = match place {
-            Place::XApiKey => value,
+        let (text, longest) = match place {
+            Place::XApiKey => (value, MAX_KEY),
             Place::Bearer => {
                 let at = value.iter().position(|byte| *byte == b' ');
                 let parts = at.and_then(|at| value.split_at_checked(at));
@@ -112,10 +115,10 @@ impl<'a> Presented<'a> {
                 if !scheme.eq_ignore_ascii_case(b"bearer") {
                     return Err(PresentationError::WrongScheme);
                 }
-                rest.strip_prefix(b" ").unwrap_or_default()
+                (rest.strip_prefix(b" ").unwrap_or_default(), MAX_BEARER)
             }
         };
-        if !(1..=MAX_BYTES).contains(&text.len()) || !text.iter().all(is_credential_byte) {
+        if !(1..=longest).contains(&text.len()) || !are_credential_bytes(text) {
             return Err(PresentationError::Malformed);
         }
         let text = str::from_utf8(text).map_err(|_| PresentationError::Malformed)?;
@@ -150,8 +153,15 @@ impl fmt::Debug for Presented<'_> {
 }
 
 /// What a key or a token is made of: `b64token` of RFC 6750, section 2.1.
-pub(crate) fn is_credential_byte(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~+/=".contains(byte)
+/// Without a branch, so that many bytes are looked at together.
+pub(crate) fn are_credential_bytes(text: &[u8]) -> bool {
+    text.iter().fold(true, |all, byte| {
+        let is_letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+        // From `+` to `9` all are, but the comma.
+        let is_digit_or_sign = (byte.wrapping_sub(b'+') < 15) & (*byte != b',');
+        let is_other = (*byte == b'=') | (*byte == b'_') | (*byte == b'~');
+        all & (is_letter | is_digit_or_sign | is_other)
+    })
 }
 
 /// Whether a request target holds a credential, by a parameter's name or as a well-formed key.
@@ -205,4 +215,18 @@ fn has_key(text: &[u8]) -> bool {
             key.is_some_and(|key| ApiKey::parse(key).is_ok())
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credential_bytes_are_those_of_the_specification() {
+        for byte in u8::MIN..=u8::MAX {
+            let expected = byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte);
+            assert_eq!(are_credential_bytes(&[byte]), expected, "{byte}");
+        }
+        assert!(!are_credential_bytes(b"aaaaaaaaaaaaaaaa,aaaaaaaaaaaaaaa"));
+    }
 }

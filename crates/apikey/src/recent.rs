@@ -1,22 +1,22 @@
 //! A bounded map that keeps what was used recently.
 
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{BuildHasher, Hash, RandomState};
 
 /// Two maps: what was used since the young one was begun, and what was used before. When the young
 /// one is full it becomes the old one, and the old one goes.
-pub(crate) struct Recent<K, V> {
-    young: HashMap<K, V>,
-    old: HashMap<K, V>,
+pub(crate) struct Recent<K, V, S = RandomState> {
+    young: HashMap<K, V, S>,
+    old: HashMap<K, V, S>,
     half: usize,
 }
 
-impl<K: Eq + Hash, V: Clone> Recent<K, V> {
+impl<K: Eq + Hash, V: Clone, S: BuildHasher + Default> Recent<K, V, S> {
     /// At most `capacity` entries.
     pub(crate) fn new(capacity: usize) -> Self {
         Self {
-            young: HashMap::new(),
-            old: HashMap::new(),
+            young: HashMap::default(),
+            old: HashMap::default(),
             half: capacity / 2,
         }
     }
@@ -63,7 +63,7 @@ mod tests {
             capacity in 0_usize..12,
             steps in prop::collection::vec((0_u8..20, 0_u8..3), 0..200),
         ) {
-            let mut recent = Recent::new(capacity);
+            let mut recent: Recent<_, _> = Recent::new(capacity);
             let mut all = HashMap::new();
             for (number, (key, step)) in steps.into_iter().enumerate() {
                 match step {
@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn what_is_used_stays() {
-        let mut recent = Recent::new(8);
+        let mut recent: Recent<_, _> = Recent::new(8);
         for other in 1..100 {
             recent.insert(0, ());
             recent.insert(other, ());

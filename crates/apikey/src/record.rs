@@ -53,7 +53,8 @@ pub struct VerifiedKey {
     id: KeyId,
     environment: Environment,
     capabilities: CapabilitySet,
-    rehashed: Option<HashedKey>,
+    /// Seldom there, and not to be carried around by every request.
+    rehashed: Option<Box<HashedKey>>,
 }
 
 /// Why a presented key is refused: for the log.
@@ -224,7 +225,7 @@ impl KeyRecord {
             id: self.id.clone(),
             environment: self.environment,
             capabilities: self.capabilities,
-            rehashed: is_outdated.then(|| hasher.hash_text(presented.text)),
+            rehashed: is_outdated.then(|| Box::new(hasher.hash_text(presented.text))),
         })
     }
 
@@ -279,7 +280,7 @@ impl VerifiedKey {
     /// The key, hashed as keys are now: to be stored in the place of the hash that it was checked
     /// against, which is an older one.
     #[must_use]
-    pub const fn rehashed(&self) -> Option<&HashedKey> {
-        self.rehashed.as_ref()
+    pub fn rehashed(&self) -> Option<&HashedKey> {
+        self.rehashed.as_deref()
     }
 }

@@ -55,8 +55,10 @@ fn rejections() {
         format!("Bearer\t{TEST_KEY}"),
         format!("{TEST_KEY}, {TEST_KEY}"),
     );
-    let (long, longest) = ("x".repeat(8193), "x".repeat(8192));
+    let (long, longest) = ("x".repeat(256), "x".repeat(255));
     assert!(find(&[("x-api-key", &longest)], "/").is_ok());
+    let long_token = format!("Bearer {}", "x".repeat(8193));
+    assert!(find(&[("authorization", &long_token[..8199])], "/").is_ok());
     for (name, headers, error) in [
         (
             "both",
@@ -111,6 +113,11 @@ fn rejections() {
         ("not ascii", &[("x-api-key", "é")], Malformed),
         ("nul", &[("x-api-key", "x\0")], Malformed),
         ("too long", &[("x-api-key", &long)], Malformed),
+        (
+            "a token that is too long",
+            &[("authorization", &long_token)],
+            Malformed,
+        ),
     ] {
         assert_eq!(find(headers, "/"), Err(error), "{name}");
     }

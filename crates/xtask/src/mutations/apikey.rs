@@ -13,29 +13,29 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "apikey-change-ignored",
         file: "crates/apikey/src/gate.rs",
-        find: "return is_leased && changed <= candidate.position && age < CACHE_LIFE;",
+        find: "return is_leased && is_unchanged && age < CACHE_LIFE;",
         replace: "return is_leased && age < CACHE_LIFE;",
         test: "-p strongroom-apikey --test revocation nothing_is_accepted_after_revoke_has_returned",
     },
     Mutation {
         name: "apikey-insert-not-fenced",
         file: "crates/apikey/src/gate.rs",
-        find: "let candidate = Candidate {\n            record: Arc::new(record),\n            asked: ticket.asked,\n            position: ticket.position,",
-        replace: "let candidate = Candidate {\n            record: Arc::new(record),\n            asked: ticket.asked,\n            position: Sequence(ticket.position.0 + 1),",
+        find: "            position: ticket.position,\n        });",
+        replace: "            position: Sequence(ticket.position.0 + 1),\n        });",
         test: "-p strongroom-apikey --test revocation nothing_is_accepted_after_revoke_has_returned",
     },
     Mutation {
         name: "apikey-accepted-before-look-up",
         file: "crates/apikey/src/gate.rs",
         find: "let accepted_at = feed.clock();\n        let age",
-        replace: "let (accepted_at, _) = (candidate.asked, feed.clock());\n        let age",
+        replace: "let (accepted_at, _) = (candidate.read.asked, feed.clock());\n        let age",
         test: "-p strongroom-apikey --test revocation nothing_is_accepted_after_revoke_has_returned",
     },
     Mutation {
         name: "apikey-clock-before-the-changes",
         file: "crates/apikey/src/gate.rs",
-        find: "let lease_end = feed.lease_end();\n        let changed = feed.changed(&candidate.record.tenant);",
-        replace: "let changed = feed.changed(&candidate.record.tenant);\n        let lease_end = feed.lease_end();",
+        find: "let lease_end = feed.lease_end();\n        let is_unchanged = Self::is_unchanged(&candidate.read, feed);",
+        replace: "let is_unchanged = Self::is_unchanged(&candidate.read, feed);\n        let lease_end = feed.lease_end();",
         test: "-p strongroom-apikey --test revocation nothing_is_accepted_after_revoke_has_returned",
     },
     Mutation {
@@ -111,8 +111,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "apikey-kept-for-ever",
         file: "crates/apikey/src/gate.rs",
-        find: "changed <= candidate.position && age < CACHE_LIFE;",
-        replace: "changed <= candidate.position;",
+        find: "is_unchanged && age < CACHE_LIFE;",
+        replace: "is_unchanged;",
         test: "-p strongroom-apikey --test gate a_record_is_kept_for_five_minutes",
     },
     Mutation {
