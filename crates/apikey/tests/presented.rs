@@ -57,8 +57,9 @@ fn rejections() {
     );
     let (long, longest) = ("x".repeat(256), "x".repeat(255));
     assert!(find(&[("x-api-key", &longest)], "/").is_ok());
-    let long_token = format!("Bearer {}", "x".repeat(8193));
-    assert!(find(&[("authorization", &long_token[..8199])], "/").is_ok());
+    let token = |bytes| format!("Bearer {}", "x".repeat(bytes));
+    let (longest_token, long_token) = (token(8192), token(8193));
+    assert!(find(&[("authorization", &longest_token)], "/").is_ok());
     for (name, headers, error) in [
         (
             "both",

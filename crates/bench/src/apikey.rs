@@ -42,7 +42,7 @@ pub fn measure(report: &mut Report) -> Result<(), Box<dyn Error>> {
     )?);
     let pepper = Pepper::new(PepperId(1), &[7; 32])?;
     let hasher = Hasher::peppered(pepper, Vec::new())?;
-    // Two hashes more than the peer's one: nothing was promised of it.
+    // HMAC is two hashes, the peer makes one: nothing was promised of it.
     report.measure(verify("verify, warm, peppered", FEW, hasher, None)?);
     for (name, text) in garbage()? {
         report.measure(refuse(name, text));
