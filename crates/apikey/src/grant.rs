@@ -44,11 +44,11 @@ pub enum IssueError {
 }
 
 impl Grant {
-    /// Whether a key of this grant may be issued by someone who holds `issuer`.
+    /// Holds when a key of this grant may be issued by someone who holds `issuer`.
     ///
     /// # Errors
     /// [`IssueError`] names the first thing that would be wider.
-    pub fn is_issued_by(&self, issuer: &Self) -> Result<(), IssueError> {
+    pub fn require_within(&self, issuer: &Self) -> Result<(), IssueError> {
         if self.capabilities.is_empty() {
             return Err(IssueError::NoCapability);
         }

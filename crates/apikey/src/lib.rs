@@ -5,7 +5,13 @@
 //! [`VerifiedKey`], the only evidence that the rest of a server should accept. The format, and
 //! every check, is written down in `docs/spec/api-key.md`.
 //!
-//! Nothing here reads a clock: `now` is always a parameter, in Unix seconds.
+//! A [`KeyGate`] keeps records for five minutes and accepts no key after its revocation is over;
+//! [`Presented`] finds the one credential of a request; a [`Grant`] only narrows, at issue and at
+//! [rotation](KeyRecord::rotate); a [`Hasher`] knows peppers. The feature `legacy` takes over keys
+//! that another system hashed by bcrypt or argon2, `password` hashes passwords.
+//!
+//! Nothing here reads a clock or a network: `now` is a parameter, in Unix seconds, and the
+//! monotonic clock of leases and the store are traits.
 //!
 //! ```
 //! use strongroom_apikey::{ApiKey, Environment, KeyRecord};

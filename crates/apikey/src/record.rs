@@ -142,7 +142,7 @@ impl KeyRecord {
         issuer: &Grant,
         hasher: &Hasher,
     ) -> Result<Self, IssueError> {
-        requested.is_issued_by(issuer)?;
+        requested.require_within(issuer)?;
         if requested.environment != key.environment() {
             return Err(IssueError::OtherEnvironment);
         }

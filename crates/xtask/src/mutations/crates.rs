@@ -99,7 +99,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         name: "apikey-revoked-later",
         file: "crates/apikey/src/record.rs",
         find: "if self.revoked_at.is_some() {",
-        replace: "if self.revoked_at.is_some_and(|at| now >= at) {",
+        replace: "if self.revoked_at.is_some_and(|at| visit.now >= at) {",
         test: "-p strongroom-apikey any_time_of_revocation_revokes",
     },
     Mutation {
