@@ -64,6 +64,14 @@ fn apikey() {
 }
 
 #[test]
+fn apikey_revocation() {
+    let told = ends_well(env!("CARGO_BIN_EXE_apikey_revocation"));
+    assert!(told.contains("first node:  revoked"));
+    assert!(told.contains("second node: accepted from memory, before"));
+    assert!(told.contains("second node: not accepted: no lease"));
+}
+
+#[test]
 fn pii() {
     assert!(ends_well(env!("CARGO_BIN_EXE_pii")).contains("blocked by policy: gov.ssn.us"));
 }

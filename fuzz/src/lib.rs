@@ -33,7 +33,7 @@ macro_rules! bodies {
 }
 
 bodies! {
-    apikey: mint, parse;
+    apikey: legacy, mint, networks, parse, present;
     auditchain: checkpoint, frontier, leaf, note, payload, proof_file, proofs, receipt,
         verifier_key, verify;
     envelope: keyring, open;

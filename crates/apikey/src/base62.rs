@@ -3,7 +3,7 @@
 //! Digits are mapped by arithmetic and not by table: the secret part of a key goes through here,
 //! and a table's cache lines would tell of it.
 
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 const BASE: u64 = 62;
 
@@ -41,29 +41,49 @@ pub(crate) fn encode_secret(secret: &[u8; 32]) -> Zeroizing<[u8; SECRET_DIGITS]>
     text
 }
 
+/// 2^256 - 1, the largest secret.
+const LARGEST: &[u8; SECRET_DIGITS] = b"yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp1";
+
 /// Whether 43 digits stand for a number below 2^256, as every secret does.
+///
+/// The alphabet is in ASCII order, so that texts of one width are subtracted as they stand, eight
+/// digits at a time: what is left to borrow at the end is larger than the largest.
 pub(crate) fn is_secret(text: &[u8]) -> bool {
-    let mut limbs = [0_u64; 8];
-    let mut bad = i32::from(text.len() != SECRET_DIGITS);
-    let mut overflow = 0;
-    for &char in text.iter().take(SECRET_DIGITS) {
-        let digit = char_to_digit(char);
-        bad |= digit >> 8;
-        let mut carry = u64::from(digit.unsigned_abs());
-        for limb in limbs.iter_mut().rev() {
-            let value = *limb * BASE + carry;
-            *limb = value & 0xffff_ffff;
-            carry = value >> 32;
-        }
-        overflow |= carry;
+    let Ok(text) = <&[u8; SECRET_DIGITS]>::try_from(text) else {
+        return false;
+    };
+    let bad = u8::from(!is_base62(text));
+    let mut overflow = false;
+    for (largest, chars) in in_words(LARGEST).zip(in_words(text)) {
+        let (rest, borrowed) = largest.overflowing_sub(chars);
+        overflow = borrowed | rest.overflowing_sub(u64::from(overflow)).1;
     }
-    limbs.zeroize();
+    let overflow = u64::from(overflow);
     bad == 0 && overflow == 0
+}
+
+/// A text as big-endian words, the last of them first.
+fn in_words(text: &[u8; SECRET_DIGITS]) -> impl Iterator<Item = u64> {
+    text.rchunks(8).map(|chunk| {
+        chunk
+            .iter()
+            .fold(0, |word, byte| word << 8 | u64::from(*byte))
+    })
+}
+
+/// Writes a checksum in its 6 digits.
+pub(crate) fn encode_checksum(mut value: u32) -> [u8; 6] {
+    let mut text = [0; 6];
+    for place in text.iter_mut().rev() {
+        *place = digit_to_char(u128::from(value % 62));
+        value /= 62;
+    }
+    text
 }
 
 /// Whether every character is of the alphabet.
 pub(crate) fn is_base62(text: &[u8]) -> bool {
-    text.iter().all(u8::is_ascii_alphanumeric)
+    text.iter().fold(true, |all, char| all & is_digit(*char))
 }
 
 /// A digit below 62 as its character, without a branch: `'A'` is 7 past what follows `'9'`, and
@@ -75,17 +95,10 @@ fn digit_to_char(digit: u128) -> u8 {
     (0x30 + digit + letter + lower) as u8
 }
 
-/// A character's digit, or -1, without a branch.
-fn char_to_digit(char: u8) -> i32 {
-    let char = i32::from(char);
-    // All ones between the bounds, zero outside.
-    let within =
-        |low: u8, high: u8| ((i32::from(low) - 1 - char) & (char - i32::from(high) - 1)) >> 8;
-    let mut digit = -1;
-    digit += within(b'0', b'9') & (char - i32::from(b'0') + 1);
-    digit += within(b'A', b'Z') & (char - i32::from(b'A') + 10 + 1);
-    digit += within(b'a', b'z') & (char - i32::from(b'a') + 36 + 1);
-    digit
+/// Whether a character is of the alphabet, without a branch, so that many are looked at together.
+const fn is_digit(char: u8) -> bool {
+    let is_letter = (char | 0x20).wrapping_sub(b'a') < 26;
+    is_letter | (char.wrapping_sub(b'0') < 10)
 }
 
 #[cfg(test)]
@@ -95,8 +108,7 @@ mod tests {
     use super::*;
 
     const ALPHABET: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
-    /// 2^256 - 1 and 2^256.
-    const LARGEST: &[u8] = b"yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp1";
+    /// 2^256.
     const ONE_MORE: &[u8] = b"yhjskwdA6OZ1AL1YmHWZWm8LLG7HjnuCA2j5rOw8Xp2";
 
     #[test]
@@ -105,9 +117,7 @@ mod tests {
             assert_eq!(digit_to_char(digit), *char);
         }
         for char in u8::MIN..=u8::MAX {
-            let position = ALPHABET.iter().position(|known| *known == char);
-            let expected = position.map_or(-1, |digit| i32::try_from(digit).unwrap());
-            assert_eq!(char_to_digit(char), expected);
+            assert_eq!(is_digit(char), ALPHABET.contains(&char));
         }
     }
 
@@ -119,7 +129,7 @@ mod tests {
         assert!(!is_secret(ONE_MORE));
         assert!(!is_secret(&[b'z'; SECRET_DIGITS]));
         assert!(!is_secret(&LARGEST[1..]));
-        assert!(!is_secret(&[LARGEST, b"0"].concat()));
+        assert!(!is_secret(&[LARGEST.as_slice(), b"0"].concat()));
     }
 
     proptest! {
@@ -137,6 +147,13 @@ mod tests {
             bytes[28..].copy_from_slice(&value.to_be_bytes());
             let narrow: [u8; 6] = encode_number(value.into());
             prop_assert_eq!(&encode_secret(&bytes)[37..], narrow.as_slice());
+            prop_assert_eq!(encode_checksum(value), narrow);
+        }
+
+        #[test]
+        fn texts_above_the_largest_are_refused(text in "[y-z][0-9A-Za-z]{42}") {
+            let below = text.as_bytes() <= LARGEST.as_slice();
+            prop_assert_eq!(is_secret(text.as_bytes()), below);
         }
 
         #[test]

@@ -5,7 +5,7 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 use subtle::{Choice, ConstantTimeEq as _};
 
-use crate::ApiKey;
+use crate::{Hasher, PepperId};
 
 /// How a key was hashed; stored beside the hash, so that later schemes can join.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +17,10 @@ pub enum Scheme {
     /// A fast hash is enough for a secret of 256 random bits, and a slow one would let anybody
     /// occupy the server with made-up keys.
     Sha256 = 1,
+    /// HMAC-SHA-256 of the whole key text under a pepper, whose id is stored too.
+    ///
+    /// Who reads the database alone can then not even try a key that they found elsewhere.
+    Peppered = 2,
 }
 
 /// A key's hash, from which the key cannot be found.
@@ -34,7 +38,7 @@ pub enum Scheme {
 /// ```
 #[derive(Clone)]
 pub struct HashedKey {
-    scheme: Scheme,
+    pepper: Option<PepperId>,
     bytes: [u8; 32],
 }
 
@@ -48,32 +52,45 @@ pub enum StoredHashError {
     /// The hash is not 32 bytes long.
     #[error("hashed key: expected 32 bytes")]
     Length,
+    /// The scheme has a pepper: [`HashedKey::from_stored_peppered`] takes its id.
+    #[error("hashed key: no pepper id")]
+    NoPepper,
 }
 
 impl HashedKey {
-    /// A hash of no known key, for comparisons whose outcome is settled.
-    pub(crate) const NOBODY: Self = Self {
-        scheme: Scheme::Sha256,
-        bytes: [0; 32],
-    };
-
-    /// Takes what was stored.
+    /// Takes what was stored of a key without a pepper.
     ///
     /// # Errors
-    /// [`StoredHashError`] for an unknown scheme or another length.
+    /// [`StoredHashError`] for another scheme or another length.
     pub fn from_stored(scheme: u8, bytes: &[u8]) -> Result<Self, StoredHashError> {
-        let scheme = match scheme {
-            1 => Scheme::Sha256,
-            _ => return Err(StoredHashError::UnknownScheme),
-        };
-        let bytes = bytes.try_into().map_err(|_| StoredHashError::Length)?;
-        Ok(Self { scheme, bytes })
+        match scheme {
+            1 => Self::of(None, bytes),
+            2 => Err(StoredHashError::NoPepper),
+            _ => Err(StoredHashError::UnknownScheme),
+        }
+    }
+
+    /// Takes what was stored of a key under a pepper.
+    ///
+    /// # Errors
+    /// [`StoredHashError::Length`].
+    pub fn from_stored_peppered(pepper: PepperId, bytes: &[u8]) -> Result<Self, StoredHashError> {
+        Self::of(Some(pepper), bytes)
     }
 
     /// How the key was hashed.
     #[must_use]
     pub const fn scheme(&self) -> Scheme {
-        self.scheme
+        match self.pepper {
+            None => Scheme::Sha256,
+            Some(_) => Scheme::Peppered,
+        }
+    }
+
+    /// The pepper under which it was hashed, to be stored.
+    #[must_use]
+    pub const fn pepper(&self) -> Option<PepperId> {
+        self.pepper
     }
 
     /// The hash, to be stored.
@@ -82,31 +99,62 @@ impl HashedKey {
         &self.bytes
     }
 
-    pub(crate) fn of(key: &ApiKey) -> Self {
+    /// A hash of no known key, for comparisons whose outcome is settled.
+    pub(crate) const fn of_nobody(pepper: Option<PepperId>) -> Self {
+        let bytes = [0; 32];
+        Self { pepper, bytes }
+    }
+
+    pub(crate) const fn peppered(pepper: PepperId, bytes: [u8; 32]) -> Self {
+        let pepper = Some(pepper);
+        Self { pepper, bytes }
+    }
+
+    pub(crate) fn sha256(text: &str) -> Self {
         Self {
-            scheme: Scheme::Sha256,
-            bytes: Sha256::digest(key.expose().as_bytes()).into(),
+            pepper: None,
+            bytes: Sha256::digest(text.as_bytes()).into(),
         }
     }
 
-    /// Whether the presented key is the one that was hashed; in constant time.
-    pub(crate) fn matches(&self, presented: &ApiKey) -> Choice {
-        match self.scheme {
-            Scheme::Sha256 => Self::of(presented).bytes.ct_eq(&self.bytes),
-        }
+    /// Whether the presented text is the one that was hashed, in constant time; `None` when its
+    /// pepper is not there.
+    pub(crate) fn matches(&self, presented: &str, hasher: &Hasher) -> Option<Choice> {
+        let hashed = match self.pepper {
+            None => Self::sha256(presented),
+            Some(pepper) => hasher.hash_under(pepper, presented)?,
+        };
+        let words = hashed.words().zip(self.words());
+        Some(words.fold(Choice::from(1), |equal, (made, stored)| {
+            equal & made.ct_eq(&stored)
+        }))
+    }
+
+    /// The bytes, eight at a time: a comparison in constant time is slow by the piece.
+    fn words(&self) -> impl Iterator<Item = u64> {
+        let (words, _) = self.bytes.as_chunks();
+        words.iter().copied().map(u64::from_ne_bytes)
+    }
+
+    fn of(pepper: Option<PepperId>, bytes: &[u8]) -> Result<Self, StoredHashError> {
+        let bytes = bytes.try_into().map_err(|_| StoredHashError::Length)?;
+        Ok(Self { pepper, bytes })
     }
 }
 
 impl fmt::Debug for HashedKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "HashedKey({:?})", self.scheme)
+        match self.pepper {
+            None => f.write_str("HashedKey(Sha256)"),
+            Some(pepper) => write!(f, "HashedKey(Peppered by {})", pepper.0),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::TEST_KEY;
+    use crate::{ApiKey, TEST_KEY};
 
     #[test]
     fn rejections() {
@@ -114,16 +162,22 @@ mod tests {
         for bytes in [0, 31, 33, 64] {
             let refused = HashedKey::from_stored(1, &vec![0; bytes]).err();
             assert_eq!(refused, length);
+            let refused = HashedKey::from_stored_peppered(PepperId(1), &vec![0; bytes]).err();
+            assert_eq!(refused, length);
         }
-        for scheme in [0, 2, 255] {
+        for scheme in [0, 3, 255] {
             let refused = HashedKey::from_stored(scheme, &[0; 32]).err();
             assert_eq!(refused, Some(StoredHashError::UnknownScheme));
         }
+        let refused = HashedKey::from_stored(2, &[0; 32]).err();
+        assert_eq!(refused, Some(StoredHashError::NoPepper));
     }
 
     #[test]
     fn debug_shows_the_scheme_alone() {
         let hash = TEST_KEY.parse::<ApiKey>().unwrap().hash();
         assert_eq!(format!("{hash:?}"), "HashedKey(Sha256)");
+        let hash = HashedKey::of_nobody(Some(PepperId(7)));
+        assert_eq!(format!("{hash:?}"), "HashedKey(Peppered by 7)");
     }
 }

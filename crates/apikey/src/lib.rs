@@ -5,7 +5,13 @@
 //! [`VerifiedKey`], the only evidence that the rest of a server should accept. The format, and
 //! every check, is written down in `docs/spec/api-key.md`.
 //!
-//! Nothing here reads a clock: `now` is always a parameter, in Unix seconds.
+//! A [`KeyGate`] keeps records for five minutes and accepts no key after its revocation is over;
+//! [`Presented`] finds the one credential of a request; a [`Grant`] only narrows, at issue and at
+//! [rotation](KeyRecord::rotate); a [`Hasher`] knows peppers. The feature `legacy` takes over keys
+//! that another system hashed by bcrypt or argon2, `password` hashes passwords.
+//!
+//! Nothing here reads a clock or a network: `now` is a parameter, in Unix seconds, and the
+//! monotonic clock of leases and the store are traits.
 //!
 //! ```
 //! use strongroom_apikey::{ApiKey, Environment, KeyRecord};
@@ -24,13 +30,48 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(any(feature = "legacy", feature = "password"))]
+mod argon;
 mod base62;
+mod feed;
+mod gate;
+mod grant;
 mod hash;
 mod key;
+mod last_used;
+#[cfg(feature = "legacy")]
+mod legacy;
 mod name;
+mod network;
+#[cfg(feature = "password")]
+mod password;
+mod pepper;
+mod presented;
+mod recent;
 mod record;
+mod rotation;
+mod shown;
+mod store;
 
+#[cfg(any(feature = "legacy", feature = "password"))]
+pub use argon::{Cost, StoredArgonError};
+pub use feed::{LEASE, Question, RevocationFeed, Sequence, TableFeed, revoked_everywhere_at};
+pub use gate::{Accepted, CACHE_LIFE, Candidate, Found, KeyGate, Ticket, WithoutLease};
+pub use grant::{Grant, IssueError};
 pub use hash::{HashedKey, Scheme, StoredHashError};
 pub use key::{ApiKey, PATTERN, RandomnessError, TEST_KEY};
+pub use last_used::{BatchFull, LastUsed};
+#[cfg(feature = "legacy")]
+pub use legacy::{LegacyHash, LegacyHashError, LegacyKey, LegacyKeyError, LegacyRecord};
 pub use name::{Environment, KeyId, ParseError, Prefix};
-pub use record::{IssueError, KeyError, KeyRecord, VerifiedKey, reject_unknown};
+pub use network::{Network, NetworkError, NetworkList, Networks};
+#[cfg(feature = "password")]
+pub use password::{PasswordError, PasswordHasher};
+pub use pepper::{Hasher, Pepper, PepperError, PepperId};
+pub use presented::{Place, PresentationError, Presented};
+pub use record::{KeyError, KeyRecord, VerifiedKey, Visit, reject_unknown};
+pub use rotation::{
+    MAX_ROTATION_OVERLAP, ROTATION_OVERLAP, Retirement, Rotated, Rotation, RotationError, Standing,
+};
+pub use shown::Shown;
+pub use store::{KeyStore, StoreFuture, StoreUnavailable};

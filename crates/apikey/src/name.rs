@@ -6,6 +6,7 @@ use std::str::FromStr;
 use crate::base62;
 
 const ID_BYTES: usize = 12;
+const MAX_PREFIX_BYTES: usize = 12;
 
 /// Why a text is not an API key, by the part that is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -31,21 +32,47 @@ pub enum ParseError {
     Checksum,
 }
 
+impl ParseError {
+    /// The error's stable name (`docs/spec/api-key.md`, section 2).
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Length => "length",
+            Self::Prefix => "prefix",
+            Self::Environment => "environment",
+            Self::Id => "id",
+            Self::Secret => "secret",
+            Self::Checksum => "checksum",
+        }
+    }
+}
+
 /// Whose keys these are: a lower-case letter, then 1 to 11 lower-case letters or digits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Prefix(String);
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Prefix {
+    /// ASCII, with zeros behind: a presented key is read without an allocation for its parts.
+    bytes: [u8; MAX_PREFIX_BYTES],
+    length: usize,
+}
 
 impl Prefix {
     /// The prefix as it stands in the key.
     #[must_use]
     pub fn as_str(&self) -> &str {
-        &self.0
+        let text = self.bytes.get(..self.length).unwrap_or_default();
+        str::from_utf8(text).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Prefix({self})")
     }
 }
 
 impl fmt::Display for Prefix {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -58,7 +85,14 @@ impl FromStr for Prefix {
         if !starts_well || !(2..=12).contains(&text.len()) || !text.bytes().all(allowed) {
             return Err(ParseError::Prefix);
         }
-        Ok(Self(text.to_owned()))
+        let mut bytes = [0; MAX_PREFIX_BYTES];
+        for (place, byte) in bytes.iter_mut().zip(text.bytes()) {
+            *place = byte;
+        }
+        Ok(Self {
+            bytes,
+            length: text.len(),
+        })
     }
 }
 
@@ -104,26 +138,29 @@ impl FromStr for Environment {
 
 /// Names one key: 12 base62 characters, public, safe to log, and what its record is found by.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeyId(String);
+pub struct KeyId([u8; ID_BYTES]);
 
 impl KeyId {
     /// Makes an id from 16 random bytes, a big-endian number taken modulo 62^12.
     #[must_use]
     pub fn from_random(bytes: &[u8; 16]) -> Self {
-        let text: [u8; ID_BYTES] = base62::encode_number(u128::from_be_bytes(*bytes));
-        Self(text.into_iter().map(char::from).collect())
+        Self(base62::encode_number(u128::from_be_bytes(*bytes)))
     }
 
     /// The id as it stands in the key.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    pub(crate) const fn as_bytes(&self) -> &[u8; ID_BYTES] {
         &self.0
     }
 }
 
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -137,10 +174,11 @@ impl FromStr for KeyId {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.len() != ID_BYTES || !base62::is_base62(text.as_bytes()) {
+        let bytes = text.as_bytes().try_into().map_err(|_| ParseError::Id)?;
+        if !base62::is_base62(text.as_bytes()) {
             return Err(ParseError::Id);
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(bytes))
     }
 }
 

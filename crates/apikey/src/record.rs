@@ -1,8 +1,13 @@
 //! The stored record of a key, and its check.
 
+use std::net::IpAddr;
+
 use strongroom_tenancy::{CapabilitySet, TenantId};
 
-use crate::{ApiKey, Environment, HashedKey, KeyId};
+use crate::shown::Shown;
+use crate::{
+    ApiKey, Environment, Grant, HashedKey, Hasher, IssueError, KeyId, Networks, Retirement,
+};
 
 /// What a server stores of one key, found by its id.
 #[derive(Clone, Debug)]
@@ -22,6 +27,22 @@ pub struct KeyRecord {
     /// When the key was revoked, in Unix seconds. Any value revokes, a future one too: another
     /// node's clock may be ahead.
     pub revoked_at: Option<u64>,
+    /// From where the key may be used.
+    pub networks: Networks,
+    /// When another key takes its place, once it was rotated.
+    pub retirement: Option<Retirement>,
+}
+
+/// From where and when a key is presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// The present time, in Unix seconds.
+    pub now: u64,
+    /// The peer's address; a key that is limited to networks is refused without one.
+    ///
+    /// # Security
+    /// A proxy's word for it must come from a proxy that is trusted.
+    pub address: Option<IpAddr>,
 }
 
 /// The evidence that a presented key is genuine, live and bound to a tenant; only
@@ -32,18 +53,8 @@ pub struct VerifiedKey {
     id: KeyId,
     environment: Environment,
     capabilities: CapabilitySet,
-}
-
-/// Why a key cannot be issued.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum IssueError {
-    /// A key that allows nothing is a mistake.
-    #[error("api key: no capability requested")]
-    NoCapability,
-    /// The issuer lacks a capability that is requested.
-    #[error("api key: a capability is requested that the issuer does not hold")]
-    BeyondIssuer,
+    /// Seldom there, and not to be carried around by every request.
+    rehashed: Option<Box<HashedKey>>,
 }
 
 /// Why a presented key is refused: for the log.
@@ -65,10 +76,19 @@ pub enum KeyError {
     Revoked,
     /// The key has expired.
     Expired,
+    /// Another key has taken its place, and the overlap is over.
+    Retired,
+    /// The key may not be used from there, or the peer's address is not known.
+    AddressDenied,
+    /// The pepper that the stored hash names is not among those of the server.
+    PepperUnknown,
+    /// The key could not be checked, and nothing is known of it: the database did not answer, or
+    /// there is no lease. To be answered as such (503), and not as a refusal.
+    Unavailable,
 }
 
 impl KeyError {
-    /// The refusal's stable name (`docs/spec/api-key.md`, section 5).
+    /// The refusal's stable name (`docs/spec/api-key.md`, section 6).
     #[must_use]
     pub const fn code(&self) -> &'static str {
         match self {
@@ -77,15 +97,20 @@ impl KeyError {
             Self::WrongEnvironment => "wrong-environment",
             Self::Revoked => "revoked",
             Self::Expired => "expired",
+            Self::Retired => "retired",
+            Self::AddressDenied => "address-denied",
+            Self::PepperUnknown => "pepper-unknown",
+            Self::Unavailable => "unavailable",
         }
     }
 }
 
 impl KeyRecord {
-    /// Makes the record of a new key.
+    /// Makes the record of a new key that may be used from anywhere, hashed by SHA-256.
     ///
     /// `issuer` is what the caller who asks for the key may do: a key can only narrow it.
-    /// `expires_at` is in Unix seconds.
+    /// `expires_at` is in Unix seconds. [`KeyRecord::issue_under`] takes all that a key can be
+    /// bound to.
     ///
     /// # Errors
     /// [`IssueError`] when nothing is requested, or something that the issuer does not hold.
@@ -96,59 +121,135 @@ impl KeyRecord {
         issuer: &CapabilitySet,
         expires_at: Option<u64>,
     ) -> Result<Self, IssueError> {
-        if requested.is_empty() {
-            return Err(IssueError::NoCapability);
-        }
-        if !requested.is_subset_of(issuer) {
-            return Err(IssueError::BeyondIssuer);
-        }
-        Ok(Self {
+        let grant = |capabilities| Grant {
             tenant,
-            id: key.id().clone(),
             environment: key.environment(),
-            hash: key.hash(),
-            capabilities: requested,
+            capabilities,
             expires_at,
-            revoked_at: None,
-        })
+            networks: Networks::Anywhere,
+        };
+        let (requested, issuer) = (grant(requested), grant(*issuer));
+        Self::issue_under(key, requested, &issuer, &Hasher::default())
+    }
+
+    /// Makes the record of a new key, bound to no more than its issuer is.
+    ///
+    /// # Errors
+    /// [`IssueError`] names what would be wider than the issuer's.
+    pub fn issue_under(
+        key: &ApiKey,
+        requested: Grant,
+        issuer: &Grant,
+        hasher: &Hasher,
+    ) -> Result<Self, IssueError> {
+        requested.require_within(issuer)?;
+        if requested.environment != key.environment() {
+            return Err(IssueError::OtherEnvironment);
+        }
+        Ok(Self::of(key.id().clone(), requested, hasher.hash(key)))
+    }
+
+    /// All that the key is bound to.
+    #[must_use]
+    pub fn grant(&self) -> Grant {
+        Grant {
+            tenant: self.tenant,
+            environment: self.environment,
+            capabilities: self.capabilities,
+            expires_at: self.expires_at,
+            networks: self.networks.clone(),
+        }
+    }
+
+    /// Checks a presented key against the record that was found by its id, where there are neither
+    /// peppers nor addresses: a record that needs one refuses.
+    ///
+    /// `now` is in Unix seconds.
+    ///
+    /// # Errors
+    /// [`KeyError`], for the log; the outside gets one answer.
+    pub fn authenticate<'a>(
+        &self,
+        presented: impl Into<Shown<'a>>,
+        now: u64,
+    ) -> Result<VerifiedKey, KeyError> {
+        let visit = Visit { now, address: None };
+        self.authenticate_visit(presented, &Hasher::default(), &visit)
     }
 
     /// Checks a presented key against the record that was found by its id.
     ///
     /// The hashes are compared first, in constant time: nothing else of the record is told to
-    /// who does not hold the key. `now` is in Unix seconds.
+    /// who does not hold the key.
     ///
     /// # Errors
     /// [`KeyError`], for the log; the outside gets one answer.
-    pub fn authenticate(&self, presented: &ApiKey, now: u64) -> Result<VerifiedKey, KeyError> {
-        if !bool::from(self.hash.matches(presented)) || self.id != *presented.id() {
+    pub fn authenticate_visit<'a>(
+        &self,
+        presented: impl Into<Shown<'a>>,
+        hasher: &Hasher,
+        visit: &Visit,
+    ) -> Result<VerifiedKey, KeyError> {
+        let presented = presented.into();
+        let matches = self.hash.matches(presented.text, hasher);
+        let matches = matches.ok_or(KeyError::PepperUnknown)?;
+        if !bool::from(matches) || self.id != *presented.id {
             return Err(KeyError::Mismatch);
         }
-        if self.environment != presented.environment() {
+        if presented
+            .environment
+            .is_some_and(|shown| shown != self.environment)
+        {
             return Err(KeyError::WrongEnvironment);
         }
         if self.revoked_at.is_some() {
             return Err(KeyError::Revoked);
         }
-        if self.expires_at.is_some_and(|end| now >= end) {
+        if self.expires_at.is_some_and(|end| visit.now >= end) {
             return Err(KeyError::Expired);
         }
+        if self
+            .retirement
+            .as_ref()
+            .is_some_and(|end| visit.now >= end.at)
+        {
+            return Err(KeyError::Retired);
+        }
+        let is_near = |address| self.networks.hold(address);
+        if self.networks != Networks::Anywhere && !visit.address.is_some_and(is_near) {
+            return Err(KeyError::AddressDenied);
+        }
+        let is_outdated = hasher.is_outdated(&self.hash);
         Ok(VerifiedKey {
             tenant: self.tenant,
             id: self.id.clone(),
             environment: self.environment,
             capabilities: self.capabilities,
+            rehashed: is_outdated.then(|| Box::new(hasher.hash_text(presented.text))),
         })
+    }
+
+    pub(crate) fn of(id: KeyId, grant: Grant, hash: HashedKey) -> Self {
+        Self {
+            tenant: grant.tenant,
+            id,
+            environment: grant.environment,
+            hash,
+            capabilities: grant.capabilities,
+            expires_at: grant.expires_at,
+            revoked_at: None,
+            networks: grant.networks,
+            retirement: None,
+        }
     }
 }
 
-/// Refuses a key whose id has no record, at the price of one that has.
+/// Refuses a key whose id has no record, at the price of one that has, where there are no peppers.
 ///
 /// Without the comparison, an answer that comes sooner would tell which ids exist.
 #[must_use]
 pub fn reject_unknown(presented: &ApiKey) -> KeyError {
-    let _ = std::hint::black_box(HashedKey::NOBODY.matches(presented));
-    KeyError::Unknown
+    Hasher::default().reject_unknown(presented)
 }
 
 impl VerifiedKey {
@@ -174,5 +275,12 @@ impl VerifiedKey {
     #[must_use]
     pub const fn environment(&self) -> Environment {
         self.environment
+    }
+
+    /// The key, hashed as keys are now: to be stored in the place of the hash that it was checked
+    /// against, which is an older one.
+    #[must_use]
+    pub fn rehashed(&self) -> Option<&HashedKey> {
+        self.rehashed.as_deref()
     }
 }

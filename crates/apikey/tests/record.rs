@@ -16,12 +16,16 @@ use strongroom_apikey::{
 };
 use strongroom_tenancy::{Capability, CapabilitySet, TenantId};
 
-const REFUSALS: [KeyError; 5] = [
+const REFUSALS: [KeyError; 9] = [
     KeyError::Unknown,
     KeyError::Mismatch,
     KeyError::WrongEnvironment,
     KeyError::Revoked,
     KeyError::Expired,
+    KeyError::Retired,
+    KeyError::AddressDenied,
+    KeyError::PepperUnknown,
+    KeyError::Unavailable,
 ];
 
 fn tenant() -> TenantId {
@@ -150,11 +154,11 @@ fn debug_shows_neither_key_nor_hash() {
         format!("{record:?}"),
         format!(
             "KeyRecord {{ {tenant}, {bound}, hash: HashedKey(Sha256), {allowed}, \
-             expires_at: None, revoked_at: None }}"
+             expires_at: None, revoked_at: None, networks: Anywhere, retirement: None }}"
         )
     );
     let verified = record.authenticate(&key, 5).unwrap();
-    let shown = format!("VerifiedKey {{ {tenant}, {bound}, {allowed} }}");
+    let shown = format!("VerifiedKey {{ {tenant}, {bound}, {allowed}, rehashed: None }}");
     assert_eq!(format!("{verified:?}"), shown);
 }
 

@@ -110,6 +110,11 @@ impl Side {
         }))
     }
 
+    /// A bound in the place of a peer: each piece takes so many nanoseconds.
+    pub fn constant(nanoseconds: f64) -> Self {
+        Self(Box::new(move |count| nanoseconds * f64::from(count)))
+    }
+
     /// Nanoseconds of this thread's CPU time for one piece of work.
     fn round(&mut self, count: u32) -> f64 {
         (self.0)(count) / f64::from(count)

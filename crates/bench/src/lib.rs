@@ -1,5 +1,6 @@
 //! Ours beside its peers: one process, interleaved, thread CPU time.
 
+pub mod apikey;
 pub mod case;
 pub mod envelope;
 pub mod report;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use strongroom_bench::report::Report;
-use strongroom_bench::{envelope, webhook_sig};
+use strongroom_bench::{apikey, envelope, webhook_sig};
 
 /// Measures crates of the family beside their peers.
 #[derive(Parser)]
@@ -25,6 +25,7 @@ type Measure = fn(&mut Report) -> Result<(), Box<dyn Error>>;
 
 /// The crates that have benchmarks.
 const CRATES: &[(&str, Measure)] = &[
+    ("apikey", apikey::measure),
     ("envelope", envelope::measure),
     ("webhook-sig", webhook_sig::measure),
 ];

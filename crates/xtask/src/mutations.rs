@@ -1,5 +1,6 @@
 //! The sabotages, each with the test that must go red.
 
+mod apikey;
 mod crates;
 mod envelope;
 mod server;
@@ -18,7 +19,12 @@ pub(crate) struct Mutation {
 
 /// Every sabotage there is.
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
-    let tables = [crates::MUTATIONS, envelope::MUTATIONS, server::MUTATIONS];
+    let tables = [
+        apikey::MUTATIONS,
+        crates::MUTATIONS,
+        envelope::MUTATIONS,
+        server::MUTATIONS,
+    ];
     tables.into_iter().flatten()
 }
 

@@ -6,7 +6,9 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
-use strongroom_apikey::{ApiKey, Environment, HashedKey, KeyError, KeyRecord, reject_unknown};
+use strongroom_apikey::{
+    ApiKey, Environment, HashedKey, KeyError, KeyRecord, Networks, reject_unknown,
+};
 use strongroom_tenancy::{Actor, ActorId};
 use strongroom_tenant_token::TokenError;
 
@@ -183,6 +185,8 @@ fn record(key: &ApiKey, stored: &StoredKey) -> Result<(KeyRecord, ActorId), Prob
             .map_err(|_| malformed("capabilities"))?,
         expires_at: time(stored.expires_at),
         revoked_at: time(stored.revoked_at),
+        networks: Networks::Anywhere,
+        retirement: None,
     };
     Ok((
         record,

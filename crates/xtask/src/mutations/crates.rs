@@ -84,14 +84,14 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "apikey-hash-ignored",
         file: "crates/apikey/src/record.rs",
-        find: "if !bool::from(self.hash.matches(presented)) || self.id != *presented.id() {",
-        replace: "if self.id != *presented.id() {",
+        find: "if !bool::from(matches) || self.id != *presented.id {",
+        replace: "if self.id != *presented.id {",
         test: "-p strongroom-apikey another_secret_under_the_same_id_is_refused",
     },
     Mutation {
         name: "apikey-beyond-issuer",
-        file: "crates/apikey/src/record.rs",
-        find: "if !requested.is_subset_of(issuer) {",
+        file: "crates/apikey/src/grant.rs",
+        find: "if !self.capabilities.is_subset_of(&issuer.capabilities) {",
         replace: "if false {",
         test: "-p strongroom-apikey a_key_never_allows_more_than_its_issuer",
     },
@@ -99,7 +99,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         name: "apikey-revoked-later",
         file: "crates/apikey/src/record.rs",
         find: "if self.revoked_at.is_some() {",
-        replace: "if self.revoked_at.is_some_and(|at| now >= at) {",
+        replace: "if self.revoked_at.is_some_and(|at| visit.now >= at) {",
         test: "-p strongroom-apikey any_time_of_revocation_revokes",
     },
     Mutation {
