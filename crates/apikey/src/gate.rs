@@ -111,6 +111,17 @@ pub enum Found {
     Nothing,
 }
 
+/// Whether a candidate's key is accepted still, for what was issued on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vouched {
+    /// The key is accepted still.
+    Yes,
+    /// It is not.
+    No(KeyError),
+    /// The record may be out of date: the store must be asked.
+    Outdated,
+}
+
 /// What became of a candidate.
 #[derive(Debug)]
 pub enum Accepted {
@@ -120,6 +131,18 @@ pub enum Accepted {
     No(KeyError),
     /// The record may be out of date: the store must be asked.
     Outdated,
+}
+
+impl Candidate {
+    /// The record.
+    ///
+    /// # Security
+    /// It says what it says of the id that was shown. That the key itself was shown is what
+    /// [`KeyGate::accept`] finds out.
+    #[must_use]
+    pub fn record(&self) -> &KeyRecord {
+        &self.read.record
+    }
 }
 
 impl KeyGate {
@@ -184,14 +207,26 @@ impl KeyGate {
         record: Option<KeyRecord>,
         presented: impl Into<Shown<'a>>,
     ) -> Result<Candidate, KeyError> {
+        let found = self.keep(ticket, record)?;
+        found.ok_or_else(|| self.reject_unknown(presented))
+    }
+
+    /// As [`loaded`](Self::loaded), where nobody shows the key: `None` when there is no record.
+    ///
+    /// # Errors
+    /// [`KeyError::Unavailable`] for another key's record.
+    pub fn keep(
+        &self,
+        ticket: Ticket,
+        record: Option<KeyRecord>,
+    ) -> Result<Option<Candidate>, KeyError> {
         let Some(record) = record else {
             let mut unknown = locked(&self.unknown);
             // A key that was created meanwhile may be this one.
             if ticket.created == self.created.load(Ordering::Acquire) {
                 unknown.insert(ticket.id, ticket.asked);
             }
-            drop(unknown);
-            return Err(self.reject_unknown(presented));
+            return Ok(None);
         };
         if record.id != ticket.id {
             return Err(KeyError::Unavailable);
@@ -203,7 +238,7 @@ impl KeyGate {
         });
         locked(self.shard(&ticket.id)).insert(ticket.id, Arc::clone(&read));
         let was_kept = false;
-        Ok(Candidate { read, was_kept })
+        Ok(Some(Candidate { read, was_kept }))
     }
 
     /// Checks a key against a record, and accepts it at one instant that comes after all look-ups.
@@ -223,6 +258,21 @@ impl KeyGate {
             Ok(verified) => Accepted::Yes(verified),
             Err(refused) => Accepted::No(refused),
         }
+    }
+
+    /// Checks whether a candidate's key is accepted still, at one instant that comes after all
+    /// look-ups: for what was issued on it, such as an access token. Nobody need hold the key.
+    pub fn vouch(
+        &self,
+        candidate: &Candidate,
+        visit: &Visit,
+        feed: &dyn RevocationFeed,
+    ) -> Vouched {
+        let checked = candidate.read.record.require_accepted(visit);
+        if !self.is_current(candidate, feed) {
+            return Vouched::Outdated;
+        }
+        checked.map_or_else(Vouched::No, |()| Vouched::Yes)
     }
 
     /// Refuses a key whose id has no record, at the price of one that has.

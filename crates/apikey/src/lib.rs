@@ -56,7 +56,7 @@ mod store;
 #[cfg(any(feature = "legacy", feature = "password"))]
 pub use argon::{Cost, StoredArgonError};
 pub use feed::{LEASE, Question, RevocationFeed, Sequence, TableFeed, revoked_everywhere_at};
-pub use gate::{Accepted, CACHE_LIFE, Candidate, Found, KeyGate, Ticket, WithoutLease};
+pub use gate::{Accepted, CACHE_LIFE, Candidate, Found, KeyGate, Ticket, Vouched, WithoutLease};
 pub use grant::{Grant, IssueError};
 pub use hash::{HashedKey, Scheme, StoredHashError};
 pub use key::{ApiKey, PATTERN, RandomnessError, TEST_KEY};

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use strongroom_tenancy::{CapabilitySet, TenantId};
+use strongroom_tenancy::{ActorId, CapabilitySet, TenantId};
 
 use crate::shown::Shown;
 use crate::{
@@ -16,6 +16,8 @@ pub struct KeyRecord {
     pub tenant: TenantId,
     /// What the record is found by.
     pub id: KeyId,
+    /// Whom requests with the key are made by, where the server says so.
+    pub actor: Option<ActorId>,
     /// What the key opens.
     pub environment: Environment,
     /// The key, hashed.
@@ -51,8 +53,10 @@ pub struct Visit {
 pub struct VerifiedKey {
     tenant: TenantId,
     id: KeyId,
+    actor: Option<ActorId>,
     environment: Environment,
     capabilities: CapabilitySet,
+    expires_at: Option<u64>,
     /// Seldom there, and not to be carried around by every request.
     rehashed: Option<Box<HashedKey>>,
 }
@@ -88,6 +92,15 @@ pub enum KeyError {
 }
 
 impl KeyError {
+    /// Whether the key itself was shown, and refused for what its record says.
+    #[must_use]
+    pub const fn is_of_a_genuine_key(&self) -> bool {
+        matches!(
+            self,
+            Self::Revoked | Self::Expired | Self::Retired | Self::AddressDenied
+        )
+    }
+
     /// The refusal's stable name (`docs/spec/api-key.md`, section 6).
     #[must_use]
     pub const fn code(&self) -> &'static str {
@@ -202,6 +215,25 @@ impl KeyRecord {
         {
             return Err(KeyError::WrongEnvironment);
         }
+        self.require_accepted(visit)?;
+        let is_outdated = hasher.is_outdated(&self.hash);
+        Ok(VerifiedKey {
+            tenant: self.tenant,
+            id: self.id.clone(),
+            actor: self.actor,
+            environment: self.environment,
+            capabilities: self.capabilities,
+            expires_at: self.expires_at,
+            rehashed: is_outdated.then(|| Box::new(hasher.hash_text(presented.text))),
+        })
+    }
+
+    /// Checks whether the key is accepted at all, now and from there: for what was issued on it, such
+    /// as an access token. It does not show that anybody holds the key.
+    ///
+    /// # Errors
+    /// [`KeyError`], for the log.
+    pub fn require_accepted(&self, visit: &Visit) -> Result<(), KeyError> {
         if self.revoked_at.is_some() {
             return Err(KeyError::Revoked);
         }
@@ -219,20 +251,14 @@ impl KeyRecord {
         if self.networks != Networks::Anywhere && !visit.address.is_some_and(is_near) {
             return Err(KeyError::AddressDenied);
         }
-        let is_outdated = hasher.is_outdated(&self.hash);
-        Ok(VerifiedKey {
-            tenant: self.tenant,
-            id: self.id.clone(),
-            environment: self.environment,
-            capabilities: self.capabilities,
-            rehashed: is_outdated.then(|| Box::new(hasher.hash_text(presented.text))),
-        })
+        Ok(())
     }
 
     pub(crate) fn of(id: KeyId, grant: Grant, hash: HashedKey) -> Self {
         Self {
             tenant: grant.tenant,
             id,
+            actor: None,
             environment: grant.environment,
             hash,
             capabilities: grant.capabilities,
@@ -263,6 +289,18 @@ impl VerifiedKey {
     #[must_use]
     pub const fn id(&self) -> &KeyId {
         &self.id
+    }
+
+    /// Whom requests with the key are made by, where the server says so.
+    #[must_use]
+    pub const fn actor(&self) -> Option<ActorId> {
+        self.actor
+    }
+
+    /// The first second in which the key is no longer accepted, in Unix seconds.
+    #[must_use]
+    pub const fn expires_at(&self) -> Option<u64> {
+        self.expires_at
     }
 
     /// What the key allows.

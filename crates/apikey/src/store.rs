@@ -3,10 +3,12 @@
 use std::future::Future;
 use std::pin::Pin;
 
+use strongroom_tenancy::TenantId;
+
 use crate::shown::Shown;
 use crate::{
     Accepted, Candidate, Found, KeyError, KeyGate, KeyId, KeyRecord, RevocationFeed, VerifiedKey,
-    Visit,
+    Visit, Vouched,
 };
 
 /// What a look-up returns: a boxed future, so that the trait can be used as `dyn`.
@@ -40,21 +42,74 @@ impl KeyGate {
         store: &dyn KeyStore,
         feed: &dyn RevocationFeed,
     ) -> Result<VerifiedKey, KeyError> {
+        self.check(presented, visit, store, feed).await.1
+    }
+
+    /// As [`authenticate`](Self::authenticate), with the record that the key was checked against.
+    ///
+    /// # Security
+    /// The record is whoever's has the id. It is the presenter's when the key is accepted, or
+    /// refused with an error of which [`KeyError::is_of_a_genuine_key`] holds.
+    pub async fn check<'a>(
+        &self,
+        presented: impl Into<Shown<'a>>,
+        visit: &Visit,
+        store: &dyn KeyStore,
+        feed: &dyn RevocationFeed,
+    ) -> (Option<KeyRecord>, Result<VerifiedKey, KeyError>) {
         let presented = presented.into();
         match self.find(presented.id, feed) {
-            Found::Unknown => return Err(self.reject_unknown(presented)),
+            Found::Unknown => return (None, Err(self.reject_unknown(presented))),
             Found::Record(kept) => match self.accept(&kept, presented, visit, feed) {
-                Accepted::Yes(verified) => return Ok(verified),
-                Accepted::No(refused) => return Err(refused),
+                Accepted::Yes(verified) => return (Some(kept.record().clone()), Ok(verified)),
+                Accepted::No(refused) => return (Some(kept.record().clone()), Err(refused)),
                 Accepted::Outdated => {}
             },
             Found::Nothing => {}
         }
-        let candidate = self.load(presented, store, feed).await?;
-        match self.accept(&candidate, presented, visit, feed) {
+        let candidate = match self.load(presented, store, feed).await {
+            Ok(candidate) => candidate,
+            Err(error) => return (None, Err(error)),
+        };
+        let checked = match self.accept(&candidate, presented, visit, feed) {
             Accepted::Yes(verified) => Ok(verified),
             Accepted::No(refused) => Err(refused),
             Accepted::Outdated => Err(KeyError::Unavailable),
+        };
+        (Some(candidate.record().clone()), checked)
+    }
+
+    /// Checks whether a tenant's key is accepted still, for what was issued on it, such as an access
+    /// token: so that a token ends with its key, at once.
+    ///
+    /// # Errors
+    /// [`KeyError`], for the log. [`KeyError::Unavailable`] is no refusal: nothing was checked.
+    pub async fn vouch_for(
+        &self,
+        id: &KeyId,
+        tenant: &TenantId,
+        visit: &Visit,
+        store: &dyn KeyStore,
+        feed: &dyn RevocationFeed,
+    ) -> Result<(), KeyError> {
+        let is_theirs = |candidate: &Candidate| candidate.record().tenant == *tenant;
+        match self.find(id, feed) {
+            Found::Unknown => return Err(KeyError::Unknown),
+            Found::Record(kept) if is_theirs(&kept) => match self.vouch(&kept, visit, feed) {
+                Vouched::Yes => return Ok(()),
+                Vouched::No(refused) => return Err(refused),
+                Vouched::Outdated => {}
+            },
+            Found::Record(_) | Found::Nothing => {}
+        }
+        let ticket = self.begin(id, feed);
+        let record = store.by_id(id).await;
+        let record = record.map_err(|StoreUnavailable| KeyError::Unavailable)?;
+        let candidate = self.keep(ticket, record)?.filter(is_theirs);
+        match self.vouch(&candidate.ok_or(KeyError::Unknown)?, visit, feed) {
+            Vouched::Yes => Ok(()),
+            Vouched::No(refused) => Err(refused),
+            Vouched::Outdated => Err(KeyError::Unavailable),
         }
     }
 

@@ -37,6 +37,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
+use strongroom_apikey::{RevocationFeed, Sequence};
 use strongroom_tenancy::TenantId;
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -109,6 +110,8 @@ struct Shared {
     /// When the lease ends, on the clock of [`since_boot`] in nanoseconds.
     until: AtomicU64,
     known: RwLock<HashMap<Uuid, Known>>,
+    /// The last number that was given to a change.
+    last: AtomicU64,
     purges: RwLock<Vec<Purge>>,
     /// Somebody wants a poll now.
     asked: Notify,
@@ -128,6 +131,7 @@ impl Generations {
         let shared = Arc::new(Shared {
             until: AtomicU64::new(0),
             known: RwLock::default(),
+            last: AtomicU64::new(0),
             purges: RwLock::default(),
             asked: Notify::new(),
             polls: tokio::sync::watch::Sender::new(0),
@@ -183,6 +187,29 @@ impl Generations {
         let purges = self.shared.purges.write();
         let mut purges = purges.unwrap_or_else(PoisonError::into_inner);
         purges.push(Box::new(purge));
+    }
+}
+
+/// What the gate of API keys asks. The order in which a poll stores what it read is what its
+/// contract wants: a change, its number, the lease.
+impl RevocationFeed for Generations {
+    fn clock(&self) -> Duration {
+        Duration::from_nanos(since_boot())
+    }
+
+    fn lease_end(&self) -> Duration {
+        Duration::from_nanos(self.shared.until.load(Ordering::Acquire))
+    }
+
+    fn position(&self) -> Sequence {
+        Sequence(self.shared.last.load(Ordering::Acquire))
+    }
+
+    fn changed(&self, tenant: &TenantId) -> Sequence {
+        let known = self.shared.known.read();
+        let known = known.unwrap_or_else(PoisonError::into_inner);
+        let changed = known.get(tenant.as_uuid());
+        Sequence(changed.map_or(0, |known| known.generation.0))
     }
 }
 

@@ -6,16 +6,13 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
-use strongroom_apikey::{
-    ApiKey, Environment, HashedKey, KeyError, KeyRecord, Networks, reject_unknown,
-};
-use strongroom_tenancy::{Actor, ActorId};
+use strongroom_apikey::{ApiKey, KeyError, KeyId, Visit};
+use strongroom_tenancy::Actor;
 use strongroom_tenant_token::TokenError;
 
 use super::caller::{Caller, Credential};
 use super::request_id::RequestContext;
 use crate::app::App;
-use crate::postgres::StoredKey;
 use crate::problem::{Kind, Problem};
 
 /// What a request shows.
@@ -39,7 +36,10 @@ pub async fn authenticate(
     };
     let caller = match shown {
         Shown::Key(key) => present_key(&app, &context, &key).await,
-        Shown::Token(token) => verify_token(&app, &context, &token),
+        Shown::Token(token) => match verify_token(&app, &context, &token) {
+            Ok(caller) => key_of_token(&app, &context, caller).await,
+            Err(problem) => Err(problem),
+        },
     };
     match caller {
         Ok(caller) => {
@@ -127,7 +127,8 @@ fn verify_token(app: &App, context: &RequestContext, token: &str) -> Result<Call
     }
 }
 
-/// Checks an API key against the database, each time: a revoked key is refused at once.
+/// Checks an API key: against what is kept of it under a lease, or else against the database. A
+/// revoked key is refused everywhere once the answer to its revocation is there.
 ///
 /// # Errors
 /// One problem for every refusal of a key; the log says which it was.
@@ -136,62 +137,67 @@ pub async fn present_key(
     context: &RequestContext,
     key: &ApiKey,
 ) -> Result<Caller, Problem> {
-    let hash = key.hash();
-    let stored = app
-        .lookup
-        .api_key(key.id().as_str(), hash.as_bytes())
-        .await?;
-    let refuse = |reason: KeyError| {
-        tracing::info!(key_id = %key.id(), reason = reason.code(), "api key refused");
-        Problem::new(Kind::CredentialRefused, "the credential is not accepted")
+    let visit = visit(app, context);
+    let checked = app.key_gate.check(key, &visit, &app.lookup, &app.generations);
+    let (record, checked) = checked.await;
+    // The hash matched, so whose key it is is known whatever comes next.
+    let is_genuine = checked.as_ref().err().is_none_or(KeyError::is_of_a_genuine_key);
+    if let Some(record) = record.filter(|_| is_genuine) {
+        context.identify(record.tenant, record.actor.map(Actor::new));
+    }
+    let verified = checked.map_err(|reason| refused(key.id(), reason))?;
+    let Some(actor) = verified.actor() else {
+        tracing::error!(key_id = %key.id(), "a stored api key has no actor");
+        return Err(Problem::new(Kind::Internal, "a stored api key is malformed"));
     };
-    let Some(stored) = stored else {
-        return Err(refuse(reject_unknown(key)));
-    };
-    let (record, actor) = record(key, &stored)?;
-    // The hash matched in the database, so whose key it is is known whatever comes next.
-    context.identify(stored.tenant, Some(Actor::new(actor)));
-    let verified = record
-        .authenticate(key, app.clock.unix_seconds())
-        .map_err(refuse)?;
+    note_use(app, verified.id(), visit.now);
     Ok(Caller::new(
         *verified.tenant(),
         Actor::new(actor),
         *verified.capabilities(),
         Credential::Key(verified.id().clone()),
-        record.expires_at,
+        verified.expires_at(),
     ))
 }
 
-fn record(key: &ApiKey, stored: &StoredKey) -> Result<(KeyRecord, ActorId), Problem> {
-    let malformed = |what: &'static str| {
-        tracing::error!(key_id = %key.id(), what, "a stored api key is malformed");
-        Problem::new(Kind::Internal, "a stored api key is malformed")
-    };
-    let environment: Environment = stored
-        .environment
-        .parse()
-        .map_err(|_| malformed("environment"))?;
-    let scheme = u8::try_from(stored.scheme).map_err(|_| malformed("scheme"))?;
-    let time = |at: Option<i64>| at.map(|at| u64::try_from(at).unwrap_or(0));
-    let record = KeyRecord {
-        tenant: stored.tenant,
-        id: key.id().clone(),
-        environment,
-        hash: HashedKey::from_stored(scheme, &stored.hash).map_err(|_| malformed("hash"))?,
-        capabilities: stored
-            .capabilities
-            .parse()
-            .map_err(|_| malformed("capabilities"))?,
-        expires_at: time(stored.expires_at),
-        revoked_at: time(stored.revoked_at),
-        networks: Networks::Anywhere,
-        retirement: None,
-    };
-    Ok((
-        record,
-        stored.actor.parse().map_err(|_| malformed("actor"))?,
-    ))
+/// Whether the key that a token was exchanged for is still accepted: a token ends with its key.
+async fn key_of_token(
+    app: &App,
+    context: &RequestContext,
+    caller: Caller,
+) -> Result<Caller, Problem> {
+    let (key, tenant) = (caller.key(), caller.tenant());
+    let visit = visit(app, context);
+    let vouched = app
+        .key_gate
+        .vouch_for(key, &tenant, &visit, &app.lookup, &app.generations)
+        .await;
+    if let Err(reason) = vouched {
+        context.identify(tenant, Some(caller.actor().clone()));
+        return Err(refused(key, reason));
+    }
+    Ok(caller)
+}
+
+fn visit(app: &App, context: &RequestContext) -> Visit {
+    Visit {
+        now: app.clock.unix_seconds(),
+        address: context.address(),
+    }
+}
+
+fn refused(key: &KeyId, reason: KeyError) -> Problem {
+    if reason == KeyError::Unavailable {
+        return Problem::new(Kind::DatabaseUnavailable, "the credential could not be checked");
+    }
+    tracing::info!(key_id = %key, reason = reason.code(), "api key refused");
+    Problem::new(Kind::CredentialRefused, "the credential is not accepted")
+}
+
+fn note_use(app: &App, key: &KeyId, now: u64) {
+    if app.last_used.note(key, now).is_err() {
+        tracing::warn!(key_id = %key, "the use of a key was not noted: too many at once");
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The watch: asks what was revoked, lets the caches drop it, and only then renews the lease.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -201,6 +202,7 @@ impl Watcher {
             self.last = Generation(self.last.0.saturating_add(1));
             let generation = self.last;
             known.insert(tenant, Known { stamp, generation });
+            self.shared.last.store(generation.0, Ordering::Release);
         }
         // The nil id is nobody's: no cache has anything of it.
         let Ok(tenant) = TenantId::from_uuid(tenant) else {

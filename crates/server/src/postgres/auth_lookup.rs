@@ -1,15 +1,21 @@
-//! The handle of the authenticator: one row by key id and hash.
+//! The handle of the authenticator: a row by key id, and the times of last uses.
 
 use std::time::Duration;
 
+use strongroom_apikey::{
+    HashedKey, KeyId, KeyRecord, KeyStore, Networks, Retirement, StoreFuture, StoreUnavailable,
+};
 use strongroom_tenancy::TenantId;
 use tokio_postgres::Row;
+use tokio_postgres::types::FromSql;
 
 use super::pool::Pool;
 use super::transaction::{QueryError, Transaction};
 
-const FIND_API_KEY: &str = "select tenant_id, environment, scheme, hash, actor, capabilities, \
-     expires_at, revoked_at from app.find_api_key($1, $2)";
+const FIND: &str = "select tenant_id, environment, scheme, hash, actor, capabilities, \
+     expires_at, revoked_at, networks, successor, retires_at from app.find_api_key($1)";
+
+const NOTE: &str = "select app.note_key_uses($1, $2)";
 
 /// How long a look-up may take.
 const TIME: Duration = Duration::from_secs(5);
@@ -20,27 +26,6 @@ pub struct AuthLookup {
     pool: Pool,
 }
 
-/// An API key's row, as stored.
-#[derive(Debug)]
-pub struct StoredKey {
-    /// Whose key it is.
-    pub tenant: TenantId,
-    /// `live` or `test`.
-    pub environment: String,
-    /// How the hash was made.
-    pub scheme: i16,
-    /// The hash, 32 bytes.
-    pub hash: Vec<u8>,
-    /// The actor that the key stands for, `kind:uuid`.
-    pub actor: String,
-    /// Capability names, a space apart.
-    pub capabilities: String,
-    /// Unix seconds.
-    pub expires_at: Option<i64>,
-    /// Unix seconds.
-    pub revoked_at: Option<i64>,
-}
-
 impl AuthLookup {
     /// A look-up over the authenticator's pool.
     #[must_use]
@@ -48,31 +33,83 @@ impl AuthLookup {
         Self { pool }
     }
 
-    /// The key of this id and hash, if there is one.
+    /// The key of this id, if there is one.
     ///
     /// # Errors
-    /// [`QueryError`] when the database does not answer.
-    pub async fn api_key(&self, id: &str, hash: &[u8]) -> Result<Option<StoredKey>, QueryError> {
+    /// [`QueryError`] when the database does not answer, or a column is malformed.
+    pub async fn api_key(&self, id: &KeyId) -> Result<Option<KeyRecord>, QueryError> {
         let mut transaction = Transaction::lease(&self.pool, TIME).await?;
         transaction.open("begin read only", &[]).await?;
-        let rows = transaction.query(FIND_API_KEY, &[&id, &hash]).await?;
+        let rows = transaction.query(FIND, &[&id.as_str()]).await?;
         transaction.rollback().await;
-        rows.first().map(stored_key).transpose()
+        rows.first().map(|row| record(id, row)).transpose()
+    }
+
+    /// Stores when keys were last used, in Unix seconds.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the database does not answer; none was stored then.
+    pub async fn note_uses(&self, uses: &[(KeyId, u64)]) -> Result<(), QueryError> {
+        let ids: Vec<&str> = uses.iter().map(|(id, _)| id.as_str()).collect();
+        let times = uses.iter().map(|(_, at)| i64::try_from(*at));
+        let times: Vec<i64> = times.map(|at| at.unwrap_or(i64::MAX)).collect();
+        let mut transaction = Transaction::lease(&self.pool, TIME).await?;
+        transaction.open("begin", &[]).await?;
+        transaction.query(NOTE, &[&ids, &times]).await?;
+        transaction
+            .commit()
+            .await
+            .map_err(|error| QueryError::Row(error.to_string()))
     }
 }
 
-fn stored_key(row: &Row) -> Result<StoredKey, QueryError> {
-    let shape = |error: tokio_postgres::Error| QueryError::Row(error.to_string());
-    let tenant = TenantId::from_uuid(row.try_get(0).map_err(shape)?)
-        .map_err(|error| QueryError::Row(error.to_string()))?;
-    Ok(StoredKey {
-        tenant,
-        environment: row.try_get(1).map_err(shape)?,
-        scheme: row.try_get(2).map_err(shape)?,
-        hash: row.try_get(3).map_err(shape)?,
-        actor: row.try_get(4).map_err(shape)?,
-        capabilities: row.try_get(5).map_err(shape)?,
-        expires_at: row.try_get(6).map_err(shape)?,
-        revoked_at: row.try_get(7).map_err(shape)?,
+impl KeyStore for AuthLookup {
+    fn by_id<'a>(&'a self, id: &'a KeyId) -> StoreFuture<'a> {
+        Box::pin(async move {
+            self.api_key(id).await.map_err(|error| {
+                tracing::error!(%error, key_id = %id, "an api key was not looked up");
+                StoreUnavailable
+            })
+        })
+    }
+}
+
+fn record(id: &KeyId, row: &Row) -> Result<KeyRecord, QueryError> {
+    let shape = |what: &'static str| QueryError::Row(format!("{what}: malformed"));
+    let time = |at: Option<i64>| at.map(|at| u64::try_from(at).unwrap_or(0));
+    let scheme = u8::try_from(column::<i16>(row, 2)?).map_err(|_| shape("scheme"))?;
+    let hash: Vec<u8> = column(row, 3)?;
+    let networks: Option<String> = column(row, 8)?;
+    let successor: Option<String> = column(row, 9)?;
+    let retires_at: Option<i64> = column(row, 10)?;
+    let retirement = successor.zip(retires_at).map(|(successor, at)| {
+        Ok::<_, QueryError>(Retirement {
+            successor: successor.parse().map_err(|_| shape("successor"))?,
+            at: u64::try_from(at).unwrap_or(0),
+        })
+    });
+    Ok(KeyRecord {
+        tenant: TenantId::from_uuid(column(row, 0)?).map_err(|_| shape("tenant_id"))?,
+        id: id.clone(),
+        actor: Some(text(row, 4)?.parse().map_err(|_| shape("actor"))?),
+        environment: text(row, 1)?.parse().map_err(|_| shape("environment"))?,
+        hash: HashedKey::from_stored(scheme, &hash).map_err(|_| shape("hash"))?,
+        capabilities: text(row, 5)?.parse().map_err(|_| shape("capabilities"))?,
+        expires_at: time(column(row, 6)?),
+        revoked_at: time(column(row, 7)?),
+        networks: match networks {
+            None => Networks::Anywhere,
+            Some(list) => list.parse().map_err(|_| shape("networks"))?,
+        },
+        retirement: retirement.transpose()?,
     })
+}
+
+fn text(row: &Row, index: usize) -> Result<String, QueryError> {
+    column(row, index)
+}
+
+fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, QueryError> {
+    row.try_get(index)
+        .map_err(|error| QueryError::Row(error.to_string()))
 }

@@ -50,6 +50,18 @@ const MIGRATIONS: &[Migration] = &[
         protects: &["app.webhook_old_secrets", "app.webhook_attempts"],
         lookups: "",
     },
+    Migration {
+        name: "0003_api_keys",
+        sql: include_str!("../../migrations/0003_api_keys.sql"),
+        protects: &[],
+        lookups: include_str!("../../migrations/0003_lookups.sql"),
+    },
+    Migration {
+        name: "0004_key_ids",
+        sql: include_str!("../../migrations/0004_key_ids.sql"),
+        protects: &[],
+        lookups: "",
+    },
 ];
 
 /// A connection of the database's owner: a superuser, or a role that may create roles.

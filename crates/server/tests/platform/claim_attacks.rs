@@ -209,7 +209,7 @@ async fn what_would_go_round_the_policies_is_refused() {
         "alter role strongroom_gateway bypassrls",
         "select * from priv.claim_key",
         "select priv.add_claim_key('kx', '', '')",
-        "select * from app.find_api_key('000000000000', '')",
+        "select * from app.find_api_key('000000000000')",
         "select * from app.platform_keys",
         "select * from app.audit_staged",
         "select * from app.schema_migrations",

@@ -62,8 +62,8 @@ async fn the_self_check_passes_and_finds_planted_holes() {
             "verifier-is-as-specified",
         ),
         (
-            "grant execute on function app.find_api_key(text, bytea) to strongroom_gateway",
-            "revoke execute on function app.find_api_key(text, bytea) from strongroom_gateway",
+            "grant execute on function app.find_api_key(text) to strongroom_gateway",
+            "revoke execute on function app.find_api_key(text) from strongroom_gateway",
             "definer-functions-are-named",
         ),
         (
