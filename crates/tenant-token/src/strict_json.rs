@@ -28,6 +28,8 @@ pub(crate) enum Json {
 pub(crate) enum JsonError {
     Malformed,
     Duplicate,
+    /// One value, and more behind it.
+    Trailing,
 }
 
 impl Json {
@@ -47,10 +49,8 @@ pub(crate) fn parse_object(bytes: &[u8]) -> Result<Object, JsonError> {
         duplicate: &duplicate,
     };
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let read = seed
-        .deserialize(&mut reader)
-        .and_then(|value| reader.end().map(|()| value));
-    match read {
+    match seed.deserialize(&mut reader) {
+        Ok(Json::Object(_)) if reader.end().is_err() => Err(JsonError::Trailing),
         Ok(Json::Object(object)) => Ok(object),
         Err(_) if duplicate.get() => Err(JsonError::Duplicate),
         _ => Err(JsonError::Malformed),
@@ -148,7 +148,7 @@ mod tests {
         for (name, text, expected) in [
             ("empty", "", JsonError::Malformed),
             ("not an object", "[]", JsonError::Malformed),
-            ("trailing bytes", "{} {}", JsonError::Malformed),
+            ("trailing bytes", "{} {}", JsonError::Trailing),
             ("trailing comma", r#"{"a":1,}"#, JsonError::Malformed),
             ("byte order mark", "\u{feff}{}", JsonError::Malformed),
             ("lone surrogate", r#"{"a":"\ud800"}"#, JsonError::Malformed),
