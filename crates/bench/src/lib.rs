@@ -3,4 +3,5 @@
 pub mod case;
 pub mod envelope;
 pub mod report;
+pub mod tenant_token;
 pub mod webhook_sig;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use strongroom_bench::report::Report;
-use strongroom_bench::{envelope, webhook_sig};
+use strongroom_bench::{envelope, tenant_token, webhook_sig};
 
 /// Measures crates of the family beside their peers.
 #[derive(Parser)]
@@ -26,6 +26,7 @@ type Measure = fn(&mut Report) -> Result<(), Box<dyn Error>>;
 /// The crates that have benchmarks.
 const CRATES: &[(&str, Measure)] = &[
     ("envelope", envelope::measure),
+    ("tenant-token", tenant_token::measure),
     ("webhook-sig", webhook_sig::measure),
 ];
 

@@ -31,7 +31,7 @@ pub struct SigningKey {
 
 enum Key {
     Ed25519(ed25519_dalek::SigningKey),
-    P256(Box<p256::ecdsa::SigningKey>),
+    P256(p256::ecdsa::SigningKey),
 }
 
 /// The operating system gave no randomness.
@@ -113,7 +113,7 @@ impl SigningKey {
                 let key = p256::ecdsa::SigningKey::from_slice(secret)
                     .map_err(|_| PrivateKeyError::NotAScalar)?;
                 let public = PublicKey::of_p256(*key.verifying_key());
-                let key = Key::P256(Box::new(key));
+                let key = Key::P256(key);
                 Ok(Self { key, public })
             }
         }

@@ -20,7 +20,7 @@ pub struct PublicKey {
 #[derive(Clone, PartialEq, Eq)]
 enum Key {
     Ed25519(ed25519_dalek::VerifyingKey),
-    P256(Box<p256::ecdsa::VerifyingKey>),
+    P256(p256::ecdsa::VerifyingKey),
 }
 
 /// Why bytes are not a public key.
@@ -139,7 +139,7 @@ impl PublicKey {
         let kid = thumbprint(&format!(
             r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#
         ));
-        let key = Key::P256(Box::new(key));
+        let key = Key::P256(key);
         Self { key, kid }
     }
 }

@@ -168,7 +168,7 @@ fn stale_while_error_is_bounded() {
     let mut now = NOW + 300;
     while now < NOW + 2 * DAY {
         let refresh = cache.refresh(now).unwrap();
-        if now % 20 == 0 {
+        if now.is_multiple_of(20) {
             cache.failed(refresh);
         } else {
             assert!(
@@ -219,20 +219,26 @@ fn steps(withdrawals: u32) -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step, 1..120)
 }
 
-/// Runs a ring, and gives back what was published from when on, which keys signed when, and the
-/// keys that were withdrawn.
-fn run(
-    steps: &[Step],
-) -> (
-    Vec<(u64, JwkSet)>,
-    Vec<(u64, PublicKey)>,
-    BTreeMap<String, u64>,
-) {
+/// What a ring did.
+#[derive(Default)]
+struct Life {
+    /// What was published, from when on.
+    published: Vec<(u64, JwkSet)>,
+    /// Which key signed, when.
+    signed: Vec<(u64, PublicKey)>,
+    /// The keys that were withdrawn, and when.
+    withdrawn: BTreeMap<String, u64>,
+}
+
+fn run(steps: &[Step]) -> Life {
     let policy = RotationPolicy::new(DAY, 900, 300).unwrap();
     let mut ring = KeyRing::new(policy);
     let (mut now, mut seed) = (NOW, 0_u8);
-    let (mut published, mut signed) = (Vec::new(), Vec::new());
-    let mut withdrawn = BTreeMap::new();
+    let Life {
+        mut published,
+        mut signed,
+        mut withdrawn,
+    } = Life::default();
     let mut past: BTreeMap<String, KeyState> = BTreeMap::new();
     let mut generation = 0;
     for step in steps {
@@ -293,7 +299,11 @@ fn run(
         );
         published.push((now, ring.published()));
     }
-    (published, signed, withdrawn)
+    Life {
+        published,
+        signed,
+        withdrawn,
+    }
 }
 
 proptest! {
@@ -303,7 +313,7 @@ proptest! {
     /// as the token is valid.
     #[test]
     fn every_token_verifies_for_its_life_whatever_set_a_verifier_kept(steps in steps(0)) {
-        let (published, signed, _) = run(&steps);
+        let Life { published, signed, .. } = run(&steps);
         let first = published[0].0;
         for (minted, key) in signed {
             let until = minted + 900 + LEEWAY;
@@ -320,7 +330,7 @@ proptest! {
 
     #[test]
     fn withdrawn_keys_never_sign_nor_verify_again(steps in steps(6)) {
-        let (published, signed, withdrawn) = run(&steps);
+        let Life { published, signed, withdrawn } = run(&steps);
         for (kid, at) in withdrawn {
             for (from, set) in published.iter().filter(|(from, _)| *from > at) {
                 prop_assert!(set.find(&kid).is_none(), "{from}");
