@@ -1,8 +1,9 @@
 //! Tokens, keys and JWK Sets from anywhere.
 
 use strongroom_tenant_token::hazmat::decode_unverified;
+use strongroom_tenant_token::refresh::RefreshToken;
 use strongroom_tenant_token::{
-    Algorithm, JwkSet, KeyCache, RefreshToken, SigningKey, Standing, TokenCache, Verifier, mint,
+    Algorithm, JwkSet, KeyCache, SigningKey, Standing, TokenCache, Verifier, mint,
 };
 
 /// RFC 8037, appendix A.1.

@@ -7,7 +7,7 @@
 //!
 //! An issuer moves its keys through a [`KeyRing`] and publishes a [`JwkSet`]; a service keeps that
 //! in a [`KeyCache`], and what it verified in a [`TokenCache`], which asks for revocations on each
-//! hit. A [`RefreshToken`] renews: [`begin`], [`rotate`], [`revoke`].
+//! hit. [`refresh`] has the tokens that renew.
 //!
 //! ```
 //! use strongroom_tenancy::{Actor, CapabilitySet};
@@ -60,7 +60,7 @@ mod key_cache;
 mod key_ring;
 mod mint;
 mod public_key;
-mod refresh;
+pub mod refresh;
 mod revocation;
 mod strict_json;
 mod token_cache;
@@ -77,11 +77,6 @@ pub use key_ring::{
 };
 pub use mint::{ACCESS_TOKEN_LIFETIME, MintError, mint};
 pub use public_key::{PublicKey, PublicKeyError};
-pub use refresh::{
-    Decision, ENTROPY, Family, FamilyId, Grant, MemoryRefreshStore, REFRESH_ABSOLUTE,
-    REFRESH_GRACE, REFRESH_IDLE, RefreshError, RefreshStore, RefreshToken, RefreshTokenError,
-    Reuse, RevokedBecause, Rotated, StoreFuture, StoreUnavailable, begin, revoke, rotate,
-};
 pub use revocation::{Revocation, RevocationList, Standing};
 pub use token_cache::TokenCache;
 pub use verifier::{LEEWAY, MAX_LIFETIME, MAX_TOKEN_BYTES, Rejection, VerifiedToken, Verifier};

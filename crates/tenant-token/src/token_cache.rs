@@ -115,6 +115,7 @@ impl TokenCache {
         }
         let digest: Digest = Sha256::digest(token.as_bytes()).into();
         let found = self.find(&digest, verifier.generation(), now);
+        let is_kept = found.is_some();
         let verified = match found {
             Some(found) => match verifier.recheck(&found, now) {
                 Ok(()) => found,
@@ -127,14 +128,15 @@ impl TokenCache {
                     });
                 }
             },
-            None => {
-                let verified = Arc::new(verifier.verify(token, now)?);
-                self.insert(digest, &verified, verifier.generation(), now);
-                verified
-            }
+            None => Arc::new(verifier.verify(token, now)?),
         };
         match standing(verified.claims()) {
-            Standing::Good => Ok(verified),
+            Standing::Good => {
+                if !is_kept {
+                    self.insert(digest, &verified, verifier.generation(), now);
+                }
+                Ok(verified)
+            }
             Standing::Revoked => {
                 self.remove(&digest);
                 Err(verified.refuse(TokenError::Revoked))

@@ -10,10 +10,10 @@
 
 use pollster::block_on;
 use strongroom_tenancy::{Actor, CapabilitySet};
-use strongroom_tenant_token::{
-    Authentication, Family, FamilyId, Grant, MemoryRefreshStore, REFRESH_ABSOLUTE, REFRESH_IDLE,
-    RefreshError, RefreshStore, RefreshToken, RefreshTokenError, RevokedBecause, Rotated, begin,
-    revoke, rotate,
+use strongroom_tenant_token::Authentication;
+use strongroom_tenant_token::refresh::{
+    ABSOLUTE, Decision, Family, FamilyId, Grant, IDLE, MemoryRefreshStore, RefreshError,
+    RefreshStore, RefreshToken, RefreshTokenError, RevokedBecause, Rotated, begin, revoke, rotate,
 };
 
 const NOW: u64 = 1_800_000_000;
@@ -185,15 +185,15 @@ fn checksummed(text: &str) -> Option<String> {
 #[test]
 fn families_end() {
     let login = Login::new();
-    assert_eq!(login.code(&login.first, REFRESH_IDLE), "refresh_expired");
+    assert_eq!(login.code(&login.first, IDLE), "refresh_expired");
     let mut token = login.first.clone();
     let mut after = 0;
-    while after + REFRESH_IDLE - 1 < REFRESH_ABSOLUTE {
-        after += REFRESH_IDLE - 1;
+    while after + IDLE - 1 < ABSOLUTE {
+        after += IDLE - 1;
         token = login.next(&token, after);
     }
-    assert_eq!(login.code(&token, REFRESH_ABSOLUTE), "refresh_expired");
-    login.next(&token, REFRESH_ABSOLUTE - 1);
+    assert_eq!(login.code(&token, ABSOLUTE), "refresh_expired");
+    login.next(&token, ABSOLUTE - 1);
 }
 
 #[test]
@@ -240,10 +240,7 @@ fn the_store_holds_no_token() {
         ..row.clone()
     };
     let decided = moved.decide(&given, CLIENT, NOW + 1, &[0; 28]);
-    assert!(matches!(
-        decided,
-        strongroom_tenant_token::Decision::Revoke { .. }
-    ));
+    assert!(matches!(decided, Decision::Revoke { .. }));
     // Nor does any altered one.
     for at in 0..sealed.len() {
         let mut sealed = sealed;
@@ -253,10 +250,7 @@ fn the_store_holds_no_token() {
             ..row.clone()
         };
         let decided = altered.decide(&presented, CLIENT, NOW + 1, &[0; 28]);
-        assert!(
-            matches!(decided, strongroom_tenant_token::Decision::Revoke { .. }),
-            "{at}"
-        );
+        assert!(matches!(decided, Decision::Revoke { .. }), "{at}");
     }
 }
 
@@ -277,7 +271,7 @@ fn debug_shows_no_secret() {
     let secret = rotated.token.expose().get(21..64).unwrap();
     assert!(!format!("{rotated:?}").contains(secret));
     let decided = login.row().decide(&rotated.token, CLIENT, NOW, &[7; 28]);
-    let strongroom_tenant_token::Decision::Rotate { token, .. } = &decided else {
+    let Decision::Rotate { token, .. } = &decided else {
         panic!("{decided:?}");
     };
     let secret = token.expose().get(21..64).unwrap();

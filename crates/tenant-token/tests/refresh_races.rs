@@ -19,9 +19,10 @@ use std::task::{Context, Poll, Waker};
 
 use pollster::block_on;
 use strongroom_tenancy::{Actor, CapabilitySet};
-use strongroom_tenant_token::{
-    Authentication, Family, FamilyId, Grant, MemoryRefreshStore, REFRESH_GRACE, RefreshError,
-    RefreshStore, RefreshToken, Rotated, StoreFuture, StoreUnavailable, begin, rotate,
+use strongroom_tenant_token::Authentication;
+use strongroom_tenant_token::refresh::{
+    Family, FamilyId, GRACE, Grant, MemoryRefreshStore, RefreshError, RefreshStore, RefreshToken,
+    Rotated, StoreFuture, StoreUnavailable, begin, rotate,
 };
 
 const NOW: u64 = 1_800_000_000;
@@ -191,7 +192,7 @@ fn schedule(seed: u64, loss: u64) -> (Vec<Request>, String, Vec<Family>) {
     for _ in 0..=dice.roll(8) {
         now += [0, 0, 1, 5, 10, 11, 60][dice.index(7)];
         if dice.roll(2) == 0 {
-            block_on(wire.forget_successors(now.saturating_sub(REFRESH_GRACE))).unwrap();
+            block_on(wire.forget_successors(now.saturating_sub(GRACE))).unwrap();
         }
         let mut asked = Vec::new();
         for _ in 0..=dice.roll(3) {
@@ -284,9 +285,7 @@ fn check(seed: u64, requests: &[Request], first: &str, rows: &[Family]) -> Tally
                 let latest = requests.iter().filter(|r| {
                     r.token == request.token && r.began < request.ended && r.at <= request.at
                 });
-                let within = latest
-                    .map(|r| request.at - r.at)
-                    .any(|ago| ago <= REFRESH_GRACE);
+                let within = latest.map(|r| request.at - r.at).any(|ago| ago <= GRACE);
                 assert!(within && first_asked <= request.at, "seed {seed}: too late");
             }
             Ok(_) => tally.rotations += 1,
@@ -415,7 +414,7 @@ fn one_lost_answer_ends_no_session() {
             let lost = dice.roll(3) == 0;
             let given = if lost {
                 drop(given);
-                now += dice.roll(REFRESH_GRACE + 1);
+                now += dice.roll(GRACE + 1);
                 block_on(rotate(&store, token.expose(), "console", now)).unwrap()
             } else {
                 given

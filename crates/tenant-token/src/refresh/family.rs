@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::error::{RefreshError, Reuse};
 use super::successor::{self, RANDOM, SEALED};
 use super::token::{FamilyId, RefreshToken};
-use super::{REFRESH_ABSOLUTE, REFRESH_GRACE, REFRESH_IDLE};
+use super::{ABSOLUTE, GRACE, IDLE};
 use crate::claims::Authentication;
 
 /// How many random bytes [`Family::decide`] takes.
@@ -48,7 +48,7 @@ pub enum RevokedBecause {
 pub struct Family {
     /// The family.
     pub id: FamilyId,
-    /// Counts every change of the row; what [`RefreshStore::swap`](crate::RefreshStore::swap)
+    /// Counts every change of the row; what [`RefreshStore::swap`](super::RefreshStore::swap)
     /// compares.
     pub version: u64,
     /// What it is for.
@@ -135,7 +135,7 @@ impl Family {
         }
         // The immediate parent only: whoever shows an older one did not miss the last answer.
         let is_parent = self.parent.is_some_and(|parent| hash.ct_eq(&parent).into());
-        let in_grace = now.abs_diff(self.rotated_at) <= REFRESH_GRACE;
+        let in_grace = now.abs_diff(self.rotated_at) <= GRACE;
         if is_parent && in_grace && is_client {
             let sealed = self.successor.as_ref();
             let opened = sealed.and_then(|it| successor::open(presented, self.generation, it));
@@ -221,8 +221,7 @@ impl Family {
     }
 
     fn is_over(&self, now: u64) -> bool {
-        now.saturating_sub(self.rotated_at) >= REFRESH_IDLE
-            || now.saturating_sub(self.begun_at) >= REFRESH_ABSOLUTE
+        now.saturating_sub(self.rotated_at) >= IDLE || now.saturating_sub(self.begun_at) >= ABSOLUTE
     }
 
     fn changed(&self) -> Box<Self> {

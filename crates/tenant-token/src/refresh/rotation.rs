@@ -53,8 +53,8 @@ pub async fn begin(
 /// Rotates the token that `client`, who has authenticated as that, presents at `now`.
 ///
 /// ```
-/// use strongroom_tenant_token::{Grant, MemoryRefreshStore, begin, rotate};
-/// # use strongroom_tenant_token::{Authentication, RefreshError};
+/// use strongroom_tenant_token::refresh::{Grant, MemoryRefreshStore, begin, rotate};
+/// # use strongroom_tenant_token::{Authentication, refresh::RefreshError};
 /// # use strongroom_tenancy::{Actor, CapabilitySet};
 /// # let grant = Grant {
 /// #     tenant: "0190b2a4-8c7e-7d3a-9f00-0242ac120002".parse()?,

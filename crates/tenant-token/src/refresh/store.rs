@@ -32,7 +32,7 @@ pub trait RefreshStore: Send + Sync {
     fn swap<'a>(&'a self, expected: u64, next: &'a Family) -> StoreFuture<'a, bool>;
 
     /// Deletes the sealed successors of rotations before a time. To be called every few seconds,
-    /// with [`REFRESH_GRACE`](crate::REFRESH_GRACE) before now: they are refused then already, and
+    /// with [`GRACE`](crate::refresh::GRACE) before now: they are refused then already, and
     /// are to be gone too.
     fn forget_successors<'a>(&'a self, rotated_before: u64) -> StoreFuture<'a, ()>;
 }
