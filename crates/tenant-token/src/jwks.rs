@@ -64,6 +64,24 @@ pub enum JwkSetError {
     PublicKey(#[from] PublicKeyError),
 }
 
+impl JwkSetError {
+    /// A stable slug for logs, metrics and audit entries.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::TooLarge => "jwks_too_large",
+            Self::Malformed => "jwks_malformed",
+            Self::DuplicateMember => "jwks_duplicate_member",
+            Self::NoKeys => "jwks_no_keys",
+            Self::TooManyKeys => "jwks_too_many_keys",
+            Self::DuplicateKid => "jwks_duplicate_kid",
+            Self::InvalidMember(_) => "jwks_invalid_member",
+            Self::PrivateKey => "jwks_private_key",
+            Self::PublicKey(error) => error.code(),
+        }
+    }
+}
+
 impl JwkSet {
     /// A set of these keys, each once.
     #[must_use]

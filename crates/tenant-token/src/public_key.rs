@@ -41,6 +41,19 @@ pub enum PublicKeyError {
     Weak,
 }
 
+impl PublicKeyError {
+    /// A stable slug for logs, metrics and audit entries.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Length => "key_length",
+            Self::NotAPoint => "key_not_a_point",
+            Self::NotCanonical => "key_not_canonical",
+            Self::Weak => "key_weak",
+        }
+    }
+}
+
 impl PublicKey {
     /// Takes the 32 bytes of an Ed25519 key (RFC 8032, section 5.1.2).
     ///

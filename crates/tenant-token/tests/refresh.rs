@@ -254,6 +254,26 @@ fn the_store_holds_no_token() {
     }
 }
 
+/// Older tokens cannot open the successor; they are refused before anybody tries, too.
+#[test]
+fn grace_is_the_immediate_parent_s_alone() {
+    let login = Login::new();
+    login.next(&login.first, 0);
+    let presented = RefreshToken::parse(&login.first).unwrap();
+    for parent in [None, Some([0; 32])] {
+        let row = Family {
+            parent,
+            ..login.row()
+        };
+        let decided = row.decide(&presented, CLIENT, NOW + 1, &[0; 28]);
+        assert!(matches!(decided, Decision::Revoke { .. }));
+    }
+    let second = login.next(&login.first, 1);
+    let third = login.next(&second, 2);
+    assert_eq!(login.code(&login.first, 2), "refresh_reuse_detected");
+    assert_eq!(login.code(&third, 2), "refresh_revoked");
+}
+
 #[test]
 fn debug_shows_no_secret() {
     let login = Login::new();
