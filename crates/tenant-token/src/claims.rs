@@ -164,14 +164,14 @@ impl Claims {
 }
 
 /// Reads the tenant.
-pub(crate) fn read_tenant(claims: &Object) -> Result<TenantId, TokenError> {
+pub(crate) fn read_tenant(claims: &Object<'_>) -> Result<TenantId, TokenError> {
     let text = text(claims, "tenant_id")?;
     text.parse()
         .map_err(|_| TokenError::InvalidClaim("tenant_id"))
 }
 
 /// Reads who acts, from `sub` and `act`.
-pub(crate) fn read_actor(claims: &Object) -> Result<Actor, TokenError> {
+pub(crate) fn read_actor(claims: &Object<'_>) -> Result<Actor, TokenError> {
     let subject = text(claims, "sub")?
         .parse()
         .map_err(|_| TokenError::InvalidClaim("sub"))?;
@@ -201,7 +201,7 @@ pub(crate) fn read_actor(claims: &Object) -> Result<Actor, TokenError> {
 
 /// Reads all claims; `tenant` and `actor` were read before. Also returns `nbf`.
 pub(crate) fn read_claims(
-    claims: &Object,
+    claims: &Object<'_>,
     tenant: TenantId,
     actor: Actor,
 ) -> Result<(Claims, u64), TokenError> {
@@ -234,7 +234,7 @@ pub(crate) fn read_claims(
     }
 }
 
-fn read_authentication(claims: &Object) -> Result<Authentication, TokenError> {
+fn read_authentication(claims: &Object<'_>) -> Result<Authentication, TokenError> {
     let time = integer(claims, "auth_time")?;
     let class = match claims.get("acr") {
         None => None,
@@ -260,7 +260,7 @@ fn read_authentication(claims: &Object) -> Result<Authentication, TokenError> {
     })
 }
 
-fn read_capabilities(claims: &Object) -> Result<CapabilitySet, TokenError> {
+fn read_capabilities(claims: &Object<'_>) -> Result<CapabilitySet, TokenError> {
     let invalid = TokenError::InvalidClaim("cap");
     let Json::List(names) = member(claims, "cap")? else {
         return Err(invalid);
@@ -269,16 +269,16 @@ fn read_capabilities(claims: &Object) -> Result<CapabilitySet, TokenError> {
     CapabilitySet::from_names(names.ok_or(invalid)?).map_err(|_| invalid)
 }
 
-fn member<'a>(claims: &'a Object, name: &'static str) -> Result<&'a Json, TokenError> {
+fn member<'a, 'b>(claims: &'a Object<'b>, name: &'static str) -> Result<&'a Json<'b>, TokenError> {
     claims.get(name).ok_or(TokenError::MissingClaim(name))
 }
 
-fn text<'a>(claims: &'a Object, name: &'static str) -> Result<&'a str, TokenError> {
+fn text<'a>(claims: &'a Object<'_>, name: &'static str) -> Result<&'a str, TokenError> {
     let value = member(claims, name)?;
     value.as_text().ok_or(TokenError::InvalidClaim(name))
 }
 
-fn integer(claims: &Object, name: &'static str) -> Result<u64, TokenError> {
+fn integer(claims: &Object<'_>, name: &'static str) -> Result<u64, TokenError> {
     match member(claims, name)? {
         Json::Integer(number) => Ok(*number),
         _ => Err(TokenError::InvalidClaim(name)),
@@ -286,10 +286,10 @@ fn integer(claims: &Object, name: &'static str) -> Result<u64, TokenError> {
 }
 
 /// Reads the one spelling of a UUID that the family accepts: lower-case, hyphenated.
-fn uuid(claims: &Object, name: &'static str) -> Result<Uuid, TokenError> {
+fn uuid(claims: &Object<'_>, name: &'static str) -> Result<Uuid, TokenError> {
     let text = text(claims, name)?;
     match Uuid::try_parse(text) {
-        Ok(id) if id.as_hyphenated().to_string() == text => Ok(id),
+        Ok(id) if id.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text => Ok(id),
         _ => Err(TokenError::InvalidClaim(name)),
     }
 }

@@ -24,9 +24,9 @@ pub fn decode_unverified(token: &str) -> Result<Unverified, TokenError> {
         return Err(TokenError::TooLarge);
     }
     let [header, claims, signature] = segments(token)?;
-    decode(signature)?;
+    decode(signature, token)?;
     let json = |segment| {
-        let bytes = decode(segment)?;
+        let bytes = decode(segment, token)?;
         object(&bytes)?;
         String::from_utf8(bytes).map_err(|_| TokenError::Malformed)
     };

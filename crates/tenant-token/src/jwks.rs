@@ -147,7 +147,7 @@ impl JwkSet {
     }
 }
 
-fn read_key(jwk: &Object) -> Result<PublicKey, JwkSetError> {
+fn read_key(jwk: &Object<'_>) -> Result<PublicKey, JwkSetError> {
     if jwk.contains_key("d") {
         return Err(JwkSetError::PrivateKey);
     }

@@ -192,6 +192,10 @@ impl SigningKey {
         text
     }
 
+    pub(crate) fn header(&self) -> &str {
+        self.public.header()
+    }
+
     /// Signs; the same message gives the same signature (RFC 8032; RFC 6979).
     pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
         match &self.key {

@@ -41,10 +41,8 @@ pub fn mint(key: &SigningKey, claims: &Claims) -> Result<String, MintError> {
     if claims.expires_at.saturating_sub(claims.issued_at) > MAX_LIFETIME {
         return Err(MintError::LifetimeTooLong);
     }
-    let (alg, kid) = (key.algorithm(), key.kid());
-    let header = format!(r#"{{"alg":"{alg}","typ":"at+jwt","kid":"{kid}"}}"#);
     let payload = claims.to_json().map_err(|_| MintError::Encoding)?;
-    let mut token = URL_SAFE_NO_PAD.encode(header);
+    let mut token = key.header().to_owned();
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(payload, &mut token);
     let signature = key.sign(token.as_bytes());

@@ -15,6 +15,8 @@ use crate::algorithm::Algorithm;
 pub struct PublicKey {
     key: Key,
     kid: Arc<str>,
+    /// The header that is minted, encoded: whoever finds it again need not read it.
+    header: Arc<str>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -92,16 +94,18 @@ impl PublicKey {
     /// How the key signs.
     #[must_use]
     pub const fn algorithm(&self) -> Algorithm {
-        match self.key {
-            Key::Ed25519(_) => Algorithm::EdDsa,
-            Key::P256(_) => Algorithm::Es256,
-        }
+        self.key.algorithm()
     }
 
     /// The key's name: its RFC 7638 thumbprint (SHA-256, base64url).
     #[must_use]
     pub fn kid(&self) -> &str {
         &self.kid
+    }
+
+    /// The header segment of the tokens that the key signs.
+    pub(crate) fn header(&self) -> &str {
+        &self.header
     }
 
     pub(crate) fn shared_kid(&self) -> Arc<str> {
@@ -143,8 +147,14 @@ impl PublicKey {
     pub(crate) fn of_ed25519(key: ed25519_dalek::VerifyingKey) -> Self {
         let x = URL_SAFE_NO_PAD.encode(key.as_bytes());
         let kid = thumbprint(&format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{x}"}}"#));
-        let key = Key::Ed25519(key);
-        Self { key, kid }
+        Self::of(Key::Ed25519(key), kid)
+    }
+
+    fn of(key: Key, kid: Arc<str>) -> Self {
+        let alg = key.algorithm();
+        let header = format!(r#"{{"alg":"{alg}","typ":"at+jwt","kid":"{kid}"}}"#);
+        let header = URL_SAFE_NO_PAD.encode(header).into();
+        Self { key, kid, header }
     }
 
     pub(crate) fn of_p256(key: p256::ecdsa::VerifyingKey) -> Self {
@@ -152,8 +162,16 @@ impl PublicKey {
         let kid = thumbprint(&format!(
             r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#
         ));
-        let key = Key::P256(key);
-        Self { key, kid }
+        Self::of(Key::P256(key), kid)
+    }
+}
+
+impl Key {
+    const fn algorithm(&self) -> Algorithm {
+        match self {
+            Self::Ed25519(_) => Algorithm::EdDsa,
+            Self::P256(_) => Algorithm::Es256,
+        }
     }
 }
 

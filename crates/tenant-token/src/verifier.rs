@@ -125,8 +125,17 @@ impl Verifier {
         }
         let [header, payload, signature] = segments(token)?;
         let signed = token.len() - signature.len() - 1;
-        let [header, payload, signature] = [decode(header)?, decode(payload)?, decode(signature)?];
-        let key = self.key(&object(&header)?)?;
+        // A header as it was minted was read when the key was.
+        let key = self.keys.iter().find(|key| key.header() == header);
+        let read = match key {
+            Some(_) => Vec::new(),
+            None => decode(header, token)?,
+        };
+        let [payload, signature] = [decode(payload, token)?, decode(signature, token)?];
+        let key = match key {
+            Some(key) => key,
+            None => self.key(&object(&read)?)?,
+        };
         let signature = <[u8; 64]>::try_from(signature).map_err(|_| TokenError::BadSignature)?;
         let signed = token.as_bytes().get(..signed).unwrap_or_default();
         if !key.holds(signed, &signature) {
@@ -136,7 +145,7 @@ impl Verifier {
     }
 
     /// The key that the header names, once the header is as it must be.
-    fn key(&self, header: &Object) -> Result<&PublicKey, Rejection> {
+    fn key(&self, header: &Object<'_>) -> Result<&PublicKey, Rejection> {
         let algorithm = check_header(header)?;
         let kid = header.get("kid").and_then(Json::as_text);
         let Some(key) = kid.and_then(|kid| self.keys.find(kid)) else {
@@ -252,7 +261,7 @@ impl std::error::Error for Rejection {
 }
 
 fn read(
-    claims: &Object,
+    claims: &Object<'_>,
     key: &PublicKey,
     rejection: &mut Rejection,
 ) -> Result<VerifiedToken, TokenError> {
@@ -268,15 +277,15 @@ fn read(
     })
 }
 
-fn check_header(header: &Object) -> Result<Algorithm, TokenError> {
+fn check_header(header: &Object<'_>) -> Result<Algorithm, TokenError> {
     if header.contains_key("crit") {
         return Err(TokenError::UnsupportedCrit);
     }
     if let Some(name) = FORBIDDEN.iter().find(|name| header.contains_key(**name)) {
         return Err(TokenError::ForbiddenHeader(name));
     }
-    let is_known = |name: &String| matches!(name.as_str(), "alg" | "typ" | "kid");
-    if !header.keys().all(is_known) {
+    let is_known = |name: &str| matches!(name, "alg" | "typ" | "kid");
+    if !header.keys().all(|name| is_known(name)) {
         return Err(TokenError::ForbiddenHeader("extra"));
     }
     let text = |name| header.get(name).and_then(Json::as_text);
@@ -291,34 +300,36 @@ fn check_header(header: &Object) -> Result<Algorithm, TokenError> {
     Ok(algorithm)
 }
 
-/// The three segments, each of the base64url alphabet alone.
+/// The three segments; the last may hold anything.
 pub(crate) fn segments(token: &str) -> Result<[&str; 3], TokenError> {
     let mut split = token.splitn(3, '.');
-    let (Some(header), Some(payload), Some(signature)) = (split.next(), split.next(), split.next())
-    else {
-        return Err(TokenError::Malformed);
-    };
+    match (split.next(), split.next(), split.next()) {
+        (Some(header), Some(payload), Some(signature)) => Ok([header, payload, signature]),
+        _ => Err(TokenError::Malformed),
+    }
+}
+
+/// Decodes a segment of a token: base64url, no padding, no whitespace, unused bits zero.
+pub(crate) fn decode(segment: &str, token: &str) -> Result<Vec<u8>, TokenError> {
+    let decoded = URL_SAFE_NO_PAD.decode(segment);
+    decoded.map_err(|_| segments(token).map_or_else(|error| error, misspelling))
+}
+
+/// What is wrong with the spelling of segments of which one does not decode.
+fn misspelling([header, payload, signature]: [&str; 3]) -> TokenError {
     let odd = |segment: &str| {
         let is_odd = |byte: &u8| !(byte.is_ascii_alphanumeric() || b"-_".contains(byte));
         segment.bytes().find(|byte| is_odd(byte))
     };
     match (odd(header).or(odd(payload)), odd(signature)) {
-        (Some(b'='), _) | (None, Some(b'=')) => Err(TokenError::Padded),
-        (Some(_), _) => Err(TokenError::Malformed),
+        (Some(b'='), _) | (None, Some(b'=')) => TokenError::Padded,
         // The alphabet has an end, and there is more.
-        (None, Some(_)) => Err(TokenError::TrailingBytes),
-        (None, None) => Ok([header, payload, signature]),
+        (None, Some(_)) => TokenError::TrailingBytes,
+        (Some(_), _) | (None, None) => TokenError::Malformed,
     }
 }
 
-/// Decodes a segment: base64url, no padding, no whitespace, unused bits zero.
-pub(crate) fn decode(segment: &str) -> Result<Vec<u8>, TokenError> {
-    URL_SAFE_NO_PAD
-        .decode(segment)
-        .map_err(|_| TokenError::Malformed)
-}
-
-pub(crate) fn object(bytes: &[u8]) -> Result<Object, TokenError> {
+pub(crate) fn object(bytes: &[u8]) -> Result<Object<'_>, TokenError> {
     strict_json::parse_object(bytes).map_err(|error| match error {
         JsonError::Malformed => TokenError::Malformed,
         JsonError::Duplicate => TokenError::DuplicateMember,

@@ -55,8 +55,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "token-trailing-bytes",
         file: "crates/tenant-token/src/verifier.rs",
-        find: "(None, Some(_)) => Err(TokenError::TrailingBytes),",
-        replace: "(None, Some(_)) => Err(TokenError::Malformed),",
+        find: "(None, Some(_)) => TokenError::TrailingBytes,",
+        replace: "(None, Some(_)) => TokenError::Malformed,",
         test: "-p strongroom-tenant-token --test vectors tokens",
     },
     Mutation {
@@ -304,5 +304,12 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         find: "return Decision::Refuse(RefreshError::Revoked);",
         replace: "",
         test: "-p strongroom-tenant-token --test refresh_races no_schedule_breaks_a_promise",
+    },
+    Mutation {
+        name: "token-header-taken-for-another",
+        file: "crates/tenant-token/src/verifier.rs",
+        find: "key.header() == header",
+        replace: "!key.header().is_empty()",
+        test: "-p strongroom-tenant-token --test vectors tokens",
     },
 ];
