@@ -228,7 +228,7 @@ mod tests {
             ("empty", String::new(), RefreshTokenError::Length),
             (
                 "cut",
-                good[..good.len() - 7].into(),
+                good.split_at(good.len() - 7).0.into(),
                 RefreshTokenError::Length,
             ),
             (
@@ -279,7 +279,7 @@ mod tests {
             ),
             (
                 "other checksum",
-                format!("{}{last}", &good[..good.len() - 1]),
+                format!("{}{last}", good.split_at(good.len() - 1).0),
                 RefreshTokenError::Checksum,
             ),
             (
