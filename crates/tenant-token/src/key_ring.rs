@@ -257,9 +257,10 @@ impl KeyRing {
         let is_due = |entry: Option<&KeyEntry>, after: u64| {
             entry.is_some_and(|entry| now.saturating_sub(entry.since) >= after)
         };
-        if is_due(self.in_state(KeyState::Active), policy.rotate_after)
-            && is_due(self.in_state(KeyState::Next), policy.publish_ahead)
-        {
+        let is_turn = is_due(self.in_state(KeyState::Active), policy.rotate_after)
+            && is_due(self.in_state(KeyState::Next), policy.publish_ahead);
+        // With none active the next one is all there is, as after a withdrawal.
+        if is_turn || self.active().is_none() {
             self.replace_active(KeyState::Retiring, now);
         }
         let retired = |entry: &&mut KeyEntry| {

@@ -95,6 +95,9 @@ fn what_was_stored_is_checked() {
     assert_eq!(fault(two(KeyState::Gone)), None);
     let twice = vec![entry(1, KeyState::Active), entry(1, KeyState::Gone)];
     assert_eq!(fault(twice), Some(KeyRingError::Known));
+    let mut alone = KeyRing::restore(policy, vec![entry(1, KeyState::Next)], 0).unwrap();
+    alone.advance(NOW);
+    assert_eq!(alone.active(), Some(&key(1)));
 }
 
 #[test]
