@@ -4,4 +4,5 @@ pub mod apikey;
 pub mod case;
 pub mod envelope;
 pub mod report;
+pub mod tenant_token;
 pub mod webhook_sig;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use strongroom_bench::report::Report;
-use strongroom_bench::{apikey, envelope, webhook_sig};
+use strongroom_bench::{apikey, envelope, tenant_token, webhook_sig};
 
 /// Measures crates of the family beside their peers.
 #[derive(Parser)]
@@ -27,6 +27,7 @@ type Measure = fn(&mut Report) -> Result<(), Box<dyn Error>>;
 const CRATES: &[(&str, Measure)] = &[
     ("apikey", apikey::measure),
     ("envelope", envelope::measure),
+    ("tenant-token", tenant_token::measure),
     ("webhook-sig", webhook_sig::measure),
 ];
 

@@ -10,7 +10,6 @@ mod envelope;
 mod evidence;
 mod failure;
 mod input;
-mod jwk;
 mod output;
 mod pii;
 mod report;

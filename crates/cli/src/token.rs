@@ -1,24 +1,30 @@
-//! `strongroom token`: access tokens, minted and verified.
+//! `strongroom token`: access tokens, minted, verified and looked into.
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use serde_json::Value;
 use strongroom::tenancy::{Actor, ActorId, Capability, CapabilitySet, TenantId};
-use strongroom::tenant_token::{ACCESS_TOKEN_LIFETIME, Claims, JwkSet, SigningKey, Verifier, mint};
+use strongroom::tenant_token::hazmat::decode_unverified;
+use strongroom::tenant_token::{
+    ACCESS_TOKEN_LIFETIME, Algorithm, Authentication, Claims, JwkSet, SigningKey, Verifier, mint,
+};
 use uuid::{Builder, Uuid};
 
 use crate::clock;
 use crate::failure::Failure;
 use crate::input::{self, MAX_DOCUMENT};
-use crate::jwk;
 use crate::output::{self, Output};
 use crate::report::Report;
 
 #[derive(Subcommand)]
 pub(crate) enum Verb {
     /// Make a signing key, as a private JWK in a new file
-    #[command(after_help = "Examples:\n  strongroom token keygen --out token.key")]
+    #[command(after_help = KEYGEN_HELP)]
     Keygen {
+        /// EdDSA, or ES256 for peers without Ed25519
+        #[arg(long, value_name = "ALGORITHM", default_value_t = Algorithm::EdDsa)]
+        alg: Algorithm,
         /// The new file, readable by its owner alone
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
@@ -36,7 +42,25 @@ pub(crate) enum Verb {
     /// Verify a token and print what it says
     #[command(after_help = VERIFY_HELP)]
     Verify(Verify),
+    /// Show a token's header and claims without verifying them
+    #[command(after_help = DECODE_HELP)]
+    Decode {
+        /// Holds the token
+        token: Option<PathBuf>,
+    },
 }
+
+const KEYGEN_HELP: &str = "\
+Examples:
+  strongroom token keygen --out token.key
+  strongroom token keygen --alg ES256 --out token.key";
+
+const DECODE_HELP: &str = "\
+Anybody can write what this shows: it says nothing of whether the token is good.
+
+Examples:
+  strongroom token decode < token
+  strongroom token decode --json token | jq .claims";
 
 const JWKS_HELP: &str = "\
 Examples:
@@ -87,6 +111,18 @@ pub(crate) struct Mint {
     /// The program that asks for the token
     #[arg(long, default_value = "strongroom-cli")]
     client_id: String,
+    /// How the actor authenticated: an RFC 8176 name; repeat, or separate with commas
+    #[arg(long = "amr", value_name = "METHOD", value_delimiter = ',')]
+    methods: Vec<String>,
+    /// The class of the authentication
+    #[arg(long, value_name = "CLASS")]
+    acr: Option<String>,
+    /// When the actor authenticated, in Unix seconds; when the token is minted unless given
+    #[arg(long, value_name = "SECONDS")]
+    auth_time: Option<u64>,
+    /// The tenant's epoch
+    #[arg(long, value_name = "NUMBER", default_value_t = 0)]
+    epoch: u64,
     /// How long it is valid, in seconds: at most 3600
     #[arg(long, value_name = "SECONDS", default_value_t = ACCESS_TOKEN_LIFETIME)]
     lifetime: u64,
@@ -115,25 +151,29 @@ pub(crate) struct Verify {
 
 pub(crate) fn run(verb: Verb, output: Output) -> Result<(), Failure> {
     match verb {
-        Verb::Keygen { out } => {
-            let key = SigningKey::generate().map_err(Failure::unusable)?;
-            output::create_private(&out, jwk::write(&key).as_bytes())?;
-            Report::new().with("kid", key.kid()).print(output)
+        Verb::Keygen { alg, out } => {
+            let key = SigningKey::generate_for(alg).map_err(Failure::unusable)?;
+            output::create_private(&out, key.expose_jwk().as_bytes())?;
+            Report::new()
+                .with("kid", key.kid())
+                .with_text("alg", alg)
+                .print(output)
         }
         Verb::Jwks { key_files } => {
             let keys = key_files
                 .iter()
-                .map(|path| Ok(jwk::read(path)?.public_key()));
+                .map(|path| Ok(read_key(path)?.public_key()));
             let keys: Vec<_> = keys.collect::<Result<_, Failure>>()?;
             output::write(format!("{}\n", JwkSet::of(&keys).to_json()).as_bytes())
         }
         Verb::Mint(options) => sign(options, output),
         Verb::Verify(options) => verify(&options, output),
+        Verb::Decode { token } => decode(token.as_deref(), output),
     }
 }
 
 fn sign(options: Mint, output: Output) -> Result<(), Failure> {
-    let key = jwk::read(&options.key_file)?;
+    let key = read_key(&options.key_file)?;
     let now = clock::now_or(options.now);
     let actor = Actor::delegated(options.actor, options.on_behalf_of);
     let claims = Claims {
@@ -147,6 +187,12 @@ fn sign(options: Mint, output: Output) -> Result<(), Failure> {
         token_id: generate_id()?,
         session_id: generate_id()?,
         client_id: options.client_id,
+        authentication: Authentication {
+            time: options.auth_time.unwrap_or(now),
+            class: options.acr,
+            methods: options.methods,
+        },
+        epoch: options.epoch,
     };
     let token = mint(&key, &claims).map_err(Failure::unusable)?;
     match output {
@@ -180,7 +226,48 @@ fn verify(options: &Verify, output: Output) -> Result<(), Failure> {
         .with_text("token_id", claims.token_id)
         .with_text("session_id", claims.session_id)
         .with("client_id", claims.client_id.as_str())
+        .with("authenticated_at", claims.authentication.time)
+        .with("acr", claims.authentication.class.clone())
+        .with("amr", claims.authentication.methods.clone())
+        .with("epoch", claims.epoch)
+        .with("kid", verified.kid())
         .print(output)
+}
+
+fn decode(token: Option<&Path>, output: Output) -> Result<(), Failure> {
+    let token = input::secret(token)?;
+    let shown = decode_unverified(&token)
+        .map_err(|refused| Failure::refused_with(refused.code(), refused))?;
+    match output {
+        Output::Text => {
+            let text = format!(
+                "not verified\nheader: {}\nclaims: {}\n",
+                printable(&shown.header),
+                printable(&shown.claims)
+            );
+            output::write(text.as_bytes())
+        }
+        Output::Json => {
+            let value = |json: &str| serde_json::from_str::<Value>(json).map_err(Failure::unusable);
+            Report::new()
+                .with("verified", false)
+                .with("header", value(&shown.header)?)
+                .with("claims", value(&shown.claims)?)
+                .print(output)
+        }
+    }
+}
+
+/// A text of anybody's, without what a terminal would obey.
+fn printable(text: &str) -> String {
+    let shown = |char: char| if char.is_control() { ' ' } else { char };
+    text.chars().map(shown).collect()
+}
+
+fn read_key(path: &Path) -> Result<SigningKey, Failure> {
+    let text = input::secret(Some(path))?;
+    let key = SigningKey::from_jwk(&text);
+    key.map_err(|error| Failure::unusable(format!("{}: {error}", path.display())))
 }
 
 fn read_jwks(path: &Path) -> Result<JwkSet, Failure> {

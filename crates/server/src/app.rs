@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use strongroom_apikey::{Hasher, KeyGate, LastUsed};
 use strongroom_auditchain::Ed25519Signer;
 use strongroom_envelope::{KeyAdmin, KeyRef, LocalKms};
 use strongroom_tenant_token::{JwkSet, SigningKey, Verifier};
@@ -20,6 +21,9 @@ use crate::keystore::{self, KeyStore, Roots};
 use crate::postgres::{AuthLookup, Endpoint, Gateway, Job, Pool, Role, self_check};
 use crate::upstream::{Upstream, install_tls};
 
+/// The most API keys of which a record, or a last use, is kept.
+const KEPT_KEYS: usize = 100_000;
+
 /// The running platform, shared by every request.
 pub struct App {
     /// The configuration.
@@ -30,6 +34,10 @@ pub struct App {
     pub gateway: Gateway,
     /// Credentials, before a tenant is known.
     pub lookup: AuthLookup,
+    /// Checks API keys, and keeps their records under a lease.
+    pub key_gate: KeyGate,
+    /// When keys were last used, until it is stored.
+    pub last_used: LastUsed,
     /// The audit log.
     pub sequencer: Sequencer,
     /// Signs logs that grew.
@@ -131,6 +139,8 @@ impl Platform {
                 Arc::clone(&clock),
             ),
             lookup: AuthLookup::new(pool(Role::Authenticator, 4)?),
+            key_gate: KeyGate::new(Hasher::default(), KEPT_KEYS),
+            last_used: LastUsed::new(KEPT_KEYS),
             sequencer,
             checkpointer,
             generations,

@@ -140,6 +140,14 @@ pub fn routes() -> Vec<Route> {
             get(api_keys::list),
         ),
         route(
+            Method::POST,
+            "/v1/api-keys/{id}/rotate",
+            may(C::ApiKeysManage),
+            Write,
+            "api_key.rotate",
+            post(api_keys::rotate),
+        ),
+        route(
             Method::DELETE,
             "/v1/api-keys/{id}",
             may(C::ApiKeysManage),

@@ -1,5 +1,7 @@
 //! The claims of an access token: what it says, in Rust and in JSON.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use strongroom_tenancy::{Actor, ActorId, CapabilitySet, TenantId};
 use uuid::Uuid;
@@ -7,8 +9,17 @@ use uuid::Uuid;
 use crate::error::TokenError;
 use crate::strict_json::{Json, Object};
 
-/// The longest `iss`, `aud` or `client_id`, in bytes.
+/// The version of the profile, `ver`.
+const VERSION: u64 = 1;
+
+/// The longest `iss`, `aud`, `client_id` or `acr`, in bytes.
 const MAX_TEXT: usize = 256;
+
+/// The most names in `amr`.
+const MAX_METHODS: usize = 8;
+
+/// The longest name in `amr`, in bytes.
+const MAX_METHOD: usize = 32;
 
 /// What an access token says. Times are Unix seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +45,35 @@ pub struct Claims {
     pub session_id: Uuid,
     /// `client_id`: the program that asked for it (RFC 9068, section 2.2).
     pub client_id: String,
+    /// How the one who acts, or for whom is acted, proved to be that.
+    pub authentication: Authentication,
+    /// `epoch`: the tenant's epoch as it was when the token was minted. Raising the tenant's epoch
+    /// ends every token of an earlier one, whatever the clocks say.
+    pub epoch: u64,
+}
+
+/// When and how somebody authenticated (RFC 9068, section 2.2.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authentication {
+    /// `auth_time`: when, in Unix seconds; not after `iat`.
+    pub time: u64,
+    /// `acr`: the class of it, where the issuer has classes.
+    pub class: Option<String>,
+    /// `amr`: the methods, by their RFC 8176 names; at most eight, none twice, none where the
+    /// issuer does not say.
+    pub methods: Vec<String>,
+}
+
+impl Authentication {
+    /// At that time, and nothing more is said.
+    #[must_use]
+    pub const fn at(time: u64) -> Self {
+        Self {
+            time,
+            class: None,
+            methods: Vec::new(),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -49,6 +89,13 @@ struct ClaimsJson<'a> {
     client_id: &'a str,
     tenant_id: &'a TenantId,
     cap: &'a CapabilitySet,
+    auth_time: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    acr: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    amr: &'a [String],
+    epoch: u64,
+    ver: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     act: Option<Act<'a>>,
 }
@@ -63,6 +110,8 @@ struct Act<'a> {
 impl Claims {
     /// The first claim whose value no verifier would accept.
     pub(crate) fn fault(&self) -> Option<&'static str> {
+        let authentication = &self.authentication;
+        let class = authentication.class.as_deref();
         let faults = [
             ("iss", !is_text(&self.issuer)),
             ("aud", !is_text(&self.audience)),
@@ -70,6 +119,9 @@ impl Claims {
             ("jti", self.token_id.is_nil()),
             ("sid", self.session_id.is_nil()),
             ("exp", self.expires_at <= self.issued_at),
+            ("auth_time", authentication.time > self.issued_at),
+            ("acr", class.is_some_and(|class| !is_text(class))),
+            ("amr", !are_methods(&authentication.methods)),
         ];
         faults
             .iter()
@@ -101,20 +153,25 @@ impl Claims {
             client_id: &self.client_id,
             tenant_id: &self.tenant,
             cap: &self.capabilities,
+            auth_time: self.authentication.time,
+            acr: self.authentication.class.as_deref(),
+            amr: &self.authentication.methods,
+            epoch: self.epoch,
+            ver: VERSION,
             act,
         })
     }
 }
 
 /// Reads the tenant.
-pub(crate) fn read_tenant(claims: &Object) -> Result<TenantId, TokenError> {
+pub(crate) fn read_tenant(claims: &Object<'_>) -> Result<TenantId, TokenError> {
     let text = text(claims, "tenant_id")?;
     text.parse()
         .map_err(|_| TokenError::InvalidClaim("tenant_id"))
 }
 
 /// Reads who acts, from `sub` and `act`.
-pub(crate) fn read_actor(claims: &Object) -> Result<Actor, TokenError> {
+pub(crate) fn read_actor(claims: &Object<'_>) -> Result<Actor, TokenError> {
     let subject = text(claims, "sub")?
         .parse()
         .map_err(|_| TokenError::InvalidClaim("sub"))?;
@@ -144,7 +201,7 @@ pub(crate) fn read_actor(claims: &Object) -> Result<Actor, TokenError> {
 
 /// Reads all claims; `tenant` and `actor` were read before. Also returns `nbf`.
 pub(crate) fn read_claims(
-    claims: &Object,
+    claims: &Object<'_>,
     tenant: TenantId,
     actor: Actor,
 ) -> Result<(Claims, u64), TokenError> {
@@ -152,26 +209,58 @@ pub(crate) fn read_claims(
     if claims.contains_key("cnf") {
         return Err(TokenError::InvalidClaim("cnf"));
     }
+    // First, as a later version may give the others other forms.
+    if integer(claims, "ver")? != VERSION {
+        return Err(TokenError::InvalidClaim("ver"));
+    }
     let read = Claims {
         issuer: text(claims, "iss")?.to_owned(),
         audience: text(claims, "aud")?.to_owned(),
         tenant,
         actor,
         capabilities: read_capabilities(claims)?,
-        issued_at: time(claims, "iat")?,
-        expires_at: time(claims, "exp")?,
+        issued_at: integer(claims, "iat")?,
+        expires_at: integer(claims, "exp")?,
         token_id: uuid(claims, "jti")?,
         session_id: uuid(claims, "sid")?,
         client_id: text(claims, "client_id")?.to_owned(),
+        authentication: read_authentication(claims)?,
+        epoch: integer(claims, "epoch")?,
     };
-    let not_before = time(claims, "nbf")?;
+    let not_before = integer(claims, "nbf")?;
     match read.fault() {
         Some(name) => Err(TokenError::InvalidClaim(name)),
         None => Ok((read, not_before)),
     }
 }
 
-fn read_capabilities(claims: &Object) -> Result<CapabilitySet, TokenError> {
+fn read_authentication(claims: &Object<'_>) -> Result<Authentication, TokenError> {
+    let time = integer(claims, "auth_time")?;
+    let class = match claims.get("acr") {
+        None => None,
+        Some(class) => {
+            let class = class.as_text().ok_or(TokenError::InvalidClaim("acr"))?;
+            Some(class.to_owned())
+        }
+    };
+    let invalid = TokenError::InvalidClaim("amr");
+    let methods = match claims.get("amr") {
+        None => Vec::new(),
+        // Said to be empty and not said are one thing, so they have one spelling.
+        Some(Json::List(names)) if !names.is_empty() => {
+            let names = names.iter().map(|name| name.as_text().map(str::to_owned));
+            names.collect::<Option<_>>().ok_or(invalid)?
+        }
+        Some(_) => return Err(invalid),
+    };
+    Ok(Authentication {
+        time,
+        class,
+        methods,
+    })
+}
+
+fn read_capabilities(claims: &Object<'_>) -> Result<CapabilitySet, TokenError> {
     let invalid = TokenError::InvalidClaim("cap");
     let Json::List(names) = member(claims, "cap")? else {
         return Err(invalid);
@@ -180,31 +269,42 @@ fn read_capabilities(claims: &Object) -> Result<CapabilitySet, TokenError> {
     CapabilitySet::from_names(names.ok_or(invalid)?).map_err(|_| invalid)
 }
 
-fn member<'a>(claims: &'a Object, name: &'static str) -> Result<&'a Json, TokenError> {
+fn member<'a, 'b>(claims: &'a Object<'b>, name: &'static str) -> Result<&'a Json<'b>, TokenError> {
     claims.get(name).ok_or(TokenError::MissingClaim(name))
 }
 
-fn text<'a>(claims: &'a Object, name: &'static str) -> Result<&'a str, TokenError> {
+fn text<'a>(claims: &'a Object<'_>, name: &'static str) -> Result<&'a str, TokenError> {
     let value = member(claims, name)?;
     value.as_text().ok_or(TokenError::InvalidClaim(name))
 }
 
-fn time(claims: &Object, name: &'static str) -> Result<u64, TokenError> {
+fn integer(claims: &Object<'_>, name: &'static str) -> Result<u64, TokenError> {
     match member(claims, name)? {
-        Json::Integer(seconds) => Ok(*seconds),
+        Json::Integer(number) => Ok(*number),
         _ => Err(TokenError::InvalidClaim(name)),
     }
 }
 
 /// Reads the one spelling of a UUID that the family accepts: lower-case, hyphenated.
-fn uuid(claims: &Object, name: &'static str) -> Result<Uuid, TokenError> {
+fn uuid(claims: &Object<'_>, name: &'static str) -> Result<Uuid, TokenError> {
     let text = text(claims, name)?;
     match Uuid::try_parse(text) {
-        Ok(id) if id.as_hyphenated().to_string() == text => Ok(id),
+        Ok(id) if id.as_hyphenated().encode_lower(&mut Uuid::encode_buffer()) == text => Ok(id),
         _ => Err(TokenError::InvalidClaim(name)),
     }
 }
 
 fn is_text(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_TEXT && !text.chars().any(char::is_control)
+}
+
+fn are_methods(methods: &[String]) -> bool {
+    let is_name = |name: &String| {
+        (1..=MAX_METHOD).contains(&name.len())
+            && name
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))
+    };
+    let distinct: BTreeSet<_> = methods.iter().collect();
+    methods.len() <= MAX_METHODS && distinct.len() == methods.len() && methods.iter().all(is_name)
 }

@@ -3,7 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::key::{PublicKey, PublicKeyError};
+use crate::algorithm::Algorithm;
+use crate::public_key::{PublicKey, PublicKeyError};
 use crate::strict_json::{self, Json, JsonError, Object};
 
 /// The most keys that [`JwkSet::parse`] accepts.
@@ -11,7 +12,7 @@ pub const MAX_KEYS: usize = 64;
 
 const MAX_BYTES: usize = 64 * 1024;
 
-/// A set of Ed25519 public keys, each found by its `kid`.
+/// A set of public keys, each found by its `kid`.
 ///
 /// ```
 /// use strongroom_tenant_token::{JwkSet, SigningKey};
@@ -58,9 +59,27 @@ pub enum JwkSetError {
     /// A key has `d`: somebody is publishing a private key.
     #[error("jwk: a private key")]
     PrivateKey,
-    /// `x` decodes to 32 bytes that are not a public key.
-    #[error("jwk: x: {0}")]
+    /// `x`, or `x` and `y`, are not a public key.
+    #[error("jwk: {0}")]
     PublicKey(#[from] PublicKeyError),
+}
+
+impl JwkSetError {
+    /// A stable slug for logs, metrics and audit entries.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::TooLarge => "jwks_too_large",
+            Self::Malformed => "jwks_malformed",
+            Self::DuplicateMember => "jwks_duplicate_member",
+            Self::NoKeys => "jwks_no_keys",
+            Self::TooManyKeys => "jwks_too_many_keys",
+            Self::DuplicateKid => "jwks_duplicate_kid",
+            Self::InvalidMember(_) => "jwks_invalid_member",
+            Self::PrivateKey => "jwks_private_key",
+            Self::PublicKey(error) => error.code(),
+        }
+    }
 }
 
 impl JwkSet {
@@ -93,7 +112,7 @@ impl JwkSet {
             return Err(JwkSetError::TooLarge);
         }
         let set = strict_json::parse_object(text.as_bytes()).map_err(|error| match error {
-            JsonError::Malformed => JwkSetError::Malformed,
+            JsonError::Malformed | JsonError::Trailing => JwkSetError::Malformed,
             JsonError::Duplicate => JwkSetError::DuplicateMember,
         })?;
         let Some(Json::List(members)) = set.get("keys") else {
@@ -128,27 +147,39 @@ impl JwkSet {
     }
 }
 
-fn read_key(jwk: &Object) -> Result<PublicKey, JwkSetError> {
+fn read_key(jwk: &Object<'_>) -> Result<PublicKey, JwkSetError> {
     if jwk.contains_key("d") {
         return Err(JwkSetError::PrivateKey);
     }
-    let required = |name, value: &str| match jwk.get(name).and_then(Json::as_text) {
-        Some(found) if found == value => Ok(()),
-        _ => Err(JwkSetError::InvalidMember(name)),
+    let text = |name| jwk.get(name).and_then(Json::as_text);
+    let bytes = |name: &'static str| {
+        let decoded = text(name).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+        decoded.ok_or(JwkSetError::InvalidMember(name))
     };
-    let optional = |name, value: &str| match jwk.contains_key(name) {
-        true => required(name, value),
-        false => Ok(()),
+    let algorithm = match text("kty") {
+        Some("OKP") => Algorithm::EdDsa,
+        Some("EC") => Algorithm::Es256,
+        _ => return Err(JwkSetError::InvalidMember("kty")),
     };
-    required("kty", "OKP")?;
-    required("crv", "Ed25519")?;
-    optional("use", "sig")?;
-    optional("alg", "EdDSA")?;
-    let x = jwk.get("x").and_then(Json::as_text);
-    let bytes = x.and_then(|x| URL_SAFE_NO_PAD.decode(x).ok());
-    let bytes = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
-    let key = PublicKey::from_bytes(&bytes.ok_or(JwkSetError::InvalidMember("x"))?)?;
-    optional("kid", key.kid())?;
+    let key = match (algorithm, text("crv")) {
+        (Algorithm::EdDsa, Some("Ed25519")) => PublicKey::ed25519(&bytes("x")?)?,
+        (Algorithm::Es256, Some("P-256")) => PublicKey::p256(&bytes("x")?, &bytes("y")?)?,
+        _ => return Err(JwkSetError::InvalidMember("crv")),
+    };
+    // RFC 7517, sections 4.2, 4.4 and 4.5: where present, they say what the key is for.
+    let agrees = |name, is_own: &dyn Fn(&str) -> bool| {
+        let found = jwk.get(name).map(Json::as_text);
+        found.is_none_or(|text| text.is_some_and(is_own))
+    };
+    if !agrees("use", &|value| value == "sig") {
+        return Err(JwkSetError::InvalidMember("use"));
+    }
+    if !agrees("alg", &|name| name.parse() == Ok(algorithm)) {
+        return Err(JwkSetError::InvalidMember("alg"));
+    }
+    if !agrees("kid", &|kid| kid == key.kid()) {
+        return Err(JwkSetError::InvalidMember("kid"));
+    }
     Ok(key)
 }
 
@@ -181,8 +212,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sets_round_trip(seeds in proptest::collection::vec(any::<[u8; 32]>(), 0..5)) {
-            let keys: Vec<_> = seeds.iter().map(|s| SigningKey::from_seed(s).public_key()).collect();
+        fn sets_round_trip(seeds in proptest::collection::vec((any::<[u8; 32]>(), any::<bool>()), 0..5)) {
+            let key = |(seed, ed25519): &([u8; 32], bool)| {
+                let algorithm = if *ed25519 { Algorithm::EdDsa } else { Algorithm::Es256 };
+                SigningKey::from_secret(algorithm, seed).ok().map(|key| key.public_key())
+            };
+            let keys: Vec<_> = seeds.iter().filter_map(key).collect();
             let set = JwkSet::of(&keys);
             prop_assert_eq!(JwkSet::parse(&set.to_json()), Ok(set));
         }

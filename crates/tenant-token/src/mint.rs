@@ -15,7 +15,8 @@ pub const ACCESS_TOKEN_LIFETIME: u64 = 900;
 #[non_exhaustive]
 pub enum MintError {
     /// A claim has a value that no verifier would accept: an empty, overlong (over 256 bytes) or
-    /// control-laden text, a nil UUID, or an `exp` that is not after `iat`.
+    /// control-laden text, a nil UUID, an `exp` that is not after `iat`, an `auth_time` that is, or
+    /// `amr` that is not at most eight distinct names.
     #[error("token claims: {0} is not valid")]
     InvalidClaim(&'static str),
     /// `exp` lies more than [`MAX_LIFETIME`] after `iat`.
@@ -40,9 +41,8 @@ pub fn mint(key: &SigningKey, claims: &Claims) -> Result<String, MintError> {
     if claims.expires_at.saturating_sub(claims.issued_at) > MAX_LIFETIME {
         return Err(MintError::LifetimeTooLong);
     }
-    let header = format!(r#"{{"alg":"EdDSA","typ":"at+jwt","kid":"{}"}}"#, key.kid());
     let payload = claims.to_json().map_err(|_| MintError::Encoding)?;
-    let mut token = URL_SAFE_NO_PAD.encode(header);
+    let mut token = key.header().to_owned();
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(payload, &mut token);
     let signature = key.sign(token.as_bytes());

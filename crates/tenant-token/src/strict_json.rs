@@ -3,6 +3,7 @@
 //! RFC 8259, section 4, leaves duplicate names to the implementation; two readers that choose
 //! differently see two different tokens under one signature, so here they are refused.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,15 +13,15 @@ use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 /// How deep lists and objects may nest below the outermost object.
 pub(crate) const MAX_DEPTH: usize = 8;
 
-pub(crate) type Object = BTreeMap<String, Json>;
+pub(crate) type Object<'a> = BTreeMap<Cow<'a, str>, Json<'a>>;
 
 /// One JSON value; numbers that are not unsigned integers keep no value, as no claim takes one.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Json {
+pub(crate) enum Json<'a> {
     Integer(u64),
-    Text(String),
-    List(Vec<Json>),
-    Object(Object),
+    Text(Cow<'a, str>),
+    List(Vec<Json<'a>>),
+    Object(Object<'a>),
     Other,
 }
 
@@ -28,9 +29,11 @@ pub(crate) enum Json {
 pub(crate) enum JsonError {
     Malformed,
     Duplicate,
+    /// One value, and more behind it.
+    Trailing,
 }
 
-impl Json {
+impl Json<'_> {
     pub(crate) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -40,17 +43,15 @@ impl Json {
 }
 
 /// Reads one object that is the whole input.
-pub(crate) fn parse_object(bytes: &[u8]) -> Result<Object, JsonError> {
+pub(crate) fn parse_object(bytes: &[u8]) -> Result<Object<'_>, JsonError> {
     let duplicate = Cell::new(false);
     let seed = Strict {
         depth: 0,
         duplicate: &duplicate,
     };
     let mut reader = serde_json::Deserializer::from_slice(bytes);
-    let read = seed
-        .deserialize(&mut reader)
-        .and_then(|value| reader.end().map(|()| value));
-    match read {
+    match seed.deserialize(&mut reader) {
+        Ok(Json::Object(_)) if reader.end().is_err() => Err(JsonError::Trailing),
         Ok(Json::Object(object)) => Ok(object),
         Err(_) if duplicate.get() => Err(JsonError::Duplicate),
         _ => Err(JsonError::Malformed),
@@ -76,45 +77,49 @@ impl Strict<'_> {
 }
 
 impl<'de> DeserializeSeed<'de> for Strict<'_> {
-    type Value = Json;
+    type Value = Json<'de>;
 
-    fn deserialize<D: serde::Deserializer<'de>>(self, reader: D) -> Result<Json, D::Error> {
+    fn deserialize<D: serde::Deserializer<'de>>(self, reader: D) -> Result<Json<'de>, D::Error> {
         reader.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Strict<'_> {
-    type Value = Json;
+    type Value = Json<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E>(self) -> Result<Json, E> {
+    fn visit_unit<E>(self) -> Result<Json<'de>, E> {
         Ok(Json::Other)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Json, E> {
+    fn visit_bool<E>(self, _: bool) -> Result<Json<'de>, E> {
         Ok(Json::Other)
     }
 
-    fn visit_u64<E>(self, number: u64) -> Result<Json, E> {
+    fn visit_u64<E>(self, number: u64) -> Result<Json<'de>, E> {
         Ok(Json::Integer(number))
     }
 
-    fn visit_i64<E>(self, _: i64) -> Result<Json, E> {
+    fn visit_i64<E>(self, _: i64) -> Result<Json<'de>, E> {
         Ok(Json::Other)
     }
 
-    fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
+    fn visit_f64<E>(self, _: f64) -> Result<Json<'de>, E> {
         Ok(Json::Other)
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
-        Ok(Json::Text(text.to_owned()))
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Json<'de>, E> {
+        Ok(Json::Text(Cow::Borrowed(text)))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut members: A) -> Result<Json, A::Error> {
+    fn visit_str<E>(self, text: &str) -> Result<Json<'de>, E> {
+        Ok(Json::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut members: A) -> Result<Json<'de>, A::Error> {
         let inner = self.inner()?;
         let mut list = Vec::new();
         while let Some(member) = members.next_element_seed(inner)? {
@@ -123,10 +128,10 @@ impl<'de> Visitor<'de> for Strict<'_> {
         Ok(Json::List(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Json<'de>, A::Error> {
         let inner = self.inner()?;
         let mut object = Object::new();
-        while let Some(name) = members.next_key::<String>()? {
+        while let Some(Name(name)) = members.next_key()? {
             let value = members.next_value_seed(inner)?;
             if object.insert(name, value).is_some() {
                 self.duplicate.set(true);
@@ -134,6 +139,33 @@ impl<'de> Visitor<'de> for Strict<'_> {
             }
         }
         Ok(Json::Object(object))
+    }
+}
+
+/// A member's name, not copied where no escape stands in it.
+struct Name<'a>(Cow<'a, str>);
+
+impl<'de> serde::Deserialize<'de> for Name<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        reader.deserialize_str(Naming)
+    }
+}
+
+struct Naming;
+
+impl<'de> Visitor<'de> for Naming {
+    type Value = Name<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Name<'de>, E> {
+        Ok(Name(Cow::Borrowed(name)))
+    }
+
+    fn visit_str<E>(self, name: &str) -> Result<Name<'de>, E> {
+        Ok(Name(Cow::Owned(name.to_owned())))
     }
 }
 
@@ -148,7 +180,7 @@ mod tests {
         for (name, text, expected) in [
             ("empty", "", JsonError::Malformed),
             ("not an object", "[]", JsonError::Malformed),
-            ("trailing bytes", "{} {}", JsonError::Malformed),
+            ("trailing bytes", "{} {}", JsonError::Trailing),
             ("trailing comma", r#"{"a":1,}"#, JsonError::Malformed),
             ("byte order mark", "\u{feff}{}", JsonError::Malformed),
             ("lone surrogate", r#"{"a":"\ud800"}"#, JsonError::Malformed),
@@ -194,7 +226,8 @@ mod tests {
             "true",
             "null",
         ] {
-            let object = parse_object(format!("{{\"a\":{text}}}").as_bytes()).unwrap();
+            let text = format!("{{\"a\":{text}}}");
+            let object = parse_object(text.as_bytes()).unwrap();
             assert_eq!(object.get("a"), Some(&Json::Other), "{text}");
         }
     }

@@ -4,6 +4,7 @@ mod apikey;
 mod crates;
 mod envelope;
 mod server;
+mod tenant_token;
 
 /// One line to break.
 pub(crate) struct Mutation {
@@ -24,6 +25,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         crates::MUTATIONS,
         envelope::MUTATIONS,
         server::MUTATIONS,
+        tenant_token::MUTATIONS,
     ];
     tables.into_iter().flatten()
 }

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use strongroom::tenancy::{Actor, CapabilitySet};
 use strongroom::tenant_token::{
-    ACCESS_TOKEN_LIFETIME, Claims, JwkSet, SigningKey, TokenError, Verifier, mint,
+    ACCESS_TOKEN_LIFETIME, Authentication, Claims, JwkSet, SigningKey, TokenError, Verifier, mint,
 };
 
 const ISSUER: &str = "https://id.example.com";
@@ -26,6 +26,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         token_id: "0190b2a4-8c7e-7d3a-9f00-0242ac120005".parse()?,
         session_id: "0190b2a4-8c7e-7d3a-9f00-0242ac120006".parse()?,
         client_id: "console".to_owned(),
+        authentication: Authentication::at(now),
+        epoch: 0,
     };
     let token = mint(&key, &claims)?;
     println!("a token of {} bytes under key {}", token.len(), key.kid());

@@ -61,3 +61,58 @@ fn a_token_is_minted_and_verified() {
         .ends_with(2)
         .never_says(&seed);
 }
+
+#[test]
+fn es256_and_every_claim_go_through() {
+    let shell = Shell::new();
+    shell.run("token keygen --alg ES256 --out key").ends_with(0);
+    assert_private(&shell.path("key"));
+    let jwks = shell.run("token jwks --key-file key").ends_with(0);
+    assert!(jwks.text().contains(r#""alg":"ES256""#) && !jwks.text().contains(r#""d":"#));
+    shell.file("jwks", jwks.text());
+    let parties = "--issuer i --audience a";
+    let mint = format!("token mint --key-file key {parties} --tenant {TENANT} --actor {ACTOR}");
+    let more = "--cap chat:create --amr pwd,otp --acr urn:example:2 --epoch 7 --now 1800000000";
+    let minted = shell
+        .run(&format!("{mint} {more} --auth-time 1799999999"))
+        .ends_with(0);
+    let verify = format!("token verify --jwks jwks {parties} --json --now 1800000001");
+    let told = shell.run_with(&verify, minted.text()).ends_with(0).json();
+    assert_eq!(told["amr"], serde_json::json!(["pwd", "otp"]));
+    assert_eq!(told["acr"], "urn:example:2");
+    assert_eq!(
+        (&told["epoch"], &told["authenticated_at"]),
+        (&7.into(), &1_799_999_999_u64.into())
+    );
+
+    shell
+        .run(&format!("{mint} {more} --auth-time 1800000001"))
+        .ends_with(2);
+    shell
+        .run("token keygen --alg HS256 --out other")
+        .ends_with(2);
+    shell.run("token keygen --out key").ends_with(2);
+}
+
+#[test]
+fn a_token_is_shown_and_not_believed() {
+    let shell = Shell::new();
+    // {"alg":"none"}, {"iss":"a\u001b"}
+    let forged = "eyJhbGciOiJub25lIn0.eyJpc3MiOiJhXHUwMDFiIn0.";
+    let shown = shell.run_with("token decode", forged).ends_with(0);
+    assert!(shown.text().starts_with("not verified\n"));
+    assert!(!shown.text().contains('\u{1b}'));
+    let shown = shell
+        .run_with("token decode --json", forged)
+        .ends_with(0)
+        .json();
+    assert_eq!(
+        (&shown["verified"], &shown["header"]["alg"]),
+        (&false.into(), &"none".into())
+    );
+    let padded = shell
+        .run_with("token decode --json", "e30=.e30.")
+        .ends_with(1);
+    assert_eq!(padded.json()["code"], "padded");
+    shell.run_with("token decode", "").ends_with(1);
+}

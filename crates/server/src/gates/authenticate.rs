@@ -138,17 +138,25 @@ pub async fn present_key(
     key: &ApiKey,
 ) -> Result<Caller, Problem> {
     let visit = visit(app, context);
-    let checked = app.key_gate.check(key, &visit, &app.lookup, &app.generations);
+    let checked = app
+        .key_gate
+        .check(key, &visit, &app.lookup, &app.generations);
     let (record, checked) = checked.await;
     // The hash matched, so whose key it is is known whatever comes next.
-    let is_genuine = checked.as_ref().err().is_none_or(KeyError::is_of_a_genuine_key);
+    let is_genuine = checked
+        .as_ref()
+        .err()
+        .is_none_or(KeyError::is_of_a_genuine_key);
     if let Some(record) = record.filter(|_| is_genuine) {
         context.identify(record.tenant, record.actor.map(Actor::new));
     }
     let verified = checked.map_err(|reason| refused(key.id(), reason))?;
     let Some(actor) = verified.actor() else {
         tracing::error!(key_id = %key.id(), "a stored api key has no actor");
-        return Err(Problem::new(Kind::Internal, "a stored api key is malformed"));
+        return Err(Problem::new(
+            Kind::Internal,
+            "a stored api key is malformed",
+        ));
     };
     note_use(app, verified.id(), visit.now);
     Ok(Caller::new(
@@ -188,7 +196,7 @@ fn visit(app: &App, context: &RequestContext) -> Visit {
 
 fn refused(key: &KeyId, reason: KeyError) -> Problem {
     if reason == KeyError::Unavailable {
-        return Problem::new(Kind::DatabaseUnavailable, "the credential could not be checked");
+        return Problem::new(Kind::Unavailable, "the credential could not be checked");
     }
     tracing::info!(key_id = %key, reason = reason.code(), "api key refused");
     Problem::new(Kind::CredentialRefused, "the credential is not accepted")

@@ -14,6 +14,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 use http::HeaderMap;
 use strongroom_tenancy::{ActorId, TenantId};
 
+use super::request_id::RequestContext;
 use crate::app::App;
 use crate::config::{Config, Limits};
 use crate::problem::{Kind, Problem};
@@ -150,10 +151,18 @@ pub async fn limit_address(
     request: Request,
     next: Next,
 ) -> Response {
-    let checked = client_address(&app.config, peer.ip(), request.headers())
-        .and_then(|address| app.limits.check_address(address));
+    let address = client_address(&app.config, peer.ip(), request.headers());
+    let checked = address.and_then(|address| {
+        app.limits.check_address(address)?;
+        Ok(address)
+    });
     match checked {
-        Ok(()) => next.run(request).await,
+        Ok(address) => {
+            if let Some(context) = request.extensions().get::<Arc<RequestContext>>() {
+                context.arrived_from(address);
+            }
+            next.run(request).await
+        }
         Err(problem) => problem.into_response(),
     }
 }

@@ -1,5 +1,6 @@
 //! First gate: every request gets an id of our own, in its span, its errors and its headers.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -35,6 +36,7 @@ pub struct RequestContext {
     pub client_id: Option<ClientRequestId>,
     known: OnceLock<(TenantId, Option<Actor>)>,
     receipt: OnceLock<String>,
+    address: OnceLock<IpAddr>,
     concluded: AtomicBool,
 }
 
@@ -51,6 +53,7 @@ impl RequestContext {
             client_id,
             known: OnceLock::new(),
             receipt: OnceLock::new(),
+            address: OnceLock::new(),
             concluded: AtomicBool::new(false),
         }
     }
@@ -64,6 +67,17 @@ impl RequestContext {
     /// Notes whose request it is. The first word counts.
     pub fn identify(&self, tenant: TenantId, actor: Option<Actor>) {
         let _ = self.known.set((tenant, actor));
+    }
+
+    /// From where the client asks, once the edge has found out.
+    #[must_use]
+    pub fn address(&self) -> Option<IpAddr> {
+        self.address.get().copied()
+    }
+
+    /// Notes from where the client asks. The first word counts.
+    pub(super) fn arrived_from(&self, address: IpAddr) {
+        let _ = self.address.set(address);
     }
 
     /// Notes the receipt of the request's last event; the response carries it.

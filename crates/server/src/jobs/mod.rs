@@ -2,6 +2,7 @@
 
 mod delivery;
 mod destination;
+mod last_used;
 mod rotation;
 
 use std::sync::Arc;
@@ -41,12 +42,14 @@ impl Jobs {
         });
         let deliveries = deliverer.run(stop.clone());
         let rotations = rotation::Rotator::new(app).run(stop.clone());
+        let uses = last_used::store(Arc::clone(app), stop.clone());
         Self {
             stop,
             tasks: vec![
                 tokio::spawn(checkpoints),
                 tokio::spawn(deliveries),
                 tokio::spawn(rotations),
+                tokio::spawn(uses),
             ],
         }
     }

@@ -42,7 +42,12 @@ impl AuthLookup {
         transaction.open("begin read only", &[]).await?;
         let rows = transaction.query(FIND, &[&id.as_str()]).await?;
         transaction.rollback().await;
-        rows.first().map(|row| record(id, row)).transpose()
+        let Some(row) = rows.first() else {
+            return Ok(None);
+        };
+        let tenant = TenantId::from_uuid(column(row, 0)?)
+            .map_err(|error| QueryError::Row(error.to_string()))?;
+        key_record(id, tenant, row, 1).map(Some)
     }
 
     /// Stores when keys were last used, in Unix seconds.
@@ -74,39 +79,44 @@ impl KeyStore for AuthLookup {
     }
 }
 
-fn record(id: &KeyId, row: &Row) -> Result<KeyRecord, QueryError> {
+/// A key's record, from columns that begin at `first`: environment, scheme, hash, actor,
+/// capabilities, expires_at, revoked_at, networks, successor, retires_at.
+///
+/// # Errors
+/// [`QueryError::Row`] when a column is malformed.
+pub fn key_record(
+    id: &KeyId,
+    tenant: TenantId,
+    row: &Row,
+    first: usize,
+) -> Result<KeyRecord, QueryError> {
     let shape = |what: &'static str| QueryError::Row(format!("{what}: malformed"));
     let time = |at: Option<i64>| at.map(|at| u64::try_from(at).unwrap_or(0));
-    let scheme = u8::try_from(column::<i16>(row, 2)?).map_err(|_| shape("scheme"))?;
-    let hash: Vec<u8> = column(row, 3)?;
-    let networks: Option<String> = column(row, 8)?;
-    let successor: Option<String> = column(row, 9)?;
-    let retires_at: Option<i64> = column(row, 10)?;
+    let text = |index: usize| column::<String>(row, first + index);
+    let scheme = u8::try_from(column::<i16>(row, first + 1)?).map_err(|_| shape("scheme"))?;
+    let hash: Vec<u8> = column(row, first + 2)?;
+    let networks: Option<String> = column(row, first + 7)?;
+    let successor: Option<String> = column(row, first + 8)?;
+    let retires_at = time(column(row, first + 9)?);
     let retirement = successor.zip(retires_at).map(|(successor, at)| {
-        Ok::<_, QueryError>(Retirement {
-            successor: successor.parse().map_err(|_| shape("successor"))?,
-            at: u64::try_from(at).unwrap_or(0),
-        })
+        let successor = successor.parse().map_err(|_| shape("successor"))?;
+        Ok::<_, QueryError>(Retirement { successor, at })
     });
     Ok(KeyRecord {
-        tenant: TenantId::from_uuid(column(row, 0)?).map_err(|_| shape("tenant_id"))?,
+        tenant,
         id: id.clone(),
-        actor: Some(text(row, 4)?.parse().map_err(|_| shape("actor"))?),
-        environment: text(row, 1)?.parse().map_err(|_| shape("environment"))?,
+        environment: text(0)?.parse().map_err(|_| shape("environment"))?,
         hash: HashedKey::from_stored(scheme, &hash).map_err(|_| shape("hash"))?,
-        capabilities: text(row, 5)?.parse().map_err(|_| shape("capabilities"))?,
-        expires_at: time(column(row, 6)?),
-        revoked_at: time(column(row, 7)?),
+        actor: Some(text(3)?.parse().map_err(|_| shape("actor"))?),
+        capabilities: text(4)?.parse().map_err(|_| shape("capabilities"))?,
+        expires_at: time(column(row, first + 5)?),
+        revoked_at: time(column(row, first + 6)?),
         networks: match networks {
             None => Networks::Anywhere,
             Some(list) => list.parse().map_err(|_| shape("networks"))?,
         },
         retirement: retirement.transpose()?,
     })
-}
-
-fn text(row: &Row, index: usize) -> Result<String, QueryError> {
-    column(row, index)
 }
 
 fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, QueryError> {

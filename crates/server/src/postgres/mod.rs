@@ -14,7 +14,7 @@ mod session;
 mod tenant_tx;
 mod transaction;
 
-pub use auth_lookup::{AuthLookup, StoredKey};
+pub use auth_lookup::{AuthLookup, key_record};
 pub use binaries::{Binaries, BinariesError};
 pub use cluster::{Cluster, ClusterError, ClusterSpec, IdentLine, SystemUser};
 pub use endpoint::{Endpoint, EndpointError};

@@ -1,4 +1,4 @@
-//! API keys: issued, listed, revoked.
+//! API keys: issued, listed, rotated, revoked.
 
 use std::sync::Arc;
 
@@ -6,15 +6,19 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Deserialize;
-use serde_json::json;
-use strongroom_apikey::{ApiKey, Environment, IssueError, KeyId, KeyRecord};
+use serde_json::{Value, json};
+use strongroom_apikey::{
+    ApiKey, Environment, Grant, IssueError, KeyId, KeyRecord, MAX_ROTATION_OVERLAP, Networks,
+    ROTATION_OVERLAP, Rotation, RotationError,
+};
 use strongroom_tenancy::{ActorId, ActorKind, CapabilitySet};
 
 use super::{column, internal, not_found, seconds, webhooks};
 use crate::app::App;
 use crate::body::Json;
 use crate::gates::{Caller, RequestHandle, TenantContext, commit_recorded};
-use crate::postgres::{Access, QueryError, TenantTx};
+use crate::generations::{BUMP_GENERATION, revoked_everywhere};
+use crate::postgres::{self, Access, QueryError, TenantTx};
 use crate::problem::{Kind, Problem};
 
 /// The prefix of every key that the platform issues.
@@ -32,6 +36,19 @@ pub struct NewKey {
     /// `live`, the default, or `test`.
     environment: Option<String>,
     /// How long it is good, in seconds; as long as its issuer when absent.
+    expires_in: Option<u64>,
+    /// From where it may be used, as networks (`203.0.113.0/24`); from where its issuer may when
+    /// absent.
+    networks: Option<Vec<String>>,
+}
+
+/// A key to be replaced.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replacement {
+    /// How long the old one is accepted too, in seconds: seven days when absent.
+    overlap_seconds: Option<u64>,
+    /// How long the new one is good, in seconds; as long as its issuer when absent.
     expires_in: Option<u64>,
 }
 
@@ -64,62 +81,116 @@ pub async fn issue(
     {
         return Err(refuse("expires_in", "expected 1 to 315360000 seconds"));
     }
-    let now = app.clock.unix_seconds();
-    let asked_end = asked.expires_in.map(|life| now.saturating_add(life));
-    let mut tx = tenant.begin(Access::Write).await?;
-    let issuer_end = issuer_end(&mut tx, caller.key(), now).await?;
-    let expires_at = match (asked_end, issuer_end) {
-        (Some(asked), Some(end)) if asked > end => {
-            return Err(refuse("expires_in", "a key cannot outlive its issuer"));
+    let networks = match &asked.networks {
+        None => None,
+        Some(list) => {
+            let refuse = |_| refuse("networks", "expected 1 to 64 networks, as 203.0.113.0/24");
+            Some(list.join(" ").parse::<Networks>().map_err(refuse)?)
         }
-        (asked, end) => asked.or(end),
+    };
+    let now = app.clock.unix_seconds();
+    let mut tx = tenant.begin(Access::Write).await?;
+    let issuer = issuer(&mut tx, &caller, now).await?;
+    let grant = Grant {
+        tenant: tenant.tenant(),
+        environment,
+        capabilities,
+        expires_at: expiry(asked.expires_in, &issuer, now),
+        networks: networks.unwrap_or_else(|| issuer.networks.clone()),
     };
     let prefix = PREFIX.parse().map_err(internal)?;
     let key = ApiKey::generate(&prefix, environment).map_err(internal)?;
-    let issuer = caller.capabilities();
-    let record = KeyRecord::issue(&key, tenant.tenant(), capabilities, issuer, expires_at)
-        .map_err(|error| match error {
-            IssueError::BeyondIssuer => Problem::new(
-                Kind::CapabilityMissing,
-                "a key cannot do more than its issuer",
-            )
-            .with_param("capabilities"),
-            _ => refuse("capabilities", "at least one capability is required"),
-        })?;
+    let hasher = app.key_gate.hasher();
+    let mut record = KeyRecord::issue_under(&key, grant, &issuer, hasher).map_err(beyond)?;
     let mut random = [0_u8; 16];
     getrandom::fill(&mut random).map_err(internal)?;
     let id = uuid::Builder::from_random_bytes(random).into_uuid();
     let actor = ActorId::new(ActorKind::Service, id).map_err(internal)?;
-    store(&mut tx, &record, actor, now, Some(caller.key())).await?;
+    record.actor = Some(actor);
+    store(&mut tx, &record, now, Some(caller.key())).await?;
     let data = json!({ "key_id": key.id().as_str(), "capabilities": capabilities });
     webhooks::enqueue(&app, &mut tx, "api_key.issued", data).await?;
     let resource = Some(format!("api_key/{}", key.id()));
     commit_recorded(&app, &request, &caller, tx, "api_key.issue", resource).await?;
-    let body = json!({
-        "id": key.id().as_str(),
-        "key": key.expose(),
-        "actor": actor,
-        "capabilities": capabilities,
-        "environment": environment.as_str(),
-        "expires_at": expires_at,
-    });
-    Ok((StatusCode::CREATED, axum::Json(body)).into_response())
+    app.key_gate.created(key.id());
+    Ok((StatusCode::CREATED, axum::Json(shown(&key, &record))).into_response())
 }
 
-/// When the issuing key ends. It is held until the new key is stored, so that a revocation comes
-/// either before, and is seen here, or after, and finds the new key in the list.
-async fn issuer_end(tx: &mut TenantTx, issuer: &KeyId, now: u64) -> Result<Option<u64>, Problem> {
-    const ISSUER: &str = "select expires_at, revoked_at from app.api_keys where id = $1 for share";
+/// A new key as it is shown, once.
+fn shown(key: &ApiKey, record: &KeyRecord) -> Value {
+    json!({
+        "id": key.id().as_str(),
+        "key": key.expose(),
+        "actor": record.actor,
+        "capabilities": record.capabilities,
+        "environment": record.environment.as_str(),
+        "expires_at": record.expires_at,
+        "networks": networks(&record.networks),
+    })
+}
+
+/// When a new key ends: what was asked for, or when its issuer does.
+fn expiry(life: Option<u64>, issuer: &Grant, now: u64) -> Option<u64> {
+    life.map(|life| now.saturating_add(life))
+        .or(issuer.expires_at)
+}
+
+fn networks(networks: &Networks) -> Option<Vec<String>> {
+    match networks {
+        Networks::Anywhere => None,
+        Networks::Only(list) => Some(list.iter().map(ToString::to_string).collect()),
+    }
+}
+
+/// What would be wider than the issuer's.
+fn beyond(error: IssueError) -> Problem {
+    let wider = |detail, param| Problem::new(Kind::CapabilityMissing, detail).with_param(param);
+    let invalid = |detail, param| Problem::new(Kind::InvalidField, detail).with_param(param);
+    match error {
+        IssueError::NoCapability => invalid("at least one capability is required", "capabilities"),
+        IssueError::BeyondIssuer => wider("a key cannot do more than its issuer", "capabilities"),
+        IssueError::BeyondNetworks => wider(
+            "a key cannot be used from where its issuer cannot",
+            "networks",
+        ),
+        IssueError::OutlivesIssuer => invalid("a key cannot outlive its issuer", "expires_in"),
+        IssueError::OtherEnvironment => wider(
+            "a key of one environment issues none of the other",
+            "environment",
+        ),
+        _ => wider("a key cannot be wider than its issuer", "capabilities"),
+    }
+}
+
+/// What the caller's key may hand on. It is held until the new key is stored, so that a revocation
+/// comes either before, and is seen here, or after, and finds the new key in the list.
+async fn issuer(tx: &mut TenantTx, caller: &Caller, now: u64) -> Result<Grant, Problem> {
+    const ISSUER: &str = "select expires_at, revoked_at, environment, networks, retires_at \
+         from app.api_keys where id = $1 for share";
     let refused = || Problem::new(Kind::CredentialRefused, "the credential is not accepted");
-    let rows = tx.query(ISSUER, &[&issuer.as_str()]).await?;
+    let id = caller.key();
+    let rows = tx.query(ISSUER, &[&id.as_str()]).await?;
     let row = rows.first().ok_or_else(refused)?;
-    let end: Option<i64> = column(row, 0)?;
-    let end = end.map(|end| u64::try_from(end).unwrap_or(0));
-    if column::<Option<i64>>(row, 1)?.is_some() || end.is_some_and(|end| now >= end) {
-        tracing::info!(key_id = %issuer, "the issuing key is revoked or over");
+    let time = |at: Option<i64>| at.map(|at| u64::try_from(at).unwrap_or(0));
+    let expires_at = time(column(row, 0)?);
+    let retires_at = time(column(row, 4)?);
+    let is_over = |end: Option<u64>| end.is_some_and(|end| now >= end);
+    if column::<Option<i64>>(row, 1)?.is_some() || is_over(expires_at) || is_over(retires_at) {
+        tracing::info!(key_id = %id, "the issuing key is revoked or over");
         return Err(refused());
     }
-    Ok(end)
+    let networks: Option<String> = column(row, 3)?;
+    Ok(Grant {
+        tenant: caller.tenant(),
+        environment: column::<String>(row, 2)?.parse().map_err(internal)?,
+        capabilities: *caller.capabilities(),
+        // What is issued in an overlap does not outlive it.
+        expires_at: [expires_at, retires_at].into_iter().flatten().min(),
+        networks: match networks {
+            None => Networks::Anywhere,
+            Some(list) => list.parse().map_err(internal)?,
+        },
+    })
 }
 
 /// Writes a key's record: its hash, never the key. A tenant's first key has no issuer.
@@ -129,13 +200,17 @@ async fn issuer_end(tx: &mut TenantTx, issuer: &KeyId, now: u64) -> Result<Optio
 pub(crate) async fn store(
     tx: &mut TenantTx,
     record: &KeyRecord,
-    actor: ActorId,
     now: u64,
     issuer: Option<&KeyId>,
 ) -> Result<(), QueryError> {
     const INSERT: &str = "insert into app.api_keys (tenant_id, id, environment, scheme, hash, \
-         actor, capabilities, issued_at, expires_at, issued_by) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)";
+         actor, capabilities, issued_at, expires_at, issued_by, networks) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    let networks = match &record.networks {
+        Networks::Anywhere => None,
+        Networks::Only(list) => Some(list.to_string()),
+    };
+    let actor = record.actor.map(|actor| actor.to_string());
     tx.query(
         INSERT,
         &[
@@ -144,11 +219,12 @@ pub(crate) async fn store(
             &record.environment.as_str(),
             &i16::from(record.hash.scheme() as u8),
             &record.hash.as_bytes().as_slice(),
-            &actor.to_string(),
+            &actor,
             &record.capabilities.to_string(),
             &seconds(now),
             &record.expires_at.map(seconds),
             &issuer.map(KeyId::as_str),
+            &networks,
         ],
     )
     .await
@@ -161,7 +237,8 @@ pub(crate) async fn store(
 /// A problem.
 pub async fn list(tenant: TenantContext) -> Result<Response, Problem> {
     const LIST: &str = "select id, environment, actor, capabilities, issued_at, expires_at, \
-         revoked_at, issued_by from app.api_keys order by issued_at, id limit 1000";
+         revoked_at, issued_by, networks, successor, retires_at, last_used_at \
+         from app.api_keys order by issued_at, id limit 1000";
     let mut tx = tenant.begin(Access::Read).await?;
     let rows = tx.query(LIST, &[]).await?;
     tx.rollback().await;
@@ -177,12 +254,106 @@ pub async fn list(tenant: TenantContext) -> Result<Response, Problem> {
             "expires_at": column::<Option<i64>>(row, 5)?,
             "revoked_at": column::<Option<i64>>(row, 6)?,
             "issued_by": column::<Option<String>>(row, 7)?,
+            "networks": column::<Option<String>>(row, 8)?
+                .map(|list| list.split(' ').map(str::to_owned).collect::<Vec<_>>()),
+            "successor": column::<Option<String>>(row, 9)?,
+            "retires_at": column::<Option<i64>>(row, 10)?,
+            "last_used_at": column::<Option<i64>>(row, 11)?,
         }));
     }
     Ok(axum::Json(json!({ "data": keys })).into_response())
 }
 
-/// Revokes a key: from the answer on, no request with it is accepted.
+/// Replaces a key by a new one, shown once, that is bound to the same; both are accepted until the
+/// overlap is over.
+///
+/// # Errors
+/// `not-found`; `conflict` for a key that has a successor or is no longer accepted; a problem that
+/// names what would be wider than the caller's own key.
+pub async fn rotate(
+    State(app): State<Arc<App>>,
+    RequestHandle(request): RequestHandle,
+    caller: Caller,
+    tenant: TenantContext,
+    Path(id): Path<String>,
+    Json(asked): Json<Replacement>,
+) -> Result<Response, Problem> {
+    const RETIRE: &str =
+        "update app.api_keys set successor = $2, retires_at = $3 where id = $1 returning id";
+    let refuse = |field: &'static str, reason: &'static str| {
+        Problem::new(Kind::InvalidField, reason).with_param(field)
+    };
+    let id: KeyId = id.parse().map_err(|_| not_found())?;
+    let overlap = asked.overlap_seconds.unwrap_or(ROTATION_OVERLAP);
+    if overlap > MAX_ROTATION_OVERLAP {
+        return Err(refuse("overlap_seconds", "expected 0 to 2592000 seconds"));
+    }
+    let is_life = |life: &u64| (1..=MAX_LIFE).contains(life);
+    if !asked.expires_in.as_ref().is_none_or(is_life) {
+        return Err(refuse("expires_in", "expected 1 to 315360000 seconds"));
+    }
+    let now = app.clock.unix_seconds();
+    let mut tx = tenant.begin(Access::Write).await?;
+    let Some(old) = held(&mut tx, &caller, &id).await? else {
+        tx.rollback().await;
+        return Err(not_found());
+    };
+    let issuer = issuer(&mut tx, &caller, now).await?;
+    let prefix = PREFIX.parse().map_err(internal)?;
+    let key = ApiKey::generate(&prefix, old.environment).map_err(internal)?;
+    let asked = Rotation {
+        overlap,
+        expires_at: expiry(asked.expires_in, &issuer, now),
+    };
+    let rotated = old.rotate(&key, &asked, &issuer, app.key_gate.hasher(), now);
+    let rotated = rotated.map_err(|error| match error {
+        RotationError::Issue(error) => beyond(error),
+        RotationError::InProgress => Problem::new(Kind::Conflict, "the key has a successor"),
+        _ => Problem::new(Kind::Conflict, "the key is no longer accepted"),
+    })?;
+    let mut successor = rotated.successor;
+    // Whoever asks with it is who asked with the old one.
+    successor.actor = old.actor;
+    store(&mut tx, &successor, now, Some(caller.key())).await?;
+    let retires_at = rotated.retiring.retirement.map(|end| seconds(end.at));
+    tx.query(RETIRE, &[&id.as_str(), &key.id().as_str(), &retires_at])
+        .await?;
+    let data = json!({ "key_id": id.as_str(), "successor": key.id().as_str() });
+    webhooks::enqueue(&app, &mut tx, "api_key.rotated", data).await?;
+    let owner = tenant.tenant();
+    tx.query(BUMP_GENERATION, &[owner.as_uuid()]).await?;
+    let resource = Some(format!("api_key/{id}"));
+    commit_recorded(&app, &request, &caller, tx, "api_key.rotate", resource).await?;
+    app.key_gate.created(key.id());
+    if overlap == 0 {
+        revoked_everywhere().await;
+    }
+    let mut body = shown(&key, &successor);
+    if let Some(body) = body.as_object_mut() {
+        body.insert("replaces".to_owned(), json!(id.as_str()));
+        body.insert("old_key_until".to_owned(), json!(retires_at));
+    }
+    Ok((StatusCode::CREATED, axum::Json(body)).into_response())
+}
+
+/// A key's record, held until the transaction ends.
+async fn held(
+    tx: &mut TenantTx,
+    caller: &Caller,
+    id: &KeyId,
+) -> Result<Option<KeyRecord>, Problem> {
+    const HELD: &str = "select environment, scheme, hash, actor, capabilities, expires_at, \
+         revoked_at, networks, successor, retires_at from app.api_keys where id = $1 \
+         for no key update";
+    let rows = tx.query(HELD, &[&id.as_str()]).await?;
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
+    let record = postgres::key_record(id, caller.tenant(), row, 0)?;
+    Ok(Some(record))
+}
+
+/// Revokes a key: from the answer on, no node accepts it, nor what was issued on it.
 ///
 /// # Errors
 /// `not-found` for a key of another tenant as for none.
@@ -209,7 +380,10 @@ pub async fn revoke(
         json!({ "key_id": id.as_str() }),
     )
     .await?;
+    let owner = tenant.tenant();
+    tx.query(BUMP_GENERATION, &[owner.as_uuid()]).await?;
     let resource = Some(format!("api_key/{id}"));
     commit_recorded(&app, &request, &caller, tx, "api_key.revoke", resource).await?;
+    revoked_everywhere().await;
     Ok(StatusCode::NO_CONTENT.into_response())
 }

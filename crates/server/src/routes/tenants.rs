@@ -115,7 +115,8 @@ pub(crate) async fn provision(
     getrandom::fill(&mut random).map_err(internal)?;
     let id = uuid::Builder::from_random_bytes(random).into_uuid();
     let actor = ActorId::new(ActorKind::Service, id).map_err(internal)?;
-    api_keys::store(tx, &record, actor, now, None).await?;
+    record.actor = Some(actor);
+    api_keys::store(tx, &record, now, None).await?;
     Ok(key)
 }
 

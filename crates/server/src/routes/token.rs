@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use strongroom_auditchain::Outcome;
-use strongroom_tenant_token::{Claims, mint};
+use strongroom_tenant_token::{Authentication, Claims, mint};
 
 use super::internal;
 use crate::app::App;
@@ -49,6 +49,8 @@ pub async fn issue(
         token_id: new_event_id(app.clock.as_ref()).map_err(internal)?,
         session_id: new_event_id(app.clock.as_ref()).map_err(internal)?,
         client_id: key_id.to_string(),
+        authentication: Authentication::at(now),
+        epoch: 0,
     };
     let token = mint(&app.token_key, &claims).map_err(internal)?;
     let actor = Some(caller.actor().clone());

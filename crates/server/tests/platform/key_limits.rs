@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use strongroom_tenancy::{Actor, Role};
-use strongroom_tenant_token::{Claims, mint};
+use strongroom_tenant_token::{Authentication, Claims, mint};
 use uuid::Uuid;
 
 use crate::database::actor;
@@ -133,6 +133,8 @@ fn a_key_that_is_over_issues_none_through_its_tokens() {
                 token_id: Uuid::from_u128(1),
                 session_id: Uuid::from_u128(2),
                 client_id: key.to_owned(),
+                authentication: Authentication::at(now),
+                epoch: 0,
             };
             let token = mint(&running.app.token_key, &claims).unwrap();
             refused(&issue(running, &token, None).await);

@@ -4,7 +4,7 @@
 use serde_json::json;
 use strongroom_server::router::{Need, Route, routes};
 use strongroom_tenancy::{Actor, CapabilitySet};
-use strongroom_tenant_token::{Claims, SigningKey, mint};
+use strongroom_tenant_token::{Authentication, Claims, SigningKey, mint};
 use uuid::Uuid;
 
 use crate::database::{Database, actor, folder};
@@ -31,6 +31,8 @@ fn claims(running: &Running, tenant: &Tenant) -> Claims {
         token_id: Uuid::from_u128(1),
         session_id: Uuid::from_u128(2),
         client_id: "TestsOwnKey1".to_owned(),
+        authentication: Authentication::at(now),
+        epoch: 0,
     }
 }
 
