@@ -24,6 +24,11 @@ const MAX_BYTES: usize = 256;
 pub struct MessageId(String);
 
 impl MessageId {
+    /// The id of a message that came without one.
+    pub(crate) fn of_body(digest: &[u8; 32]) -> Self {
+        Self(format!("sha256:{}", hex::encode(digest)))
+    }
+
     /// The id as it stands in the header.
     #[must_use]
     pub fn as_str(&self) -> &str {

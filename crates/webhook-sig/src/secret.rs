@@ -15,15 +15,15 @@ use zeroize::Zeroizing;
 use crate::WebhookError;
 
 const TEXT_PREFIX: &str = "whsec_";
-const MIN_BYTES: usize = 24;
-const MAX_BYTES: usize = 64;
+pub(crate) const MIN_BYTES: usize = 24;
+pub(crate) const MAX_BYTES: usize = 64;
 const GENERATED_BYTES: usize = 32;
 /// The padded base64 of 64 bytes.
 const MAX_BASE64: usize = 88;
 
 /// Other implementations hand out secrets with and without padding (`docs/spec/webhook.md`,
 /// section 2); unused bits must be zero all the same.
-const PADDING_OPTIONAL: GeneralPurpose = GeneralPurpose::new(
+pub(crate) const PADDING_OPTIONAL: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
