@@ -3,6 +3,7 @@
 mod crates;
 mod envelope;
 mod server;
+mod webhook_sig;
 
 /// One line to break.
 pub(crate) struct Mutation {
@@ -18,7 +19,12 @@ pub(crate) struct Mutation {
 
 /// Every sabotage there is.
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
-    let tables = [crates::MUTATIONS, envelope::MUTATIONS, server::MUTATIONS];
+    let tables = [
+        crates::MUTATIONS,
+        envelope::MUTATIONS,
+        server::MUTATIONS,
+        webhook_sig::MUTATIONS,
+    ];
     tables.into_iter().flatten()
 }
 

@@ -1,9 +1,9 @@
 """Holds our command line against the official libraries, both ways, at the present time.
 
-    venv/bin/python live.py npm path/to/strongroom
+    python live.py folder-of-node-modules path/to/strongroom
 
 Ours signs and theirs verify; theirs sign and ours verifies; of each message with one byte changed,
-neither is taken. See make_vectors.py for how to make `venv` and `npm`.
+neither is taken. docs/operating/webhooks.md says what to install.
 """
 
 import base64

@@ -1,11 +1,9 @@
 """Makes tests/vectors/schemes-*.json with the official libraries.
 
-    python -m venv venv && venv/bin/pip install -r requirements.txt
-    npm install --prefix npm $(node -p 'Object.entries(require("./package.json").dependencies).map(e => e.join("@")).join(" ")')
-    venv/bin/python make_vectors.py npm ../vectors
+    python make_vectors.py folder-of-node-modules ../vectors
 
-Every vector's headers are what the library named in `origin` made; the invalid ones are such headers
-with one thing changed, by this script.
+docs/operating/webhooks.md says what to install. Every vector's headers are what the library named in
+`origin` made; the invalid ones are such headers with one thing changed, by this script.
 """
 
 import base64
