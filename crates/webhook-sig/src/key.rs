@@ -1,8 +1,9 @@
 //! The keys of a receiver and of a sender, whatever their scheme.
 
-use hmac::Hmac;
+use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
+use crate::signatures::{ED25519_BYTES, MAC_BYTES};
 use crate::text_secret::TextSecret;
 use crate::{Scheme, SigningKey, SigningSecret, VerifyingKey, WebhookError};
 
@@ -20,6 +21,12 @@ pub struct ReceiverKey(Receiving);
 /// A key to sign with.
 #[derive(Debug)]
 pub struct SenderKey(Sending);
+
+/// A signature that was just made.
+pub(crate) enum Made {
+    Mac([u8; MAC_BYTES]),
+    Ed25519([u8; ED25519_BYTES]),
+}
 
 #[derive(Debug)]
 enum Receiving {
@@ -96,26 +103,30 @@ impl SenderKey {
         }))
     }
 
-    /// The MAC under it, keyed and without input.
-    pub(crate) fn mac(&self) -> Option<Hmac<Sha256>> {
-        match &self.0 {
-            Sending::Secret(secret) => Some(secret.mac()),
-            Sending::Text(_, secret) => Some(secret.mac()),
-            Sending::Private(_) => None,
-        }
-    }
-
-    pub(crate) const fn private(&self) -> Option<&SigningKey> {
-        match &self.0 {
-            Sending::Private(key) => Some(key),
-            Sending::Secret(_) | Sending::Text(..) => None,
-        }
+    /// Signs the prefix and the body as one message.
+    pub(crate) fn sign(&self, prefix: &[u8], body: &[u8]) -> Made {
+        let mac = match &self.0 {
+            Sending::Secret(secret) => secret.mac(),
+            Sending::Text(_, secret) => secret.mac(),
+            Sending::Private(key) => return Made::Ed25519(key.sign(prefix, body)),
+        };
+        let mac = mac.chain_update(prefix).chain_update(body);
+        Made::Mac(mac.finalize().into_bytes().into())
     }
 
     pub(crate) fn is_of(&self, scheme: Scheme) -> bool {
         match self.0 {
             Sending::Secret(_) | Sending::Private(_) => scheme.sends_id(),
             Sending::Text(of, _) => of == scheme,
+        }
+    }
+}
+
+impl Made {
+    pub(crate) const fn as_bytes(&self) -> &[u8] {
+        match self {
+            Self::Mac(mac) => mac,
+            Self::Ed25519(signature) => signature,
         }
     }
 }

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::Mac as _;
 
 use crate::header::MAX_SIGNATURES;
+use crate::key::Made;
 use crate::{Header, MessageId, Scheme, SenderKey, SigningSecret, WebhookError};
 
 /// A signed message: its headers.
@@ -90,37 +91,32 @@ impl Signer {
     #[must_use]
     pub fn sign(&self, id: &MessageId, timestamp: u64, body: &[u8]) -> Signed {
         let prefix = self.scheme.signed_prefix(Some(id), timestamp);
-        let mac = |key: &SenderKey| {
-            let mac = key.mac()?.chain_update(&prefix).chain_update(body);
-            Some(mac.finalize().into_bytes())
-        };
-        let standard = |[a, b, c]: [Header; 3]| {
-            let entries = self.keys.iter().filter_map(|key| {
-                let secret = mac(key).map(|mac| format!("v1,{}", STANDARD.encode(mac)));
-                secret.or_else(|| entry_v1a(key, &prefix, body))
-            });
-            let entries: Vec<_> = entries.collect();
-            vec![
-                (a, id.to_string()),
-                (b, timestamp.to_string()),
-                (c, entries.join(" ")),
-            ]
-        };
-        let macs = || self.keys.iter().filter_map(mac).map(hex::encode);
+        let made = self
+            .keys
+            .iter()
+            .map(|key| key.sign(prefix.as_bytes(), body));
+        let time = timestamp.to_string();
         Signed::new(match self.scheme {
-            Scheme::Standard => standard([Header::Id, Header::Timestamp, Header::Signature]),
-            Scheme::Svix => {
-                standard([Header::SvixId, Header::SvixTimestamp, Header::SvixSignature])
-            }
+            Scheme::Standard => vec![
+                (Header::Id, id.to_string()),
+                (Header::Timestamp, time),
+                (Header::Signature, entries(made)),
+            ],
+            Scheme::Svix => vec![
+                (Header::SvixId, id.to_string()),
+                (Header::SvixTimestamp, time),
+                (Header::SvixSignature, entries(made)),
+            ],
             Scheme::Stripe => {
-                let entries: String = macs().map(|mac| format!(",v1={mac}")).collect();
-                vec![(Header::StripeSignature, format!("t={timestamp}{entries}"))]
+                let items = made.map(|made| format!(",v1={}", hex::encode(made.as_bytes())));
+                let items: String = items.collect();
+                vec![(Header::StripeSignature, format!("t={time}{items}"))]
             }
             Scheme::Slack => {
-                let entry: String = macs().map(|mac| format!("v0={mac}")).collect();
+                let entry = made.map(|made| format!("v0={}", hex::encode(made.as_bytes())));
                 vec![
-                    (Header::SlackTimestamp, timestamp.to_string()),
-                    (Header::SlackSignature, entry),
+                    (Header::SlackTimestamp, time),
+                    (Header::SlackSignature, entry.collect()),
                 ]
             }
         })
@@ -140,7 +136,10 @@ impl Signer {
 #[must_use]
 pub fn sign(secret: &SigningSecret, id: &MessageId, timestamp: u64, body: &[u8]) -> Signed {
     let prefix = Scheme::Standard.signed_prefix(Some(id), timestamp);
-    let mac = secret.mac().chain_update(prefix).chain_update(body);
+    let mac = secret
+        .mac()
+        .chain_update(prefix.as_bytes())
+        .chain_update(body);
     let mac = STANDARD.encode(mac.finalize().into_bytes());
     Signed::new(vec![
         (Header::Id, id.to_string()),
@@ -149,7 +148,14 @@ pub fn sign(secret: &SigningSecret, id: &MessageId, timestamp: u64, body: &[u8])
     ])
 }
 
-fn entry_v1a(key: &SenderKey, prefix: &[u8], body: &[u8]) -> Option<String> {
-    let signature = key.private()?.sign(prefix, body);
-    Some(format!("v1a,{}", STANDARD.encode(signature)))
+/// The list of Standard Webhooks.
+fn entries(made: impl Iterator<Item = Made>) -> String {
+    let entries = made.map(|made| {
+        let version = match made {
+            Made::Mac(_) => "v1",
+            Made::Ed25519(_) => "v1a",
+        };
+        format!("{version},{}", STANDARD.encode(made.as_bytes()))
+    });
+    entries.collect::<Vec<_>>().join(" ")
 }

@@ -202,20 +202,26 @@ impl Verifier {
             return Err(WebhookError::TooManySignatures);
         }
         let prefix = self.scheme.signed_prefix(headers.message_id(), timestamp);
-        let macs = self.keys.iter().filter_map(ReceiverKey::mac);
+        let mut macs = Vec::new();
         // Without anything to compare it with, no MAC is computed.
-        let macs = macs.filter(|_| !signatures.macs.is_empty());
-        let streams =
-            publics().flat_map(|key| signatures.ed25519.iter().map(move |entry| key.begin(entry)));
+        if !signatures.macs.is_empty() {
+            macs.reserve_exact(self.keys.len());
+            for mut mac in self.keys.iter().filter_map(ReceiverKey::mac) {
+                mac.update(prefix.as_bytes());
+                macs.push(mac);
+            }
+        }
+        let mut streams = Vec::new();
+        for key in publics() {
+            let entries = signatures.ed25519.iter();
+            for mut stream in entries.filter_map(|entry| key.begin(entry)) {
+                stream.update(prefix.as_bytes());
+                streams.push(stream);
+            }
+        }
         let check = BodyCheck {
-            macs: macs.map(|mac| mac.chain_update(&prefix)).collect(),
-            streams: streams
-                .flatten()
-                .map(|mut stream| {
-                    stream.update(&prefix);
-                    stream
-                })
-                .collect(),
+            macs,
+            streams,
             digest: (!self.scheme.sends_id()).then(Sha256::new),
             remaining: Some(self.body_limit),
         };
