@@ -280,7 +280,11 @@ fn a_redirect_is_not_followed() {
     let port = plain.local_addr().unwrap().port();
     let hung_up = thread::spawn(move || drop(plain.accept().unwrap()));
     let untrusted = send(&format!("https://127.0.0.1:{port}/"), " --timeout 5").ends_with(1);
-    assert!(untrusted.stderr.contains("not delivered"), "{}", untrusted.stderr);
+    assert!(
+        untrusted.stderr.contains("not delivered"),
+        "{}",
+        untrusted.stderr
+    );
     hung_up.join().unwrap();
     send("http://example.com/", "").ends_with(2);
     send("https://user@example.com/", "").ends_with(2);
