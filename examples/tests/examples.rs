@@ -59,6 +59,13 @@ fn webhook() {
 }
 
 #[test]
+fn webhook_rotation() {
+    let told = ends_well(env!("CARGO_BIN_EXE_webhook_rotation"));
+    assert!(told.contains("overlap: the secret and the public key both verify"));
+    assert!(told.contains("afterwards: the public key alone"));
+}
+
+#[test]
 fn apikey() {
     assert!(ends_well(env!("CARGO_BIN_EXE_apikey")).contains("(log: revoked)"));
 }

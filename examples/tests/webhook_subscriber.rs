@@ -100,7 +100,7 @@ fn now() -> u64 {
     since.unwrap().as_secs()
 }
 
-fn signed(secret: &SigningSecret, id: &str, at: u64, body: &[u8]) -> [(&'static str, String); 3] {
+fn signed(secret: &SigningSecret, id: &str, at: u64, body: &[u8]) -> Vec<(&'static str, String)> {
     sign(secret, &id.parse().unwrap(), at, body).headers()
 }
 

@@ -41,5 +41,5 @@ bodies! {
     llm_wire: answer, request;
     pii: policy, redact, scan_text;
     tenant_token: jwks, private_key, refresh, verify;
-    webhook_sig: headers, round_trip, secret;
+    webhook_sig: headers, round_trip, schemes, schemes_round_trip, secret;
 }

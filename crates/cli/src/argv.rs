@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use strongroom::apikey::ApiKey;
-use strongroom::webhook_sig::SigningSecret;
+use strongroom::webhook_sig::{SigningKey, SigningSecret};
 
 use crate::failure::Failure;
 
@@ -27,5 +27,7 @@ pub(crate) fn refuse_secrets(arguments: impl Iterator<Item = OsString>) -> Resul
 
 fn is_secret(text: &str) -> bool {
     let is_token = text.starts_with("eyJ") && text.split('.').count() == 3;
-    is_token || text.parse::<ApiKey>().is_ok() || text.parse::<SigningSecret>().is_ok()
+    let is_webhook_key =
+        text.parse::<SigningSecret>().is_ok() || text.parse::<SigningKey>().is_ok();
+    is_token || is_webhook_key || text.parse::<ApiKey>().is_ok()
 }

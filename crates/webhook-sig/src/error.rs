@@ -2,8 +2,12 @@
 
 use std::fmt;
 
-/// One of the three headers of Standard Webhooks.
+/// Seconds after which a sender may try again what is in flight, or met no store.
+const RETRY_AFTER: u64 = 5;
+
+/// A header of one of the schemes (`docs/spec/webhook.md`, sections 2 and 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Header {
     /// `webhook-id`
     Id,
@@ -11,12 +15,25 @@ pub enum Header {
     Timestamp,
     /// `webhook-signature`
     Signature,
+    /// `svix-id`
+    SvixId,
+    /// `svix-timestamp`
+    SvixTimestamp,
+    /// `svix-signature`
+    SvixSignature,
+    /// `stripe-signature`
+    StripeSignature,
+    /// `x-slack-request-timestamp`
+    SlackTimestamp,
+    /// `x-slack-signature`
+    SlackSignature,
+    /// `x-hub-signature-256`
+    GithubSignature,
+    /// `x-github-delivery`
+    GithubDelivery,
 }
 
 impl Header {
-    /// Every header, in the order in which they are sent.
-    pub const ALL: [Self; 3] = [Self::Id, Self::Timestamp, Self::Signature];
-
     /// The header's name, in lower case.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -24,6 +41,14 @@ impl Header {
             Self::Id => "webhook-id",
             Self::Timestamp => "webhook-timestamp",
             Self::Signature => "webhook-signature",
+            Self::SvixId => "svix-id",
+            Self::SvixTimestamp => "svix-timestamp",
+            Self::SvixSignature => "svix-signature",
+            Self::StripeSignature => "stripe-signature",
+            Self::SlackTimestamp => "x-slack-request-timestamp",
+            Self::SlackSignature => "x-slack-signature",
+            Self::GithubSignature => "x-hub-signature-256",
+            Self::GithubDelivery => "x-github-delivery",
         }
     }
 }
@@ -38,7 +63,7 @@ impl fmt::Display for Header {
 ///
 /// # Security
 /// No variant carries anything that was received, so each can be logged and answered as it is. A
-/// wrong secret and a wrong MAC are both [`SignatureMismatch`](Self::SignatureMismatch).
+/// wrong key and a wrong MAC are both [`SignatureMismatch`](Self::SignatureMismatch).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum WebhookError {
@@ -48,17 +73,18 @@ pub enum WebhookError {
     /// A header stands twice.
     #[error("header sent more than once: {0}")]
     DuplicateHeader(Header),
-    /// A header is outside the grammar (`docs/spec/webhook.md`, section 2).
+    /// A header is outside the grammar (`docs/spec/webhook.md`, sections 2 and 5).
     #[error("malformed header: {0}")]
     MalformedHeader(Header),
-    /// The three headers together exceed [`MAX_HEADER_BYTES`](crate::MAX_HEADER_BYTES).
+    /// The scheme's headers together exceed [`MAX_HEADER_BYTES`](crate::MAX_HEADER_BYTES).
     #[error("the webhook headers exceed 4096 bytes")]
     HeadersTooLarge,
-    /// More than [`MAX_SIGNATURES`](crate::MAX_SIGNATURES) entries.
-    #[error("more than 16 signatures")]
+    /// More than [`MAX_SIGNATURES`](crate::MAX_SIGNATURES) entries, or pairs of a public key and an
+    /// entry.
+    #[error("too many signatures")]
     TooManySignatures,
-    /// No entry is of scheme `v1`.
-    #[error("no signature of scheme v1")]
+    /// No entry is of a version that the scheme knows.
+    #[error("no signature of a supported version")]
     NoSupportedSignature,
     /// The timestamp is before the window, or before what the replay guard remembers.
     #[error("the timestamp is too old")]
@@ -66,7 +92,7 @@ pub enum WebhookError {
     /// The timestamp is after the window.
     #[error("the timestamp is too new")]
     TooNew,
-    /// No secret made any of the signatures for these bytes.
+    /// No key made any of the signatures for these bytes.
     #[error("no signature matches")]
     SignatureMismatch,
     /// This very delivery (id and timestamp) was accepted before.
@@ -81,22 +107,31 @@ pub enum WebhookError {
     /// The body is longer than the verifier's limit.
     #[error("the body is too large")]
     BodyTooLarge,
+    /// The body broke off before its end.
+    #[error("the body is incomplete")]
+    BodyIncomplete,
     /// The replay guard failed or is full; the message must be refused.
     #[error("the replay store is unavailable")]
     StoreUnavailable,
-    /// Not `whsec_` and the base64 of 24 to 64 bytes.
-    #[error("signing secret: expected whsec_ and the base64 of 24 to 64 bytes")]
+    /// A secret is not as its scheme writes it, or not of 24 to 64 bytes.
+    #[error("signing secret: expected 24 to 64 bytes, as the scheme writes them")]
     InvalidSecret,
-    /// No secret, or more than 16.
-    #[error("expected 1 to 16 signing secrets")]
+    /// Not `whsk_` or `whpk_` and the base64 of an Ed25519 key, or a weak one.
+    #[error("signing key: expected whsk_ or whpk_ and the base64 of an ed25519 key")]
+    InvalidKey,
+    /// No key, or more than the scheme takes.
+    #[error("expected 1 to 16 signing keys; slack signs with one")]
     SecretCount,
+    /// A key, or a set of headers, is of another scheme than the verifier or signer.
+    #[error("the key or the headers are of another scheme")]
+    WrongScheme,
     /// The operating system gave no random bytes.
     #[error("no randomness available")]
     RandomnessUnavailable,
 }
 
 impl WebhookError {
-    /// The refusal's stable name (`docs/spec/webhook.md`, section 6).
+    /// The refusal's stable name (`docs/spec/webhook.md`, section 7).
     #[must_use]
     pub const fn code(&self) -> &'static str {
         self.entry().0
@@ -106,6 +141,15 @@ impl WebhookError {
     #[must_use]
     pub const fn status(&self) -> u16 {
         self.entry().1
+    }
+
+    /// What to say in `Retry-After`, in seconds, where a later attempt may fare better.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::InFlight | Self::StoreUnavailable => Some(RETRY_AFTER),
+            _ => None,
+        }
     }
 
     /// The problem document to answer with (RFC 9457), as JSON.
@@ -149,8 +193,11 @@ impl WebhookError {
             Self::InFlight => ("in-flight", 409, "Webhook in flight"),
             Self::ClaimLost => ("claim-lost", 409, "Webhook claim lost"),
             Self::BodyTooLarge => ("body-too-large", 413, "Webhook body too large"),
+            Self::BodyIncomplete => ("body-incomplete", 401, "Webhook body incomplete"),
             Self::StoreUnavailable => ("store-unavailable", 503, "Webhook store unavailable"),
             Self::InvalidSecret => ("invalid-secret", 500, "Webhook secret invalid"),
+            Self::InvalidKey => ("invalid-key", 500, "Webhook key invalid"),
+            Self::WrongScheme => ("wrong-scheme", 500, "Webhook scheme confused"),
             Self::SecretCount => ("secret-count", 500, "Webhook secret count out of bounds"),
             Self::RandomnessUnavailable => {
                 ("randomness-unavailable", 500, "Randomness unavailable")

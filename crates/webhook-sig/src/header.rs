@@ -1,22 +1,15 @@
-//! The three headers of a received message, parsed and bounded.
+//! The headers of a received message, parsed and bounded.
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use crate::signatures::{self, Signatures};
+use crate::{Header, MessageId, Scheme, WebhookError};
 
-use crate::{Header, MessageId, WebhookError};
-
-/// The longest that names and values of the three headers may be together, in bytes.
+/// The longest that names and values of a scheme's headers may be together, in bytes.
 pub const MAX_HEADER_BYTES: usize = 4096;
 
-/// The most signatures that one message may carry, of whatever scheme.
+/// The most signatures that one message may carry, of whatever version.
 pub const MAX_SIGNATURES: usize = 16;
-
-/// The bytes of an HMAC-SHA-256.
-pub(crate) const MAC_BYTES: usize = 32;
-/// The padded base64 of 32 bytes.
-const MAC_BASE64: usize = 44;
 
 /// The headers of one received message: well formed, not yet verified.
 ///
@@ -28,13 +21,21 @@ const MAC_BASE64: usize = 44;
 /// assert_eq!(refused, Some(WebhookError::MissingHeader(Header::Signature)));
 /// ```
 pub struct HeaderSet {
-    id: MessageId,
+    scheme: Scheme,
+    id: Option<MessageId>,
     timestamp: u64,
-    signatures: Vec<[u8; MAC_BYTES]>,
+    signatures: Signatures,
+}
+
+/// The values of the wanted headers of a request.
+pub(crate) struct Picked<'a, const N: usize> {
+    wanted: [Header; N],
+    values: [Option<&'a [u8]>; N],
 }
 
 impl HeaderSet {
-    /// Picks the three headers out of a request's, whatever the case of their names.
+    /// Picks the three headers of Standard Webhooks out of a request's, whatever the case of their
+    /// names.
     ///
     /// Values are taken as they are: white space around one is the HTTP library's to remove
     /// (RFC 9110, section 5.5) and is refused here.
@@ -45,45 +46,90 @@ impl HeaderSet {
     pub fn collect<'a>(
         headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
     ) -> Result<Self, WebhookError> {
-        let (mut id, mut timestamp, mut signature) = (None, None, None);
-        let mut total: usize = 0;
-        for (name, value) in headers {
-            let known = Header::ALL
-                .into_iter()
-                .find(|header| header.as_str().eq_ignore_ascii_case(name));
-            let Some(header) = known else { continue };
-            total = total.saturating_add(name.len()).saturating_add(value.len());
-            if total > MAX_HEADER_BYTES {
-                return Err(WebhookError::HeadersTooLarge);
+        Self::collect_as(Scheme::Standard, headers)
+    }
+
+    /// Picks the headers of a scheme out of a request's.
+    ///
+    /// # Errors
+    /// Those of [`collect`](Self::collect), for the scheme's headers.
+    pub fn collect_as<'a>(
+        scheme: Scheme,
+        headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    ) -> Result<Self, WebhookError> {
+        match scheme {
+            Scheme::Standard => {
+                let names = [Header::Id, Header::Timestamp, Header::Signature];
+                Self::standard(scheme, &Picked::pick(names, headers)?, names)
             }
-            let slot = match header {
-                Header::Id => &mut id,
-                Header::Timestamp => &mut timestamp,
-                Header::Signature => &mut signature,
-            };
-            if slot.replace(value).is_some() {
-                return Err(WebhookError::DuplicateHeader(header));
+            Scheme::Svix => {
+                let svix = [Header::SvixId, Header::SvixTimestamp, Header::SvixSignature];
+                let plain = [Header::Id, Header::Timestamp, Header::Signature];
+                let [a, b, c] = svix;
+                let [d, e, f] = plain;
+                let picked = Picked::pick([a, b, c, d, e, f], headers)?;
+                // Half of one set is never completed from the other.
+                let names = if picked.any(&svix) { svix } else { plain };
+                Self::standard(scheme, &picked, names)
+            }
+            Scheme::Stripe => {
+                let picked = Picked::pick([Header::StripeSignature], headers)?;
+                let (timestamp, signatures) =
+                    Signatures::stripe(picked.text(Header::StripeSignature)?)?;
+                Ok(Self {
+                    scheme,
+                    id: None,
+                    timestamp,
+                    signatures,
+                })
+            }
+            Scheme::Slack => {
+                let names = [Header::SlackTimestamp, Header::SlackSignature];
+                let picked = Picked::pick(names, headers)?;
+                let timestamp = picked.text(Header::SlackTimestamp)?;
+                let signature = picked.text(Header::SlackSignature)?;
+                Ok(Self {
+                    scheme,
+                    id: None,
+                    timestamp: signatures::timestamp(timestamp)
+                        .ok_or(WebhookError::MalformedHeader(Header::SlackTimestamp))?,
+                    signatures: Signatures::slack(signature)?,
+                })
             }
         }
-        let present = |slot: Option<&'a [u8]>, header| {
-            let value = slot.ok_or(WebhookError::MissingHeader(header))?;
-            std::str::from_utf8(value).map_err(|_| WebhookError::MalformedHeader(header))
-        };
-        let id = present(id, Header::Id)?;
-        let timestamp = present(timestamp, Header::Timestamp)?;
-        let signature = present(signature, Header::Signature)?;
+    }
+
+    fn standard<const N: usize>(
+        scheme: Scheme,
+        picked: &Picked<'_, N>,
+        [id, timestamp, signature]: [Header; 3],
+    ) -> Result<Self, WebhookError> {
+        // All three are there before any is parsed.
+        let texts = (
+            picked.text(id)?,
+            picked.text(timestamp)?,
+            picked.text(signature)?,
+        );
+        let malformed = |_| WebhookError::MalformedHeader(id);
         Ok(Self {
-            id: id.parse()?,
-            timestamp: parse_timestamp(timestamp)
-                .ok_or(WebhookError::MalformedHeader(Header::Timestamp))?,
-            signatures: parse_signatures(signature)?,
+            scheme,
+            id: Some(texts.0.parse().map_err(malformed)?),
+            timestamp: signatures::timestamp(texts.1)
+                .ok_or(WebhookError::MalformedHeader(timestamp))?,
+            signatures: Signatures::standard(texts.2, signature)?,
         })
     }
 
-    /// The message's id.
+    /// The scheme whose headers these are.
     #[must_use]
-    pub const fn message_id(&self) -> &MessageId {
-        &self.id
+    pub const fn scheme(&self) -> Scheme {
+        self.scheme
+    }
+
+    /// The message's id, where the scheme sends one.
+    #[must_use]
+    pub const fn message_id(&self) -> Option<&MessageId> {
+        self.id.as_ref()
     }
 
     /// When the delivery attempt was made, by the sender's account, in Unix seconds.
@@ -92,9 +138,52 @@ impl HeaderSet {
         self.timestamp
     }
 
-    /// The MACs of scheme `v1`, at least one.
-    pub(crate) fn signatures(&self) -> &[[u8; MAC_BYTES]] {
+    /// What there is to compare with.
+    pub(crate) const fn signatures(&self) -> &Signatures {
         &self.signatures
+    }
+}
+
+impl<'a, const N: usize> Picked<'a, N> {
+    pub(crate) fn pick(
+        wanted: [Header; N],
+        headers: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+    ) -> Result<Self, WebhookError> {
+        let mut values = [None; N];
+        let mut total: usize = 0;
+        for (name, value) in headers {
+            let mut slots = wanted.iter().zip(&mut values);
+            let known = slots.find(|(header, _)| header.as_str().eq_ignore_ascii_case(name));
+            let Some((header, slot)) = known else {
+                continue;
+            };
+            total = total.saturating_add(name.len()).saturating_add(value.len());
+            if total > MAX_HEADER_BYTES {
+                return Err(WebhookError::HeadersTooLarge);
+            }
+            if slot.replace(value).is_some() {
+                return Err(WebhookError::DuplicateHeader(*header));
+            }
+        }
+        Ok(Self { wanted, values })
+    }
+
+    /// A header's value, if it is there.
+    pub(crate) fn value(&self, header: Header) -> Option<&'a [u8]> {
+        let mut all = self.wanted.iter().zip(&self.values);
+        all.find(|(wanted, _)| **wanted == header)
+            .and_then(|(_, value)| *value)
+    }
+
+    /// The text of a header that must be there.
+    pub(crate) fn text(&self, header: Header) -> Result<&'a str, WebhookError> {
+        let value = self.value(header);
+        let value = value.ok_or(WebhookError::MissingHeader(header))?;
+        std::str::from_utf8(value).map_err(|_| WebhookError::MalformedHeader(header))
+    }
+
+    fn any(&self, headers: &[Header]) -> bool {
+        headers.iter().any(|header| self.value(*header).is_some())
     }
 }
 
@@ -102,62 +191,12 @@ impl HeaderSet {
 impl fmt::Debug for HeaderSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HeaderSet")
+            .field("scheme", &self.scheme)
             .field("id", &self.id)
             .field("timestamp", &self.timestamp)
-            .field("signatures", &self.signatures.len())
+            .field("signatures", &self.signatures.count())
             .finish()
     }
-}
-
-/// Reads a decimal number that has one spelling: `u64::from_str` alone would take a sign and
-/// leading zeros, and two spellings of one time would be two different signed texts.
-fn parse_timestamp(text: &str) -> Option<u64> {
-    let canonical = text == "0" || !text.starts_with('0');
-    let digits = text.bytes().all(|b| b.is_ascii_digit());
-    if canonical && digits {
-        text.parse().ok()
-    } else {
-        None
-    }
-}
-
-fn parse_signatures(text: &str) -> Result<Vec<[u8; MAC_BYTES]>, WebhookError> {
-    if text.split(' ').count() > MAX_SIGNATURES {
-        return Err(WebhookError::TooManySignatures);
-    }
-    let mut macs = Vec::with_capacity(1);
-    for entry in text.split(' ') {
-        let malformed = WebhookError::MalformedHeader(Header::Signature);
-        let (version, value) = entry.split_once(',').ok_or(malformed)?;
-        if version == "v1" {
-            macs.push(parse_mac(value).ok_or(malformed)?);
-        } else if !is_version(version) || !is_value(value) {
-            return Err(malformed);
-        }
-    }
-    if macs.is_empty() {
-        return Err(WebhookError::NoSupportedSignature);
-    }
-    Ok(macs)
-}
-
-fn parse_mac(base64: &str) -> Option<[u8; MAC_BYTES]> {
-    if base64.len() != MAC_BASE64 {
-        return None;
-    }
-    // The decoder wants room for whole groups of three bytes.
-    let mut buffer = [0; MAC_BYTES + 1];
-    let length = STANDARD.decode_slice(base64, &mut buffer).ok()?;
-    buffer.get(..length)?.try_into().ok()
-}
-
-fn is_version(text: &str) -> bool {
-    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
-    (1..=8).contains(&text.len()) && text.bytes().all(allowed)
-}
-
-fn is_value(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic())
 }
 
 #[cfg(test)]
@@ -166,6 +205,11 @@ mod tests {
 
     use super::*;
 
+    const NAMES: [Header; 3] = [Header::Id, Header::Timestamp, Header::Signature];
+    const ED25519: &str = concat!(
+        "v1a,AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "AAAAAAAAAAAAAAAAAAAAAA==",
+    );
     const MAC: &str = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=";
 
     fn collect(id: &[u8], timestamp: &[u8], signature: &[u8]) -> Result<HeaderSet, WebhookError> {
@@ -265,12 +309,28 @@ mod tests {
             ),
             (
                 "malformed unknown version",
-                &format!("{MAC} v1a,"),
+                &format!("{MAC} v2,"),
                 malformed,
             ),
             (
+                "v1a of 63 bytes",
+                &ED25519.replacen("AAAA", "", 1),
+                malformed,
+            ),
+            (
+                "v1a without padding",
+                ED25519.trim_end_matches('='),
+                malformed,
+            ),
+            (
+                "v1a with trailing bits",
+                &ED25519.replace("A==", "B=="),
+                malformed,
+            ),
+            ("v1a beside good", &format!("{MAC} v1a,AAAA"), malformed),
+            (
                 "only unknown versions",
-                "v1a,AAAA v2,BBBB",
+                "v0,AAAA v2,BBBB",
                 WebhookError::NoSupportedSignature,
             ),
             ("seventeen", &seventeen, WebhookError::TooManySignatures),
@@ -285,9 +345,16 @@ mod tests {
         }
         let sixteen = [MAC; 16].join(" ");
         let set = collect(b"a", b"1", sixteen.as_bytes()).unwrap();
-        assert_eq!(set.signatures().len(), 16);
-        let mixed = collect(b"a", b"1", format!("v1a,xyz {MAC}").as_bytes()).unwrap();
-        assert_eq!(mixed.signatures().len(), 1);
+        assert_eq!(set.signatures().count(), 16);
+        let mixed = format!("v2,xyz {MAC} {ED25519}");
+        let mixed = collect(b"a", b"1", mixed.as_bytes()).unwrap();
+        assert_eq!(
+            (
+                mixed.signatures().macs.len(),
+                mixed.signatures().ed25519.len()
+            ),
+            (1, 1)
+        );
     }
 
     #[test]
@@ -299,7 +366,7 @@ mod tests {
         ];
         let bytes = |(name, value): (&'static str, &'static str)| (name, value.as_bytes());
         assert!(HeaderSet::collect(all.map(bytes)).is_ok());
-        for (position, header) in Header::ALL.into_iter().enumerate() {
+        for (position, header) in NAMES.into_iter().enumerate() {
             let others = all.iter().enumerate().filter(|(at, _)| *at != position);
             let refused = HeaderSet::collect(others.map(|(_, pair)| bytes(*pair))).err();
             assert_eq!(refused, Some(WebhookError::MissingHeader(header)));
@@ -311,7 +378,7 @@ mod tests {
 
     #[test]
     fn the_three_headers_are_bounded_together() {
-        let names: usize = Header::ALL.iter().map(|header| header.as_str().len()).sum();
+        let names: usize = NAMES.iter().map(|header| header.as_str().len()).sum();
         let filler = "x".repeat(MAX_HEADER_BYTES - names - 2 - MAC.len() - " v9,".len());
         let fits = format!("{MAC} v9,{filler}");
         assert!(collect(b"a", b"1", fits.as_bytes()).is_ok());
@@ -331,8 +398,50 @@ mod tests {
     #[test]
     fn debug_shows_no_signature() {
         let set = collect(b"msg_1", b"7", MAC.as_bytes()).unwrap();
-        let shown = r#"HeaderSet { id: MessageId(msg_1), timestamp: 7, signatures: 1 }"#;
+        let shown = "HeaderSet { scheme: Standard, id: Some(MessageId(msg_1)), timestamp: 7, \
+                     signatures: 1 }";
         assert_eq!(format!("{set:?}"), shown);
+    }
+
+    fn named(scheme: Scheme, headers: &[(&str, &str)]) -> Result<HeaderSet, WebhookError> {
+        let pairs = headers
+            .iter()
+            .map(|(name, value)| (*name, value.as_bytes()));
+        HeaderSet::collect_as(scheme, pairs)
+    }
+
+    #[test]
+    fn svix_takes_its_own_names_or_the_plain_ones_and_never_some_of_each() {
+        let svix = [
+            ("svix-id", "a"),
+            ("Svix-Timestamp", "1"),
+            ("svix-signature", MAC),
+        ];
+        let plain = [
+            ("webhook-id", "b"),
+            ("webhook-timestamp", "2"),
+            ("webhook-signature", MAC),
+        ];
+        let time = |headers: &[_]| named(Scheme::Svix, headers).map(|set| set.timestamp());
+        assert_eq!(time(&svix), Ok(1));
+        assert_eq!(time(&plain), Ok(2));
+        assert_eq!(time(&[plain, svix].concat()), Ok(1));
+        let missing = Err(WebhookError::MissingHeader(Header::SvixSignature));
+        assert_eq!(time(&[&svix[..2], &plain[..]].concat()), missing);
+        let missing = Err(WebhookError::MissingHeader(Header::Id));
+        assert_eq!(time(&[]), missing);
+        let doubled = Err(WebhookError::DuplicateHeader(Header::SvixId));
+        assert_eq!(time(&[&svix[..], &svix[..1]].concat()), doubled);
+        let malformed = Err(WebhookError::MalformedHeader(Header::SvixTimestamp));
+        assert_eq!(
+            time(&[svix[0], ("svix-timestamp", "01"), svix[2]]),
+            malformed
+        );
+        let malformed = Err(WebhookError::MalformedHeader(Header::SvixId));
+        assert_eq!(time(&[("svix-id", "a.b"), svix[1], svix[2]]), malformed);
+        // To a receiver of Standard Webhooks, Svix's own names are nobody's.
+        let missing = Some(WebhookError::MissingHeader(Header::Id));
+        assert_eq!(named(Scheme::Standard, &svix).err(), missing);
     }
 
     proptest! {
@@ -346,8 +455,23 @@ mod tests {
         }
 
         #[test]
+        fn collecting_for_any_scheme_never_panics(
+            at in "[0-9+]{0,3}[ -~]{0,10}",
+            list in "(t=1)?(,?v[01]a?=?[0-9a-f,]{0,66}){0,3}",
+        ) {
+            for scheme in [Scheme::Standard, Scheme::Svix, Scheme::Stripe, Scheme::Slack] {
+                let _ = named(scheme, &[
+                    ("svix-id", "a"), ("svix-timestamp", &at), ("svix-signature", &list),
+                    ("webhook-id", "a"), ("webhook-timestamp", &at), ("webhook-signature", &list),
+                    ("stripe-signature", &list),
+                    ("x-slack-request-timestamp", &at), ("x-slack-signature", &list),
+                ]);
+            }
+        }
+
+        #[test]
         fn an_accepted_timestamp_is_its_own_text(text in "[0-9+]{1,21}") {
-            if let Some(value) = parse_timestamp(&text) {
+            if let Some(value) = signatures::timestamp(&text) {
                 prop_assert_eq!(value.to_string(), text);
             }
         }

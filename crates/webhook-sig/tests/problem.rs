@@ -11,7 +11,7 @@ use std::collections::HashSet;
 
 use strongroom_webhook_sig::{Header, WebhookError};
 
-const TABLE: [(WebhookError, &str, u16); 19] = [
+const TABLE: [(WebhookError, &str, u16); 22] = [
     (
         WebhookError::MissingHeader(Header::Id),
         "missing-header",
@@ -52,6 +52,9 @@ const TABLE: [(WebhookError, &str, u16); 19] = [
     (WebhookError::ClaimLost, "claim-lost", 409),
     (WebhookError::BodyTooLarge, "body-too-large", 413),
     (WebhookError::StoreUnavailable, "store-unavailable", 503),
+    (WebhookError::BodyIncomplete, "body-incomplete", 401),
+    (WebhookError::InvalidKey, "invalid-key", 500),
+    (WebhookError::WrongScheme, "wrong-scheme", 500),
     (WebhookError::InvalidSecret, "invalid-secret", 500),
     (WebhookError::SecretCount, "secret-count", 500),
     (
@@ -65,6 +68,13 @@ const TABLE: [(WebhookError, &str, u16); 19] = [
 fn every_refusal_is_a_problem_document() {
     for (error, code, status) in TABLE {
         assert_eq!((error.code(), error.status()), (code, status));
+        let is_refused = [401, 409, 413, 500, 503].contains(&status);
+        assert!(is_refused && (status == 413) == (error == WebhookError::BodyTooLarge));
+        let comes_back = matches!(
+            error,
+            WebhookError::InFlight | WebhookError::StoreUnavailable
+        );
+        assert_eq!(error.retry_after(), comes_back.then_some(5));
         let problem: serde_json::Value = serde_json::from_str(&error.problem()).unwrap();
         let members = problem.as_object().unwrap();
         assert_eq!(members.len(), 4);

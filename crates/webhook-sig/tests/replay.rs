@@ -12,8 +12,7 @@ use std::sync::Barrier;
 
 use proptest::prelude::*;
 use strongroom_webhook_sig::{
-    Claim, HeaderSet, MemoryReplayGuard, ReplayGuard, SigningSecret, Verified, Verifier,
-    WebhookError, sign,
+    Claim, HeaderSet, MemoryReplayGuard, SigningSecret, Verified, Verifier, WebhookError, sign,
 };
 
 /// 2 * 300 + 60.
@@ -24,7 +23,7 @@ fn verified(id: &str, timestamp: u64) -> Verified {
     let sent = sign(&secret(), &id.parse().unwrap(), timestamp, b"").headers();
     let pairs = sent.iter().map(|(name, value)| (*name, value.as_bytes()));
     let headers = HeaderSet::collect(pairs).unwrap();
-    Verifier::new(vec![secret()])
+    Verifier::new([secret()])
         .unwrap()
         .verify(&headers, b"", timestamp)
         .unwrap()
@@ -150,6 +149,68 @@ fn a_full_guard_refuses_and_evicts_nothing() {
     assert_eq!(none.claim("e", &a, 1), full);
 }
 
+/// A sender's retries go on for hours after the guard has forgotten the first delivery.
+#[test]
+fn a_committed_message_stays_a_duplicate_for_days() {
+    let guard = MemoryReplayGuard::new(10, 300);
+    let (a, b) = (verified("a", 1000), verified("b", 1000));
+    assert_eq!(guard.claim("e", &a, 1000), Ok(Claim::First));
+    guard.commit("e", &a, 1000).unwrap();
+    assert_eq!(guard.claim("e", &b, 1000), Ok(Claim::First));
+    guard.release("e", &b, 1000).unwrap();
+    let day = 24 * 60 * 60;
+    for now in [1000 + day, 1000 + 2 * day] {
+        assert_eq!(
+            guard.claim("e", &verified("a", now), now),
+            Ok(Claim::Duplicate)
+        );
+    }
+    let now = 1000 + 2 * day;
+    assert_eq!(guard.claim("e", &verified("b", now), now), Ok(Claim::First));
+    // Five days after it was last heard of, at the latest, it is forgotten.
+    assert_eq!(
+        guard.claim("e", &verified("c", now + 661), now + 661),
+        Ok(Claim::First)
+    );
+    let now = now + 661 + 5 * day + 1;
+    assert_eq!(guard.claim("e", &verified("a", now), now), Ok(Claim::First));
+}
+
+/// To make room an id may go whose deliveries are past their time, the oldest first, and nothing
+/// else.
+#[test]
+fn room_is_made_of_what_protects_from_no_replay() {
+    let guard = MemoryReplayGuard::new(3, 300);
+    for (id, at) in [("a", 1000), ("b", 1001)] {
+        let message = verified(id, at);
+        assert_eq!(guard.claim("e", &message, at), Ok(Claim::First));
+        guard.commit("e", &message, at).unwrap();
+    }
+    let now = 1002 + RETENTION;
+    let claim = |id, at| guard.claim("e", &verified(id, at), now);
+    assert_eq!(claim("c", now), Ok(Claim::First));
+    assert_eq!(claim("d", now), Ok(Claim::First), "a is forgotten");
+    assert_eq!(claim("b", now), Ok(Claim::Duplicate));
+    assert_eq!(claim("a", now), Err(WebhookError::StoreUnavailable));
+    assert_eq!(claim("c", now), Err(WebhookError::Replayed));
+    assert_eq!(claim("b", now), Err(WebhookError::Replayed));
+}
+
+#[test]
+fn a_claim_that_nobody_settles_lapses() {
+    let guard = MemoryReplayGuard::new(10, 300).with_lease(30);
+    let (first, retry) = (verified("a", 1000), verified("a", 1005));
+    assert_eq!(guard.claim("e", &first, 1000), Ok(Claim::First));
+    assert_eq!(guard.claim("e", &retry, 1030), Err(WebhookError::InFlight));
+    // A clock that steps back does not end it sooner.
+    assert_eq!(guard.claim("e", &retry, 900), Err(WebhookError::InFlight));
+    assert_eq!(guard.claim("e", &retry, 1031), Ok(Claim::First));
+    let lost = Err(WebhookError::ClaimLost);
+    assert_eq!(guard.commit("e", &first, 1032), lost);
+    assert_eq!(guard.release("e", &first, 1032), lost);
+    guard.commit("e", &retry, 1032).unwrap();
+}
+
 #[test]
 fn of_concurrent_claims_one_is_first() {
     let guard = MemoryReplayGuard::new(1000, 300);
@@ -182,7 +243,7 @@ fn of_concurrent_claims_one_is_first() {
 #[test]
 fn debug_shows_bounds_alone() {
     let guard = MemoryReplayGuard::new(2, 300);
-    let shown = "MemoryReplayGuard { capacity: 2, retention: 660, .. }";
+    let shown = "MemoryReplayGuard { capacity: 2, retention: 660, lease: 60, .. }";
     assert_eq!(format!("{guard:?}"), shown);
 }
 

@@ -5,6 +5,7 @@ mod crates;
 mod envelope;
 mod server;
 mod tenant_token;
+mod webhook_sig;
 
 /// One line to break.
 pub(crate) struct Mutation {
@@ -26,6 +27,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         envelope::MUTATIONS,
         server::MUTATIONS,
         tenant_token::MUTATIONS,
+        webhook_sig::MUTATIONS,
     ];
     tables.into_iter().flatten()
 }

@@ -3,8 +3,8 @@
 use std::error::Error;
 
 use strongroom::webhook_sig::{
-    Claim, DEFAULT_TOLERANCE, HeaderSet, MemoryReplayGuard, ReplayGuard as _, Signed,
-    SigningSecret, Verifier, WebhookError, sign,
+    Claim, DEFAULT_TOLERANCE, HeaderSet, MemoryReplayGuard, Signed, SigningSecret, Verifier,
+    WebhookError, sign,
 };
 
 struct Receiver {
@@ -34,9 +34,10 @@ impl Receiver {
 
 fn main() -> Result<(), Box<dyn Error>> {
     let secret = SigningSecret::generate()?;
+    // The receiver has its own copy of the secret, from the text that was shown once.
+    let copy: SigningSecret = secret.expose_text().parse()?;
     let receiver = Receiver {
-        // The receiver has its own copy of the secret, from the text that was shown once.
-        verifier: Verifier::new(vec![secret.expose_text().parse()?])?,
+        verifier: Verifier::new([copy])?,
         guard: MemoryReplayGuard::new(100_000, DEFAULT_TOLERANCE),
     };
     let (id, body, now) = ("msg_1".parse()?, br#"{"order":17}"#, 1_800_000_000);

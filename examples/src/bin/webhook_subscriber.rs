@@ -19,8 +19,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::Parser;
 use strongroom::webhook_sig::{
-    Claim, DEFAULT_TOLERANCE, HeaderSet, MemoryReplayGuard, ReplayGuard as _, Verifier,
-    WebhookError,
+    Claim, DEFAULT_TOLERANCE, HeaderSet, MemoryReplayGuard, SigningSecret, Verifier, WebhookError,
 };
 
 /// The longest request, head and body, in bytes.
@@ -146,7 +145,8 @@ impl Subscriber {
 
     fn verifier(&self) -> Option<Verifier> {
         let text = fs::read_to_string(&self.options.secret_file).ok()?;
-        Verifier::new(vec![text.trim_end().parse().ok()?]).ok()
+        let secret: SigningSecret = text.trim_end().parse().ok()?;
+        Verifier::new([secret]).ok()
     }
 
     fn now(&self) -> u64 {

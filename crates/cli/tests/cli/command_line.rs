@@ -31,7 +31,8 @@ fn nothing_is_overwritten() {
 fn secrets_on_the_command_line_are_refused() {
     let shell = Shell::new();
     let token = "eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJ4In0.c2ln";
-    for secret in [TEST_KEY, SECRET, token] {
+    let private = "whsk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+    for secret in [TEST_KEY, SECRET, private, token] {
         for line in [
             format!("apikey inspect {secret}"),
             format!("apikey inspect --key-file={secret}"),

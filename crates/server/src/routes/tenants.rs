@@ -109,7 +109,7 @@ pub(crate) async fn provision(
     tx.query(LOG, &[tenant.as_uuid(), &origin.as_str()]).await?;
     let prefix = api_keys::PREFIX.parse().map_err(internal)?;
     let key = ApiKey::generate(&prefix, Environment::Live).map_err(internal)?;
-    let record =
+    let mut record =
         KeyRecord::issue(&key, tenant, capabilities, &capabilities, None).map_err(internal)?;
     let mut random = [0_u8; 16];
     getrandom::fill(&mut random).map_err(internal)?;

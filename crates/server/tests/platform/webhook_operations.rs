@@ -147,7 +147,7 @@ fn verifies(delivery: &(HeaderMap, Bytes), secret: &SigningSecret) -> bool {
     let headers = delivery.0.iter();
     let headers = headers.map(|(name, value)| (name.as_str(), value.as_bytes()));
     let set = HeaderSet::collect(headers).unwrap();
-    let secret = secret.expose_text().parse().unwrap();
+    let secret: SigningSecret = secret.expose_text().parse().unwrap();
     let verifier = Verifier::new(vec![secret]).unwrap();
     verifier.verify(&set, &delivery.1, set.timestamp()).is_ok()
 }

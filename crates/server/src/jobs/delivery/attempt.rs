@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use reqwest::header::RETRY_AFTER;
 use reqwest::{Client, Url, redirect};
-use strongroom_webhook_sig::{MessageId, SigningSecret, sign_with_all};
+use strongroom_webhook_sig::{MessageId, Scheme, SenderKey, Signer, SigningSecret};
 use zeroize::Zeroizing;
 
 use super::schedule::retry_after;
@@ -101,8 +101,9 @@ impl Deliverer {
             .parse()
             .map_err(|_| Unsent::Internal)?;
         let now = self.clock.unix_seconds();
-        let signed = sign_with_all(&secrets, &id, now, message.body.as_bytes())
-            .map_err(|_| Unsent::Internal)?;
+        let keys: Vec<_> = secrets.into_iter().map(SenderKey::from).collect();
+        let signer = Signer::new(Scheme::Standard, keys).map_err(|_| Unsent::Internal)?;
+        let signed = signer.sign(&id, now, message.body.as_bytes());
         // The connection goes to the address that was checked, whatever the name says by now.
         let client = Client::builder()
             .redirect(redirect::Policy::none())
