@@ -329,7 +329,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "revoked-key-issues",
         file: "crates/server/src/routes/api_keys.rs",
-        find: "if column::<Option<i64>>(row, 1)?.is_some() || end.is_some_and(|end| now >= end) {",
+        find: "if column::<Option<i64>>(row, 1)?.is_some() || is_over(expires_at) || is_over(retires_at) {",
         replace: "if end.is_some_and(|end| now >= end) {",
         test: "-p strongroom-server --test platform -- --exact key_limits::a_key_that_is_over_issues_none_through_its_tokens",
     },
