@@ -32,6 +32,8 @@ fn start(running: &Running) -> Logged {
         .env("STRONGROOM_LIMITS_PROXY_BURST", "100000")
         .env("STRONGROOM_LIMITS_EDGE_PER_10_SECONDS", "100000")
         .env("STRONGROOM_LIMITS_CALLER_BURST", "100000")
+        // It delivers other tests' webhooks too.
+        .env("STRONGROOM_WEBHOOKS_ALLOW_LOOPBACK", "true")
         .env("STRONGROOM_LOG", "strongroom_server=trace")
         .stderr(Stdio::piped())
         .spawn()
