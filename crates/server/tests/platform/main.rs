@@ -18,6 +18,7 @@ mod first_call;
 mod generations;
 mod hang_ups;
 mod isolation_check;
+mod key_gate;
 mod key_limits;
 mod key_rotation;
 mod keystore;

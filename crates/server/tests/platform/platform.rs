@@ -36,6 +36,8 @@ pub(crate) struct Provider {
 pub(crate) struct Tenant {
     pub(crate) id: TenantId,
     pub(crate) token: String,
+    /// The owner's key, which the token was exchanged for.
+    pub(crate) key: String,
 }
 
 /// What the threads of [`runtime`] are called.
@@ -179,6 +181,14 @@ async fn answer(
     (http::StatusCode::OK, Json(body))
 }
 
+impl Tenant {
+    /// The public id of the owner's key.
+    pub(crate) fn key_id(&self) -> String {
+        let key: strongroom_apikey::ApiKey = self.key.parse().unwrap();
+        key.id().to_string()
+    }
+}
+
 impl Running {
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
@@ -230,6 +240,7 @@ impl Running {
         Tenant {
             id: body["tenant_id"].as_str().unwrap().parse().unwrap(),
             token,
+            key: owner_key,
         }
     }
 

@@ -131,7 +131,7 @@ fn services_cannot_open_what_the_platform_sealed() {
 }
 
 /// Another node over the same database and keyrings, on loopback.
-async fn second_node(database: &Database, running: &Running) -> String {
+pub(crate) async fn second_node(database: &Database, running: &Running) -> String {
     let config = running.app.config.clone();
     let clock = Arc::new(SystemClock);
     let platform = Platform::start(config, database.endpoint(), clock)

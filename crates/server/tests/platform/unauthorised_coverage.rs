@@ -30,7 +30,7 @@ fn claims(running: &Running, tenant: &Tenant) -> Claims {
         expires_at: now + 900,
         token_id: Uuid::from_u128(1),
         session_id: Uuid::from_u128(2),
-        client_id: "TestsOwnKey1".to_owned(),
+        client_id: tenant.key_id(),
         authentication: Authentication::at(now),
         epoch: 0,
     }
@@ -88,6 +88,7 @@ fn with_an_expired_token_and_the_tenant_s_log_says_so() {
         let mut late = claims(running, &tenant);
         late.issued_at -= 1000;
         late.expires_at = late.issued_at + 900;
+        late.authentication = Authentication::at(late.issued_at);
         let token = signed(running, &late);
         let asked = every_route(running, Some(&token), |route| {
             guarded(route, 401, "token-expired")

@@ -1,0 +1,245 @@
+//! API keys that are kept in memory: revoked at once on every node, rotated with an overlap, bound
+//! to networks.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use strongroom_apikey::ApiKey;
+
+use crate::key_rotation::on_own_platform;
+use crate::platform::{Answer, Running, Tenant, on_platform};
+use crate::sealing::second_node;
+
+async fn post(running: &Running, tenant: &Tenant, path: &str, body: Value) -> Answer {
+    let path = format!("/v1/api-keys{path}");
+    running
+        .send("POST", &path, Some(&tenant.token), Some(body))
+        .await
+}
+
+/// A new key of the tenant, and its id.
+async fn issue(running: &Running, tenant: &Tenant, more: Value) -> (String, String) {
+    let mut body = json!({ "capabilities": ["policy:manage", "api_keys:manage"] });
+    for (name, value) in more.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    let made = post(running, tenant, "", body).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let text = |name: &str| made.json()[name].as_str().unwrap().to_owned();
+    (text("key"), text("id"))
+}
+
+/// Whether a node accepts a credential.
+async fn accepts(running: &Running, credential: &str) -> bool {
+    let answer = running
+        .send("GET", "/v1/policy", Some(credential), None)
+        .await;
+    match answer.status {
+        401 => {
+            assert_eq!(answer.slug(), "credential-refused");
+            false
+        }
+        200 | 404 => true,
+        _ => panic!("{}: {}", answer.status, answer.text),
+    }
+}
+
+async fn listed(running: &Running, tenant: &Tenant, id: &str) -> Value {
+    let path = "/v1/api-keys";
+    let listed = running.send("GET", path, Some(&tenant.token), None).await;
+    let listed = listed.json();
+    let all = listed["data"].as_array().unwrap();
+    all.iter().find(|key| key["id"] == id).unwrap().clone()
+}
+
+/// On every node, each of which has it in memory: once the answer is there, and never after.
+#[test]
+fn a_revoked_key_is_accepted_nowhere_once_the_call_returns() {
+    on_own_platform(|database, running| async move {
+        let tenant = running.tenant("revoking").await;
+        let second = Arc::new(Running {
+            app: Arc::clone(&running.app),
+            base: second_node(&database, &running).await,
+            admin_key: String::new(),
+            provider: Arc::clone(&running.provider),
+        });
+        for round in 0..3 {
+            let (key, id) = issue(&running, &tenant, json!({})).await;
+            let token = running.token(&key).await;
+            for node in [&running, &second] {
+                for credential in [&key, &token] {
+                    assert!(accepts(node, credential).await, "{round}");
+                }
+            }
+            // Asked for all the time, so that it is kept, and looked up, as it is revoked.
+            let stop = tokio_util::sync::CancellationToken::new();
+            let asking: Vec<_> = [&running, &second]
+                .into_iter()
+                .flat_map(|node| [(node, key.clone()), (node, token.clone())])
+                .map(|(node, credential)| {
+                    let (node, stop) = (Arc::clone(node), stop.clone());
+                    tokio::spawn(async move {
+                        let mut last = Instant::now();
+                        while !stop.is_cancelled() {
+                            let asked = Instant::now();
+                            if accepts(&node, &credential).await {
+                                last = asked;
+                            }
+                        }
+                        last
+                    })
+                })
+                .collect();
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let path = format!("/v1/api-keys/{id}");
+            let revoked = running.send("DELETE", &path, Some(&tenant.token), None);
+            assert_eq!(revoked.await.status, 204);
+            let returned = Instant::now();
+            for node in [&running, &second] {
+                for credential in [&key, &token] {
+                    assert!(!accepts(node, credential).await, "{round}");
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            stop.cancel();
+            for asked in asking {
+                assert!(asked.await.unwrap() < returned, "{round}");
+            }
+        }
+        let refused = listed(&running, &tenant, &tenant.key_id()).await;
+        assert_eq!(refused["revoked_at"], Value::Null);
+    });
+}
+
+#[test]
+fn a_key_is_replaced_with_an_overlap() {
+    on_platform(|running| async move {
+        let tenant = running.tenant("replacing").await;
+        let (key, id) = issue(running, &tenant, json!({})).await;
+        assert!(accepts(running, &key).await);
+        let path = format!("/{id}/rotate");
+        let rotated = post(running, &tenant, &path, json!({})).await;
+        assert_eq!(rotated.status, 201, "{}", rotated.text);
+        let rotated = rotated.json();
+        let (new, new_id) = (rotated["key"].as_str().unwrap(), &rotated["id"]);
+        assert_eq!(rotated["replaces"], id.as_str());
+        assert!(accepts(running, &key).await && accepts(running, new).await);
+        let old = listed(running, &tenant, &id).await;
+        assert_eq!(old["successor"], *new_id);
+        let end = old["retires_at"].as_u64().unwrap();
+        let week = running.app.clock.unix_seconds() + 7 * 24 * 3600;
+        assert!(end.abs_diff(week) < 60);
+        let successor = listed(running, &tenant, new_id.as_str().unwrap()).await;
+        for same in ["actor", "capabilities", "environment", "networks"] {
+            assert_eq!(successor[same], old[same], "{same}");
+        }
+        let again = post(running, &tenant, &path, json!({})).await;
+        assert_eq!(again.slug(), "conflict");
+
+        // Without an overlap the old key is refused everywhere when the call returns.
+        let path = format!("/{}/rotate", new_id.as_str().unwrap());
+        let body = json!({ "overlap_seconds": 0 });
+        let rotated = post(running, &tenant, &path, body).await;
+        assert_eq!(rotated.status, 201, "{}", rotated.text);
+        assert!(!accepts(running, new).await);
+        assert!(accepts(running, rotated.json()["key"].as_str().unwrap()).await);
+
+        let body = json!({ "overlap_seconds": 2_592_001 });
+        let refused = post(running, &tenant, &format!("/{id}/rotate"), body).await;
+        assert_eq!(refused.slug(), "invalid-field");
+        let other = running.tenant("replacing-nothing").await;
+        let theirs = post(running, &other, &format!("/{id}/rotate"), json!({})).await;
+        assert_eq!(theirs.slug(), "not-found");
+    });
+}
+
+#[test]
+fn a_key_is_used_from_its_networks_and_hands_on_no_others() {
+    on_platform(|running| async move {
+        let tenant = running.tenant("networked").await;
+        let here = json!({ "networks": ["127.0.0.0/8", "2001:db8::/32"] });
+        let (key, id) = issue(running, &tenant, here.clone()).await;
+        assert!(accepts(running, &key).await);
+        let elsewhere = json!({ "networks": ["203.0.113.0/24"] });
+        let (far, far_id) = issue(running, &tenant, elsewhere.clone()).await;
+        assert!(!accepts(running, &far).await);
+        let found = listed(running, &tenant, &far_id).await;
+        assert_eq!(found["networks"], elsewhere["networks"]);
+        assert_eq!(
+            listed(running, &tenant, &id).await["networks"],
+            here["networks"]
+        );
+
+        // What it issues is within its own; where nothing is said, it is its own.
+        let issue_with = |body: Value| {
+            let key = key.clone();
+            async move {
+                running
+                    .send("POST", "/v1/api-keys", Some(&key), Some(body))
+                    .await
+            }
+        };
+        let mut body = json!({ "capabilities": ["policy:manage"] });
+        let made = issue_with(body.clone()).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        assert_eq!(made.json()["networks"], here["networks"]);
+        body["networks"] = json!(["127.0.0.1/32"]);
+        assert_eq!(issue_with(body.clone()).await.status, 201);
+        for wider in ["0.0.0.0/0", "203.0.113.0/24"] {
+            body["networks"] = json!([wider]);
+            let refused = issue_with(body.clone()).await;
+            assert_eq!(refused.slug(), "capability-missing", "{wider}");
+        }
+        for malformed in [json!([]), json!(["127.0.0.1/33"]), json!(["127.0.0.1/8"])] {
+            body["networks"] = malformed;
+            assert_eq!(issue_with(body.clone()).await.slug(), "invalid-field");
+        }
+    });
+}
+
+#[test]
+fn when_a_key_was_last_used_is_stored_in_batches() {
+    on_platform(|running| async move {
+        let tenant = running.tenant("used").await;
+        let (key, id) = issue(running, &tenant, json!({})).await;
+        assert_eq!(
+            listed(running, &tenant, &id).await["last_used_at"],
+            Value::Null
+        );
+        let before = running.app.clock.unix_seconds();
+        assert!(accepts(running, &key).await);
+        for _ in 0..200 {
+            let used = listed(running, &tenant, &id).await["last_used_at"].as_u64();
+            if let Some(used) = used {
+                assert!((before..before + 5).contains(&used));
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("the use was never stored");
+    });
+}
+
+/// A made-up secret under a real id is refused, and keeps nobody out.
+#[test]
+fn a_wrong_secret_does_not_shut_out_the_right_one() {
+    on_platform(|running| async move {
+        let tenant = running.tenant("guessed").await;
+        let (key, id) = issue(running, &tenant, json!({})).await;
+        let right: ApiKey = key.parse().unwrap();
+        let (prefix, environment) = (right.prefix(), right.environment());
+        // Another secret behind this id, with a checksum of its own.
+        let forged = ApiKey::from_parts(prefix, environment, right.id(), &[7; 32]);
+        for _ in 0..3 {
+            assert!(!accepts(running, forged.expose()).await);
+        }
+        assert!(accepts(running, &key).await);
+        let unknown = ApiKey::generate(prefix, environment).unwrap();
+        assert!(!accepts(running, unknown.expose()).await);
+        assert_eq!(
+            listed(running, &tenant, &id).await["revoked_at"],
+            Value::Null
+        );
+    });
+}
