@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use strongroom_apikey::ApiKey;
+use tokio_postgres::error::SqlState;
 
+use crate::database::database;
 use crate::key_rotation::on_own_platform;
 use crate::platform::{Answer, Running, Tenant, on_platform};
 use crate::sealing::second_node;
@@ -218,6 +220,24 @@ fn when_a_key_was_last_used_is_stored_in_batches() {
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         panic!("the use was never stored");
+    });
+}
+
+/// A key is found by its id alone: even who can write rows takes no other tenant's.
+#[test]
+fn nobody_takes_another_tenants_key_id() {
+    on_platform(|running| async move {
+        let (owner, thief) = (running.tenant("owner").await, running.tenant("thief").await);
+        let superuser = database().sql("postgres").await;
+        let copy = "insert into app.api_keys (tenant_id, id, environment, scheme, hash, actor, \
+             capabilities, issued_at) select $2, id, environment, scheme, sha256('x'), actor, \
+             capabilities, 0 from app.api_keys where tenant_id = $1";
+        let copied = superuser
+            .execute(copy, &[owner.id.as_uuid(), thief.id.as_uuid()])
+            .await;
+        let refused = copied.unwrap_err();
+        assert_eq!(refused.code(), Some(&SqlState::UNIQUE_VIOLATION));
+        assert!(accepts(running, &owner.key).await);
     });
 }
 

@@ -4,6 +4,41 @@ use super::Mutation;
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
+        name: "revocation-answered-too-soon",
+        file: "crates/server/src/routes/api_keys.rs",
+        find: "\"api_key.revoke\", resource).await?;\n    revoked_everywhere().await;",
+        replace: "\"api_key.revoke\", resource).await?;",
+        test: "-p strongroom-server --test platform a_revoked_key_is_accepted_nowhere",
+    },
+    Mutation {
+        name: "token-outlives-its-revoked-key",
+        file: "crates/server/src/gates/authenticate.rs",
+        find: "Ok(caller) => key_of_token(&app, &context, caller).await,",
+        replace: "Ok(caller) => Ok(caller),",
+        test: "-p strongroom-server --test platform a_revoked_key_is_accepted_nowhere",
+    },
+    Mutation {
+        name: "key-from-any-network",
+        file: "crates/server/src/postgres/auth_lookup.rs",
+        find: "Some(list) => list.parse().map_err(|_| shape(\"networks\"))?,",
+        replace: "Some(_) => Networks::Anywhere,",
+        test: "-p strongroom-server --test platform a_key_is_used_from_its_networks",
+    },
+    Mutation {
+        name: "key-id-of-another-tenant",
+        file: "crates/server/migrations/0003_lookups.sql",
+        find: "if exists (select from app.api_keys k where k.id = new.id) then",
+        replace: "if false then",
+        test: "-p strongroom-server --test platform nobody_takes_another_tenants_key_id",
+    },
+    Mutation {
+        name: "retired-key-kept",
+        file: "crates/server/src/postgres/auth_lookup.rs",
+        find: "        retirement: retirement.transpose()?,\n",
+        replace: "        retirement: retirement.transpose()?.filter(|_| false),\n",
+        test: "-p strongroom-server --test platform a_key_is_replaced_with_an_overlap",
+    },
+    Mutation {
         name: "webhook-gone-kept",
         file: "crates/server/src/jobs/delivery/settle.rs",
         find: "return self.disable(tx, message, \"gone\", now).await;",
