@@ -147,7 +147,7 @@ fn the_outside_gets_one_answer() {
 fn debug_shows_neither_key_nor_hash() {
     let key: ApiKey = TEST_KEY.parse().unwrap();
     let record = record(&key, None);
-    let bound = "id: KeyId(EXAMPLEKEY00), environment: Test";
+    let bound = "id: KeyId(EXAMPLEKEY00), actor: None, environment: Test";
     let tenant = "tenant: TenantId(0190b2a4-8c7e-7d3a-9f00-0242ac120002)";
     let allowed = "capabilities: CapabilitySet(chat:create)";
     assert_eq!(
@@ -158,7 +158,8 @@ fn debug_shows_neither_key_nor_hash() {
         )
     );
     let verified = record.authenticate(&key, 5).unwrap();
-    let shown = format!("VerifiedKey {{ {tenant}, {bound}, {allowed}, rehashed: None }}");
+    let shown =
+        format!("VerifiedKey {{ {tenant}, {bound}, {allowed}, expires_at: None, rehashed: None }}");
     assert_eq!(format!("{verified:?}"), shown);
 }
 

@@ -2,14 +2,18 @@
 alter table app.webhook_endpoints
   add column first_failure_at bigint, -- since when nothing was delivered, though something was tried
   add column disabled_reason text check (disabled_reason in ('failing', 'gone', 'tenant')),
-  add check (disabled_reason is null or disabled_at is not null);
+  add check (disabled_reason is null or disabled_at is not null),
+  add check (length(sealed_secret) <= 1024);
+
+-- What every tenant's messages are taken together with must not fail for one of them.
+alter table app.webhook_outbox add check (attempts between 0 and 1000);
 
 -- Secrets that were replaced: messages are signed with them too until they are over.
 create table app.webhook_old_secrets (
   tenant_id   uuid   not null,
   endpoint_id uuid   not null,
   id          uuid   not null,
-  sealed      bytea  not null,
+  sealed      bytea  not null check (length(sealed) <= 1024),
   expires_at  bigint not null,
   kek         text   not null,
   kek_version int    not null,
@@ -39,8 +43,8 @@ grant update (sealed_secret, kek, kek_version, first_failure_at, disabled_reason
   on app.webhook_endpoints to strongroom_gateway;
 grant update (attempts, next_attempt_at, delivered_at) on app.webhook_outbox
   to strongroom_gateway;
-grant select (tenant_id, endpoint_id, id, expires_at), insert on app.webhook_old_secrets
-  to strongroom_gateway;
+grant select (tenant_id, endpoint_id, id, expires_at), insert, update (expires_at)
+  on app.webhook_old_secrets to strongroom_gateway;
 grant select on app.webhook_attempts to strongroom_gateway;
 
 grant update (first_failure_at, disabled_reason) on app.webhook_endpoints

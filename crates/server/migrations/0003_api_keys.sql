@@ -6,6 +6,10 @@ alter table app.api_keys
   add column last_used_at bigint,
   add check ((successor is null) = (retires_at is null));
 
+-- Every key's id, whoever's it is; no login role may read it.
+create table app.api_key_ids (id text primary key);
+grant insert on app.api_key_ids to strongroom_auth_owner;
+
 grant update (successor, retires_at) on app.api_keys to strongroom_gateway;
 grant update (last_used_at) on app.api_keys to strongroom_auth_owner;
 create policy authenticator_uses on app.api_keys for update to strongroom_auth_owner

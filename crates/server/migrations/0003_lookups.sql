@@ -17,22 +17,24 @@ grant execute on function app.find_api_key(text) to strongroom_auth;
 create function app.note_key_uses(ids text[], times bigint[])
 returns void
 language sql volatile security definer set search_path = pg_catalog, pg_temp as $$
-  update app.api_keys k set last_used_at = u.at
-    from unnest(ids, times) as u (id, at)
-   where k.id = u.id and (k.last_used_at is null or k.last_used_at < u.at)
+  with uses as (
+    select k.tenant_id, k.id, u.at from unnest(ids, times) as u (id, at)
+      join app.api_keys k on k.id = u.id
+     where k.last_used_at is null or k.last_used_at < u.at
+     order by k.id for no key update of k skip locked)
+  update app.api_keys k set last_used_at = u.at from uses u
+   where k.tenant_id = u.tenant_id and k.id = u.id
 $$;
 revoke all on function app.note_key_uses(text[], bigint[]) from public;
 grant execute on function app.note_key_uses(text[], bigint[]) to strongroom_auth;
 
--- A key is found by its id alone, so nobody may take another tenant's. A unique index would say the
--- same, but the lock is only this id's, and no error names a row.
+-- A key is found by its id alone, so nobody may take another tenant's: not even in a transaction
+-- that sees an old snapshot, which a unique key does not care about.
+insert into app.api_key_ids select id from app.api_keys;
 create function app.keep_key_ids_apart() returns trigger
 language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
 begin
-  perform pg_advisory_xact_lock(hashtextextended(new.id, 0));
-  if exists (select from app.api_keys k where k.id = new.id) then
-    raise unique_violation using message = 'an api key has this id';
-  end if;
+  insert into app.api_key_ids values (new.id);
   return new;
 end $$;
 revoke all on function app.keep_key_ids_apart() from public;

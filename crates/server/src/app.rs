@@ -162,7 +162,7 @@ impl Platform {
             clock,
             config,
         });
-        let jobs = jobs::Jobs::start(&app, Job::new(pool(Role::Deliverer, 2)?));
+        let jobs = jobs::Jobs::start(&app, Job::new(pool(Role::Deliverer, 6)?));
         Ok(Self {
             app,
             sequencer: handle,

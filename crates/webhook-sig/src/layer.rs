@@ -251,6 +251,8 @@ impl Gate {
 
 impl Held {
     async fn settle(mut self, is_handled: bool) -> Result<(), WebhookError> {
+        // What was handled is not released, however this ends: its claim lapses with its lease.
+        self.is_settled = is_handled;
         let settled = self.gate.settle(&self.verified, is_handled).await;
         self.is_settled = true;
         settled

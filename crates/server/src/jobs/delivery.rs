@@ -57,7 +57,7 @@ const TAKE: &str = "with ranked as ( \
          on r.tenant_id = o.tenant_id and r.id = o.id and r.place <= 2 \
        where o.next_attempt_at <= $1 \
        order by o.next_attempt_at, o.id limit $3 for update of o skip locked) \
-     update app.webhook_outbox o set attempts = o.attempts + 1, \
+     update app.webhook_outbox o set attempts = least(o.attempts + 1, 1000), \
      next_attempt_at = $1::bigint + 60 \
      from due, app.webhook_endpoints e \
      where o.tenant_id = due.tenant_id and o.id = due.id \
@@ -65,7 +65,7 @@ const TAKE: &str = "with ranked as ( \
      returning o.tenant_id, o.id, o.body, o.attempts, e.id, e.url, \
      array[e.sealed_secret] || array(select s.sealed from app.webhook_old_secrets s \
        where s.tenant_id = e.tenant_id and s.endpoint_id = e.id and s.expires_at > $1 \
-       order by s.expires_at desc)";
+       order by s.expires_at desc limit 15), o.next_attempt_at";
 
 /// Secrets whose time is over sign nothing, and are not kept.
 const FORGET: &str = "delete from app.webhook_old_secrets where expires_at <= $1";
@@ -109,6 +109,8 @@ struct Message {
     url: String,
     /// The present one first.
     sealed_secrets: Vec<Vec<u8>>,
+    /// Until when it is this taker's: another one has another.
+    lease: i64,
 }
 
 /// The encryption context of an endpoint's signing secret.
@@ -314,5 +316,6 @@ fn message(row: &Row) -> Result<Message, QueryError> {
         endpoint: row.try_get(4).map_err(shape)?,
         url: row.try_get(5).map_err(shape)?,
         sealed_secrets: row.try_get(6).map_err(shape)?,
+        lease: row.try_get(7).map_err(shape)?,
     })
 }

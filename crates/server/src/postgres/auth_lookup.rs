@@ -42,8 +42,10 @@ impl AuthLookup {
         transaction.open("begin read only", &[]).await?;
         let rows = transaction.query(FIND, &[&id.as_str()]).await?;
         transaction.rollback().await;
-        let Some(row) = rows.first() else {
-            return Ok(None);
+        let row = match rows.as_slice() {
+            [] => return Ok(None),
+            [row] => row,
+            _ => return Err(QueryError::Row("two keys have one id".to_owned())),
         };
         let tenant = TenantId::from_uuid(column(row, 0)?)
             .map_err(|error| QueryError::Row(error.to_string()))?;

@@ -270,6 +270,7 @@ fn roles_sql() -> String {
             "do $$ begin if not exists (select from pg_catalog.pg_roles where rolname = '{name}') \
              then create role {name} login noinherit; end if; end $$;\n\
              alter role {name} set statement_timeout = '30s';\n\
+             alter role {name} set lock_timeout = '10s';\n\
              alter role {name} set idle_in_transaction_session_timeout = '60s';\n\
              alter role {name} set client_connection_check_interval = '500ms';\n\
              alter role {name} set synchronous_commit = on;\n\

@@ -63,7 +63,13 @@ pub(super) const LOOKUP_OWNER: &str = "strongroom_auth_owner";
 
 /// Tables that hold no tenant's data, each with its reason; every other is under forced
 /// row-level security.
-pub(super) const EXEMPT_TABLES: &[(&str, &str)] = &[(
-    "app.schema_migrations",
-    "names of migrations that were run; no login role may read it",
-)];
+pub(super) const EXEMPT_TABLES: &[(&str, &str)] = &[
+    (
+        "app.schema_migrations",
+        "names of migrations that were run; no login role may read it",
+    ),
+    (
+        "app.api_key_ids",
+        "public ids of keys, so that none is given out twice; no login role may read it",
+    ),
+];

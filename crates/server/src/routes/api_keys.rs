@@ -18,11 +18,17 @@ use crate::app::App;
 use crate::body::Json;
 use crate::gates::{Caller, RequestHandle, TenantContext, commit_recorded};
 use crate::generations::{BUMP_GENERATION, revoked_everywhere};
-use crate::postgres::{self, Access, QueryError, TenantTx};
+use crate::postgres::{self, Access, TenantTx};
 use crate::problem::{Kind, Problem};
 
 /// The prefix of every key that the platform issues.
 pub const PREFIX: &str = "cust";
+
+/// The shortest overlap but none, in seconds.
+const MIN_OVERLAP: u64 = 60;
+
+/// The most keys of a tenant that are not revoked: all of them are listed.
+const MAX_KEYS: i64 = 900;
 
 /// The longest life of a key, in seconds: ten years.
 const MAX_LIFE: u64 = 315_360_000;
@@ -196,16 +202,25 @@ async fn issuer(tx: &mut TenantTx, caller: &Caller, now: u64) -> Result<Grant, P
 /// Writes a key's record: its hash, never the key. A tenant's first key has no issuer.
 ///
 /// # Errors
-/// [`QueryError`].
+/// `conflict` for a key too many.
 pub(crate) async fn store(
     tx: &mut TenantTx,
     record: &KeyRecord,
     now: u64,
     issuer: Option<&KeyId>,
-) -> Result<(), QueryError> {
+) -> Result<(), Problem> {
     const INSERT: &str = "insert into app.api_keys (tenant_id, id, environment, scheme, hash, \
          actor, capabilities, issued_at, expires_at, issued_by, networks) \
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+    const COUNT: &str = "select count(*) from app.api_keys where revoked_at is null";
+    let rows = tx.query(COUNT, &[]).await?;
+    let count: i64 = rows.first().map_or(Ok(0), |row| column(row, 0))?;
+    if count >= MAX_KEYS {
+        return Err(Problem::new(
+            Kind::Conflict,
+            "a tenant has at most 900 keys",
+        ));
+    }
     let networks = match &record.networks {
         Networks::Anywhere => None,
         Networks::Only(list) => Some(list.to_string()),
@@ -227,18 +242,19 @@ pub(crate) async fn store(
             &networks,
         ],
     )
-    .await
-    .map(|_| ())
+    .await?;
+    Ok(())
 }
 
-/// Lists the tenant's keys, without their hashes.
+/// Lists the tenant's keys, without their hashes: those that are not revoked first, the newest of
+/// each first.
 ///
 /// # Errors
 /// A problem.
 pub async fn list(tenant: TenantContext) -> Result<Response, Problem> {
     const LIST: &str = "select id, environment, actor, capabilities, issued_at, expires_at, \
          revoked_at, issued_by, networks, successor, retires_at, last_used_at \
-         from app.api_keys order by issued_at, id limit 1000";
+         from app.api_keys order by revoked_at is not null, issued_at desc, id limit 1000";
     let mut tx = tenant.begin(Access::Read).await?;
     let rows = tx.query(LIST, &[]).await?;
     tx.rollback().await;
@@ -285,8 +301,12 @@ pub async fn rotate(
     };
     let id: KeyId = id.parse().map_err(|_| not_found())?;
     let overlap = asked.overlap_seconds.unwrap_or(ROTATION_OVERLAP);
-    if overlap > MAX_ROTATION_OVERLAP {
-        return Err(refuse("overlap_seconds", "expected 0 to 2592000 seconds"));
+    // Nodes' clocks differ by seconds: an end that near would be another one on each.
+    if overlap > MAX_ROTATION_OVERLAP || (1..MIN_OVERLAP).contains(&overlap) {
+        return Err(refuse(
+            "overlap_seconds",
+            "expected 0, or 60 to 2592000 seconds",
+        ));
     }
     let is_life = |life: &u64| (1..=MAX_LIFE).contains(life);
     if !asked.expires_in.as_ref().is_none_or(is_life) {
@@ -315,7 +335,9 @@ pub async fn rotate(
     // Whoever asks with it is who asked with the old one.
     successor.actor = old.actor;
     store(&mut tx, &successor, now, Some(caller.key())).await?;
-    let retires_at = rotated.retiring.retirement.map(|end| seconds(end.at));
+    // At once is at once whatever a node's clock says.
+    let end = rotated.retiring.retirement.map(|end| seconds(end.at));
+    let retires_at = if overlap == 0 { Some(0) } else { end };
     tx.query(RETIRE, &[&id.as_str(), &key.id().as_str(), &retires_at])
         .await?;
     let data = json!({ "key_id": id.as_str(), "successor": key.id().as_str() });
@@ -331,7 +353,10 @@ pub async fn rotate(
     let mut body = shown(&key, &successor);
     if let Some(body) = body.as_object_mut() {
         body.insert("replaces".to_owned(), json!(id.as_str()));
-        body.insert("old_key_until".to_owned(), json!(retires_at));
+        body.insert(
+            "old_key_until".to_owned(),
+            json!(now.saturating_add(overlap)),
+        );
     }
     Ok((StatusCode::CREATED, axum::Json(body)).into_response())
 }
@@ -353,7 +378,8 @@ async fn held(
     Ok(Some(record))
 }
 
-/// Revokes a key: from the answer on, no node accepts it, nor what was issued on it.
+/// Revokes a key: from the answer on, no node accepts it, nor a token that it was exchanged for. Keys
+/// that it issued live on: they are listed with it as `issued_by`.
 ///
 /// # Errors
 /// `not-found` for a key of another tenant as for none.

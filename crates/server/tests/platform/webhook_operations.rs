@@ -168,23 +168,26 @@ fn a_replaced_secret_signs_until_its_overlap_is_over() {
         let first = received(&hook, 1).await.remove(0);
         assert!(verifies(&first, &hook.secret) && verifies(&first, &second));
 
-        // Known to others: it signs nothing from now on. The first one's day is not over.
-        let body = json!({ "overlap_seconds": 0 });
-        let rotated = post(running, &tenant, &path, body).await;
-        let third: SigningSecret = rotated.json()["secret"].as_str().unwrap().parse().unwrap();
-        trigger(running, &tenant).await;
-        let next = received(&hook, 2).await.remove(1);
-        assert!(verifies(&next, &third) && verifies(&next, &hook.secret));
-        assert!(!verifies(&next, &second));
-
         // A secret whose time is over signs nothing, and goes.
         let id: uuid::Uuid = hook.id.parse().unwrap();
         let superuser = database().sql("postgres").await;
         let end = "update app.webhook_old_secrets set expires_at = 1 where endpoint_id = $1";
         superuser.execute(end, &[&id]).await.unwrap();
         trigger(running, &tenant).await;
-        let last = received(&hook, 3).await.remove(2);
-        assert!(verifies(&last, &third) && !verifies(&last, &hook.secret));
+        let next = received(&hook, 2).await.remove(1);
+        assert!(verifies(&next, &second) && !verifies(&next, &hook.secret));
+
+        // Known to others: it signs nothing from now on, nor does any older one.
+        let body = json!({ "overlap_seconds": 60 });
+        let rotated = post(running, &tenant, &path, body).await;
+        let third: SigningSecret = rotated.json()["secret"].as_str().unwrap().parse().unwrap();
+        let body = json!({ "overlap_seconds": 0 });
+        let rotated = post(running, &tenant, &path, body).await;
+        let last: SigningSecret = rotated.json()["secret"].as_str().unwrap().parse().unwrap();
+        trigger(running, &tenant).await;
+        let sent = received(&hook, 3).await.remove(2);
+        assert!(verifies(&sent, &last));
+        assert!(!verifies(&sent, &second) && !verifies(&sent, &third));
 
         let refused = json!({ "overlap_seconds": 604_801 });
         let refused = post(running, &tenant, &path, refused).await;

@@ -8,13 +8,14 @@ use super::attempt::Attempt;
 use super::schedule::{FAILING, next_attempt};
 use super::{Deliverer, DeliveryError, Message};
 use crate::audit::{Draft, STAGE_EVENT, new_event_id};
-use crate::postgres::JobTx;
+use crate::postgres::{JobTx, QueryError};
 
 const RECORD: &str = "insert into app.webhook_attempts \
      (tenant_id, id, message_id, at, took_ms, status, reason) values ($1, $2, $3, $4, $5, $6, $7)";
 
 const SETTLE: &str = "update app.webhook_outbox set next_attempt_at = $3, delivered_at = $4, \
-     last_status = $5 where tenant_id = $1 and id = $2";
+     last_status = $5 where tenant_id = $1 and id = $2 and next_attempt_at = $6 and attempts = $7 \
+     returning id";
 
 const HEALTHY: &str = "update app.webhook_endpoints set first_failure_at = null \
      where tenant_id = $1 and id = $2 and first_failure_at is not null";
@@ -27,10 +28,11 @@ const FAILED: &str = "update app.webhook_endpoints \
 const DISABLE: &str = "update app.webhook_endpoints set disabled_at = $3, disabled_reason = $4 \
      where tenant_id = $1 and id = $2 and disabled_at is null returning id";
 
+const OTHERS: &str = "select id from app.webhook_endpoints \
+     where tenant_id = $1 and id <> $2 and disabled_at is null";
+
 const TELL: &str = "insert into app.webhook_outbox \
-     (tenant_id, id, endpoint_id, body, next_attempt_at) \
-     select $1, gen_random_uuid(), e.id, $3, $4 from app.webhook_endpoints e \
-     where e.tenant_id = $1 and e.id <> $2 and e.disabled_at is null";
+     (tenant_id, id, endpoint_id, body, next_attempt_at) values ($1, $2, $3, $4, $5)";
 
 impl Deliverer {
     /// Stores what came of an attempt, all of it or nothing.
@@ -69,15 +71,19 @@ impl Deliverer {
         tx.query(RECORD, &row).await?;
         let delivered_at = is_delivered.then_some(at);
         let again = again.map(seconds);
-        let row: [&(dyn tokio_postgres::types::ToSql + Sync); 5] = [
+        let row: [&(dyn tokio_postgres::types::ToSql + Sync); 7] = [
             tenant.as_uuid(),
             &message.id,
             &again,
             &delivered_at,
             &status,
+            &message.lease,
+            &message.attempts,
         ];
-        tx.query(SETTLE, &row).await?;
-        self.judge(&mut tx, message, attempt, now).await?;
+        // Whoever took it since settles it: what this attempt came to, late, is in its row alone.
+        if !tx.query(SETTLE, &row).await?.is_empty() {
+            self.judge(&mut tx, message, attempt, now).await?;
+        }
         tx.commit().await?;
         Ok(())
     }
@@ -134,8 +140,15 @@ impl Deliverer {
         }
         let data = json!({ "endpoint_id": endpoint.to_string(), "reason": reason });
         let body = json!({ "type": "webhook.disabled", "timestamp": now, "data": data });
-        tx.query(TELL, &[tenant_id, &endpoint, &body.to_string(), &at])
-            .await?;
+        let body = body.to_string();
+        for row in tx.query(OTHERS, &[tenant_id, &endpoint]).await? {
+            let other: uuid::Uuid = row
+                .try_get(0)
+                .map_err(|error| QueryError::Row(error.to_string()))?;
+            let id = new_event_id(self.clock.as_ref())?;
+            tx.query(TELL, &[tenant_id, &id, &other, &body, &at])
+                .await?;
+        }
         let draft = Draft {
             kind: "webhook.disabled",
             actor: self.actor(),

@@ -16,8 +16,8 @@ use crate::postgres::Access;
 use crate::problem::{Kind, Problem};
 use crate::routes::{column, not_found, seconds};
 
-/// Lists an endpoint's newest hundred messages, how far each has come, and what came of each
-/// attempt.
+/// Lists an endpoint's newest hundred messages, how far each has come, and what came of its newest
+/// twenty attempts.
 ///
 /// # Errors
 /// `not-found` for another tenant's endpoint as for none.
@@ -26,8 +26,10 @@ pub async fn list(tenant: TenantContext, Path(id): Path<String>) -> Result<Respo
     const LIST: &str = "select id, attempts, next_attempt_at, delivered_at, last_status, \
          body::jsonb ->> 'type' from app.webhook_outbox where endpoint_id = $1 \
          order by id desc limit 100";
-    const ATTEMPTS: &str = "select message_id, at, took_ms, status, reason \
-         from app.webhook_attempts where message_id = any ($1) order by id";
+    const ATTEMPTS: &str = "select a.message_id, a.at, a.took_ms, a.status, a.reason \
+         from unnest($1::uuid[]) as m (id) cross join lateral (select * from \
+           app.webhook_attempts a where a.message_id = m.id order by a.id desc limit 20) a \
+         order by a.id";
     let id = parse(&id)?;
     let mut tx = tenant.begin(Access::Read).await?;
     let known = !tx.query(KNOWN, &[&id]).await?.is_empty();

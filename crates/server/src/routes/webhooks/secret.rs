@@ -28,7 +28,8 @@ const MAX_OVERLAP: u64 = 7 * 24 * 60 * 60;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rotation {
-    /// How long the old one signs too, in seconds: a day when absent, 0 when it is known to others.
+    /// How long the old one signs too, in seconds: a day when absent. With 0 it signs nothing more, nor
+    /// does any older one: for a secret that is known to others.
     overlap_seconds: Option<u64>,
 }
 
@@ -52,6 +53,8 @@ pub async fn rotate(
          (tenant_id, endpoint_id, id, sealed, expires_at, kek, kek_version) \
          select tenant_id, id, $2, sealed_secret, $3, kek, kek_version \
          from app.webhook_endpoints where id = $1";
+    const END: &str = "update app.webhook_old_secrets set expires_at = least(expires_at, $2) \
+         where endpoint_id = $1";
     const REPLACE: &str = "update app.webhook_endpoints \
          set sealed_secret = $2, kek = $3, kek_version = $4 where id = $1";
     let id = parse(&id)?;
@@ -72,7 +75,9 @@ pub async fn rotate(
         tx.rollback().await;
         return Err(not_found());
     }
-    if overlap > 0 {
+    if overlap == 0 {
+        tx.query(END, &[&id, &seconds(now)]).await?;
+    } else {
         let rows = tx.query(OLD, &[&id, &seconds(now)]).await?;
         let old: i64 = column(rows.first().ok_or_else(not_found)?, 0)?;
         // One signature of the new secret, and one of each old one.
