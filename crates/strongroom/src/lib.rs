@@ -120,7 +120,7 @@
 //! # Tenant-token
 //! ```
 //! use strongroom::tenancy::Actor;
-//! use strongroom::tenant_token::{Claims, JwkSet, SigningKey, Verifier, mint};
+//! use strongroom::tenant_token::{Authentication, Claims, JwkSet, SigningKey, Verifier, mint};
 //!
 //! let key = SigningKey::generate()?;
 //! let claims = Claims {
@@ -134,6 +134,8 @@
 //!     token_id: "0190b2a4-8c7e-7d3a-9f00-0242ac120004".parse()?,
 //!     session_id: "0190b2a4-8c7e-7d3a-9f00-0242ac120005".parse()?,
 //!     client_id: "console".to_owned(),
+//!     authentication: Authentication::at(1_800_000_000),
+//!     epoch: 0,
 //! };
 //! let token = mint(&key, &claims)?;
 //!
