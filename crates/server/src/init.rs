@@ -25,6 +25,8 @@ use crate::routes::tenants::provision;
 const OPERATOR: CapabilitySet = CapabilitySet::of(&[
     Capability::TenantsCreate,
     Capability::TenantsShred,
+    Capability::TokenKeysManage,
+    Capability::TokensRevoke,
     Capability::ApiKeysManage,
     Capability::AuditRead,
     Capability::AuditOperate,

@@ -68,6 +68,12 @@ registry! {
     TenantsShred = "tenants:shred",
     /// Create tenants; the platform's operator alone.
     TenantsCreate = "tenants:create",
+    /// End access tokens, logins and all that renews them: of a user, or of the tenant.
+    TokensRevoke = "tokens:revoke",
+    /// Say whose logins are accepted, and what they may do.
+    IdentityManage = "identity:manage",
+    /// See the keys of access tokens and withdraw one; the platform's operator alone.
+    TokenKeysManage = "token_keys:manage",
 }
 
 /// Why a text is not a capability, or not a set of them.

@@ -41,6 +41,7 @@ const ADMIN: &[Capability] = &[
     Capability::AuditOperate,
     Capability::WebhooksManage,
     Capability::PolicyManage,
+    Capability::TokensRevoke,
 ];
 const OWNER: &[Capability] = &[
     Capability::ResourcesView,
@@ -60,6 +61,8 @@ const OWNER: &[Capability] = &[
     Capability::KeysOpen,
     Capability::KeysRotate,
     Capability::KeysShred,
+    Capability::TokensRevoke,
+    Capability::IdentityManage,
 ];
 
 impl Role {
@@ -144,10 +147,12 @@ mod tests {
     }
 
     #[test]
-    fn no_tenant_role_creates_or_shreds_tenants() {
+    fn no_tenant_role_has_what_is_the_operators_alone() {
+        use Capability as C;
         for role in Role::ALL {
-            assert!(!role.capabilities().contains(Capability::TenantsCreate));
-            assert!(!role.capabilities().contains(Capability::TenantsShred));
+            for operators in [C::TenantsCreate, C::TenantsShred, C::TokenKeysManage] {
+                assert!(!role.capabilities().contains(operators), "{role}");
+            }
         }
     }
 }
