@@ -11,7 +11,8 @@ use strongroom_tenancy::Capability;
 use crate::app::App;
 use crate::gates;
 use crate::routes::{
-    api_keys, audit, chat, keys, policy, providers, public, seal, tenants, token, webhooks,
+    api_keys, audit, chat, identity_providers, keys, login, policy, providers, public, seal,
+    tenants, token, webhooks,
 };
 
 /// What a route asks of its caller.
@@ -154,6 +155,47 @@ pub fn routes() -> Vec<Route> {
             Write,
             "api_key.revoke",
             delete(api_keys::revoke),
+        ),
+        // Logins.
+        route(
+            Method::POST,
+            "/v1/login/{provider}",
+            Need::Nothing,
+            Write,
+            "login",
+            post(login::begin),
+        ),
+        route(
+            Method::PUT,
+            "/v1/identity-providers/{name}",
+            may(C::IdentityManage),
+            Write,
+            "identity_provider.store",
+            put(identity_providers::store),
+        ),
+        route(
+            Method::GET,
+            "/v1/identity-providers/{name}",
+            may(C::IdentityManage),
+            Read,
+            "identity_provider.read",
+            get(identity_providers::read),
+        ),
+        route(
+            Method::GET,
+            "/v1/identity-providers",
+            may(C::IdentityManage),
+            Read,
+            "identity_provider.list",
+            get(identity_providers::list),
+        ),
+        route(
+            Method::DELETE,
+            "/v1/identity-providers/{name}",
+            may(C::IdentityManage),
+            Write,
+            "identity_provider.delete",
+            delete(identity_providers::remove),
         ),
         // Providers and calls.
         route(
@@ -425,8 +467,11 @@ pub fn router(app: &Arc<App>) -> Router {
             handler = handler
                 .route_layer(from_fn_with_state(Arc::clone(app), gates::tenant_context))
                 .route_layer(from_fn_with_state(state.clone(), gates::authorise))
-                .route_layer(from_fn_with_state(Arc::clone(app), gates::authenticate))
-                .route_layer(from_fn_with_state(state, gates::audit));
+                .route_layer(from_fn_with_state(Arc::clone(app), gates::authenticate));
+        }
+        // A public route that writes, as a login does, finds out itself whose request it is.
+        if spec.need != Need::Nothing || spec.effect == Effect::Write {
+            handler = handler.route_layer(from_fn_with_state(state, gates::audit));
         }
         router = router.route(path, handler);
     }

@@ -49,7 +49,11 @@ impl Role {
     #[must_use]
     pub const fn definer_functions(self) -> &'static [&'static str] {
         match self {
-            Self::Authenticator => &["app.find_api_key", "app.note_key_uses"],
+            Self::Authenticator => &[
+                "app.find_api_key",
+                "app.find_identity_provider",
+                "app.note_key_uses",
+            ],
             _ => &[],
         }
     }
