@@ -186,3 +186,22 @@ async fn read(url: &Url, allow_loopback: bool) -> Result<String, FetchError> {
     }
     String::from_utf8(bytes).map_err(|_| FetchError::NotText)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::ManualClock;
+
+    #[test]
+    fn what_is_kept_is_bounded_and_what_is_used_stays() {
+        let sets = IssuerKeySets::new(Arc::new(ManualClock::at(0)), false);
+        let url = |number: usize| format!("https://e.com/{number}").parse().unwrap();
+        let first = sets.place(TenantId::PLATFORM, &url(0));
+        for number in 1..=MAX_SETS + 10 {
+            sets.place(TenantId::PLATFORM, &url(number));
+            let again = sets.place(TenantId::PLATFORM, &url(0));
+            assert!(Arc::ptr_eq(&first, &again), "{number}");
+        }
+        assert_eq!(sets.kept.lock().unwrap().len(), MAX_SETS);
+    }
+}
