@@ -26,6 +26,7 @@ mod keystore;
 mod kills;
 mod login;
 mod login_keys;
+mod oidc_provider;
 mod platform;
 mod request_id_thread;
 mod rotation_kills;
