@@ -3,6 +3,7 @@
 mod apikey;
 mod crates;
 mod envelope;
+mod login;
 mod server;
 mod tenant_token;
 mod webhook_sig;
@@ -25,6 +26,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         apikey::MUTATIONS,
         crates::MUTATIONS,
         envelope::MUTATIONS,
+        login::MUTATIONS,
         server::MUTATIONS,
         tenant_token::MUTATIONS,
         webhook_sig::MUTATIONS,

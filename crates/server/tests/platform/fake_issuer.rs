@@ -35,6 +35,7 @@ pub(crate) enum Answer {
     Status(u16),
     Redirect(String),
     Slowly(String),
+    Endless,
     Never,
 }
 
@@ -48,6 +49,11 @@ async fn keys(State(answers): State<Arc<Answers>>) -> Response {
         Answer::Slowly(text) => {
             tokio::time::sleep(std::time::Duration::from_millis(300)).await;
             text.into_response()
+        }
+        Answer::Endless => {
+            let spaces = axum::body::Bytes::from_static(&[b' '; 1024]);
+            let chunks = std::iter::repeat_with(move || Ok::<_, std::io::Error>(spaces.clone()));
+            axum::body::Body::from_stream(futures_util::stream::iter(chunks)).into_response()
         }
         Answer::Never => std::future::pending().await,
     }

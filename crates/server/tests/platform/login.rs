@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 use strongroom_server::login::person;
 use strongroom_tenant_token::Claims;
 
+use crate::database::{Database, folder};
 use crate::fake_issuer::{Answer as IssuerAnswer, FakeIssuer};
-use crate::platform::{Answer, Running, Tenant, on_platform};
+use crate::platform::{Answer, Running, Tenant, on_platform, on_runtime, start};
 
 /// A connection to the fake issuer.
 fn connection(issuer: &FakeIssuer) -> Value {
@@ -328,5 +329,27 @@ fn without_the_issuers_keys_a_login_is_to_be_tried_again() {
         let answer = log_in(running, &tenant.id.to_string(), "staff", &token).await;
         assert_eq!(answer.slug(), "unavailable");
         assert_eq!(answer.header("retry-after"), "10");
+    });
+}
+
+#[test]
+fn who_logs_in_too_often_is_told_when_to_come_back() {
+    let limits = [
+        ("STRONGROOM_LIMITS_CALLER_PER_SECOND", "1"),
+        ("STRONGROOM_LIMITS_CALLER_BURST", "2"),
+    ];
+    on_runtime(async move {
+        let database = Database::start(folder()).await;
+        let running = start(database.endpoint(), &limits).await;
+        let (tenant, issuer) = connected(&running, "often").await;
+        let now = running.app.clock.unix_seconds();
+        let token = issuer.sign("ec", &issuer.claims(now));
+        let id = tenant.id.to_string();
+        let asks = (0..10).map(|_| log_in(&running, &id, "staff", &token));
+        let answers = futures_util::future::join_all(asks).await;
+        assert!(answers.iter().any(|answer| answer.status == 200));
+        let limited: Vec<_> = answers.iter().filter(|one| one.status == 429).collect();
+        assert!(limited.len() >= 5, "{}", limited.len());
+        assert!(!limited[0].header("retry-after").is_empty());
     });
 }
