@@ -115,7 +115,7 @@ fn every_refusal_is_one_answer_and_only_signed_ones_reach_the_log() {
             claims[name] = value;
             issuer.sign("rsa", &claims)
         };
-        let forged = format!("{}AAAA", &good[..good.len() - 4]);
+        let forged = format!("{good}AAAA");
         let nobody = "0190b2a4-8c7e-7d3a-9f00-0242ac120099".to_owned();
         let unsigned = [
             (&id, "staff", forged.clone()),
