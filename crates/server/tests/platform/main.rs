@@ -31,6 +31,8 @@ mod sealing;
 mod sequencing;
 mod shutdown;
 mod stored_keys;
+mod token_renewal;
+mod token_revocation;
 mod unauthorised_coverage;
 mod webhook_delivery;
 mod webhook_operations;
