@@ -249,3 +249,34 @@ fn without_an_answer_or_a_lease_no_token_is_accepted() {
             .unwrap();
     });
 }
+
+/// The look-up says that nothing was revoked, and its answer comes after the revocation is over.
+#[test]
+fn an_answer_from_before_the_revocation_accepts_nothing_after_it() {
+    on_own_platform(|database, running| async move {
+        let tenant = running.tenant("pausing").await;
+        let session = login(&running, &tenant, user(1)).await;
+        let superuser = database.sql("postgres").await;
+        superuser
+            .batch_execute(
+                "alter function app.token_is_revoked rename to ask_now; \
+                 create function app.token_is_revoked(t uuid, j text, s text, a text[], i bigint, \
+                   e bigint) returns boolean language plpgsql security definer \
+                   set search_path = pg_catalog, pg_temp as $$ \
+                 declare answer constant boolean := app.ask_now(t, j, s, a, i, e); \
+                 begin perform pg_sleep(3); return answer; end $$; \
+                 grant execute on function app.token_is_revoked to strongroom_auth",
+            )
+            .await
+            .unwrap();
+        let asked = {
+            let (base, token) = (running.base.clone(), session.access.clone());
+            tokio::spawn(async move { accepts(&base, &token).await })
+        };
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let ended = revoke(&running, &tenant, json!({ "session": session.id })).await;
+        assert_eq!(ended.status, 204, "{}", ended.text);
+        assert!(!asked.is_finished(), "it is still looked up");
+        assert!(!asked.await.unwrap());
+    });
+}
