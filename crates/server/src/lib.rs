@@ -10,6 +10,7 @@ pub mod body;
 pub mod clock;
 pub mod config;
 pub mod files;
+pub mod form;
 pub mod gates;
 pub mod generations;
 pub mod init;

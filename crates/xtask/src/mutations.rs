@@ -5,6 +5,7 @@ mod crates;
 mod envelope;
 mod login;
 mod server;
+mod server_tokens;
 mod tenant_token;
 mod webhook_sig;
 
@@ -28,6 +29,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         envelope::MUTATIONS,
         login::MUTATIONS,
         server::MUTATIONS,
+        server_tokens::MUTATIONS,
         tenant_token::MUTATIONS,
         webhook_sig::MUTATIONS,
     ];

@@ -1,9 +1,11 @@
-//! Work without a request: checkpoints on schedule, webhook deliveries, key rotations.
+//! Work without a request: checkpoints on schedule, webhook deliveries, key rotations, the sweep
+//! of what is over.
 
 mod delivery;
 mod destination;
 mod last_used;
 mod rotation;
+mod sweeper;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,7 +33,7 @@ pub struct Jobs {
 impl Jobs {
     /// Starts them. They hold the app's parts that they need, not the app.
     #[must_use]
-    pub fn start(app: &Arc<App>, deliveries: Job) -> Self {
+    pub fn start(app: &Arc<App>, deliveries: Job, sweeps: Job) -> Self {
         let stop = CancellationToken::new();
         let deliverer = Deliverer::new(app, deliveries);
         let checkpointer = app.checkpointer.clone();
@@ -44,6 +46,7 @@ impl Jobs {
         let deliveries = deliverer.run(stop.clone());
         let rotations = rotation::Rotator::new(app).run(stop.clone());
         let uses = last_used::store(Arc::clone(app), stop.clone());
+        let sweeps = sweeper::Sweeper::new(app, sweeps).run(stop.clone());
         Self {
             stop,
             tasks: vec![
@@ -51,6 +54,7 @@ impl Jobs {
                 tokio::spawn(deliveries),
                 tokio::spawn(rotations),
                 tokio::spawn(uses),
+                tokio::spawn(sweeps),
             ],
         }
     }

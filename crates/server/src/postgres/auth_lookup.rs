@@ -1,5 +1,5 @@
-//! The handle of the authenticator: a row by key id, an identity provider by its name, and the
-//! times of last uses.
+//! The handle of the authenticator: a key by its id, an identity provider by its name, and the times
+//! of last uses; what it knows of tokens is in `token_lookup.rs`.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
 use super::pool::Pool;
-use super::transaction::{QueryError, Transaction};
+use super::transaction::{Params, QueryError, Transaction};
 use crate::login::Connection;
 
 const FIND: &str = "select tenant_id, environment, scheme, hash, actor, capabilities, \
@@ -43,10 +43,7 @@ impl AuthLookup {
     /// # Errors
     /// [`QueryError`] when the database does not answer, or a column is malformed.
     pub async fn api_key(&self, id: &KeyId) -> Result<Option<KeyRecord>, QueryError> {
-        let mut transaction = Transaction::lease(&self.pool, TIME).await?;
-        transaction.open("begin read only", &[]).await?;
-        let rows = transaction.query(FIND, &[&id.as_str()]).await?;
-        transaction.rollback().await;
+        let rows = self.ask(FIND, &[&id.as_str()]).await?;
         let row = match rows.as_slice() {
             [] => return Ok(None),
             [row] => row,
@@ -66,13 +63,24 @@ impl AuthLookup {
         tenant: &TenantId,
         name: &str,
     ) -> Result<Option<Connection>, QueryError> {
+        let rows = self
+            .ask(FIND_IDENTITY_PROVIDER, &[tenant.as_uuid(), &name])
+            .await?;
+        rows.first().map(Connection::from_row).transpose()
+    }
+
+    /// Asks one thing, in a transaction that sees what was committed before it.
+    pub(super) async fn ask(
+        &self,
+        sql: &'static str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, QueryError> {
         let mut transaction = Transaction::lease(&self.pool, TIME).await?;
-        transaction.open("begin read only", &[]).await?;
         let rows = transaction
-            .query(FIND_IDENTITY_PROVIDER, &[tenant.as_uuid(), &name])
+            .open("begin read only", &[(sql, params)])
             .await?;
         transaction.rollback().await;
-        rows.first().map(Connection::from_row).transpose()
+        Ok(rows.into_iter().next().unwrap_or_default())
     }
 
     /// Stores when keys were last used, in Unix seconds.
@@ -144,7 +152,7 @@ pub fn key_record(
     })
 }
 
-fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, QueryError> {
+pub(super) fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, QueryError> {
     row.try_get(index)
         .map_err(|error| QueryError::Row(error.to_string()))
 }

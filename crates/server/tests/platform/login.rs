@@ -76,8 +76,18 @@ fn an_id_token_of_either_kind_begins_a_session() {
             assert_eq!(claims.authentication.time, now - 5);
             assert_eq!(claims.authentication.methods, ["pwd"]);
         }
+        // The session is one of the platform's own.
+        let token = issuer.sign("rsa", &issuer.claims(now));
+        let answer = log_in(running, &id, "staff", &token).await.json();
+        let access = answer["access_token"].as_str().unwrap();
+        assert!(answer["refresh_token"].is_string());
+        let log = "/v1/audit/log";
+        let read = running.send("GET", log, Some(access), None).await;
+        assert_eq!(read.status, 200, "{}", read.text);
+        let policy = running.send("GET", "/v1/policy", Some(access), None).await;
+        assert_eq!(policy.slug(), "capability-missing");
         let logins = events(running, &tenant, "login").await;
-        assert_eq!(logins.len(), 2);
+        assert_eq!(logins.len(), 3);
         for login in logins {
             assert_eq!(login["outcome"], "success");
             assert!(login.to_string().contains(&alice.to_string()));

@@ -235,10 +235,10 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-server --test platform -- --exact login::every_refusal_is_one_answer_and_only_signed_ones_reach_the_log",
     },
     Mutation {
-        name: "public-writes-unrecorded",
+        name: "proofs-unrecorded",
         file: "crates/server/src/router.rs",
-        find: "if spec.need != Need::Nothing || spec.effect == Effect::Write {",
-        replace: "if spec.need != Need::Nothing {",
+        find: "if spec.need != Need::Nothing {",
+        replace: "if !matches!(spec.need, Need::Nothing | Need::Proof) {",
         test: "-p strongroom-server --test platform -- --exact login::every_refusal_is_one_answer_and_only_signed_ones_reach_the_log",
     },
     Mutation {
