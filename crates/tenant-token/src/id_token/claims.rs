@@ -94,6 +94,9 @@ pub(super) fn read(
         return Err(before(IdTokenError::InvalidClaim("sub")));
     }
     let after = |error| IdTokenRejection::signed(error, Some(subject.to_owned()));
+    if expected.profile == Profile::Firebase {
+        check_sign_in(claims).map_err(after)?;
+    }
     check_audience(claims, expected).map_err(after)?;
     let (issued_at, expires_at) = check_times(claims, expected, now).map_err(after)?;
     check_nonce(claims, nonce).map_err(after)?;
@@ -103,6 +106,21 @@ pub(super) fn read(
         expires_at,
         authentication,
     })
+}
+
+/// Firebase gives a token to whoever asks for one, where a project allows it, and says so in it.
+fn check_sign_in(claims: &Object<'_>) -> Result<(), IdTokenError> {
+    let how = match claims.get("firebase") {
+        None => None,
+        Some(Json::Object(firebase)) => firebase.get("sign_in_provider"),
+        Some(_) => return Err(IdTokenError::InvalidClaim("firebase")),
+    };
+    match how.map(Json::as_text) {
+        None => Ok(()),
+        Some(None) => Err(IdTokenError::InvalidClaim("firebase")),
+        Some(Some("anonymous")) => Err(IdTokenError::Anonymous),
+        Some(Some(_)) => Ok(()),
+    }
 }
 
 /// OpenID Connect Core 1.0, section 3.1.3.7, points 3 to 5.

@@ -63,6 +63,9 @@ pub enum IdTokenError {
     /// The token tells of an event (RFC 8417), as a logout token does: it is nobody's login.
     #[error("id token claims: events make it another kind of token")]
     NotAnIdToken,
+    /// Firebase's issuer let somebody in who proved nothing.
+    #[error("id token claims: an anonymous user")]
+    Anonymous,
     /// `iss` is not, byte for byte, the issuer.
     #[error("id token claims: iss is another issuer")]
     WrongIssuer,
@@ -124,8 +127,9 @@ impl IdTokenError {
             Self::MissingClaim(name) => codes!(*name, "missing_",
                 "iss" "sub" "aud" "exp" "iat" "auth_time"),
             Self::InvalidClaim(name) => codes!(*name, "invalid_",
-                "iss" "sub" "aud" "azp" "exp" "iat" "nbf" "nonce" "auth_time" "acr" "amr"),
+                "iss" "sub" "aud" "azp" "exp" "iat" "nbf" "nonce" "auth_time" "acr" "amr" "firebase"),
             Self::NotAnIdToken => "not_an_id_token",
+            Self::Anonymous => "anonymous",
             Self::WrongIssuer => "wrong_issuer",
             Self::WrongAudience => "wrong_audience",
             Self::WrongAuthorizedParty => "wrong_azp",

@@ -130,6 +130,13 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-tenant-token --test id_token every_case",
     },
     Mutation {
+        name: "firebase-lets-anybody-in",
+        file: "crates/tenant-token/src/id_token/claims.rs",
+        find: "Some(Some(\"anonymous\")) => Err(IdTokenError::Anonymous),",
+        replace: "Some(Some(\"anonymous\")) => Ok(()),",
+        test: "-p strongroom-tenant-token --test id_token every_case",
+    },
+    Mutation {
         name: "firebase-without-auth-time",
         file: "crates/tenant-token/src/id_token/claims.rs",
         find: "if profile == Profile::Firebase && authenticated_at.is_none() {",
