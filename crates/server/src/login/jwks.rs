@@ -97,21 +97,24 @@ impl IssuerKeySets {
                 known => known.cloned(),
             }
         };
-        let _turn = match &known {
-            // Somebody is at it: what was there will do until they have come back.
-            Some(known) => match kept.turn.try_lock() {
-                Ok(turn) => turn,
-                Err(_) => return Ok(known.clone()),
-            },
-            None => kept.turn.lock().await,
-        };
-        let now = self.clock.unix_seconds();
-        let refresh = {
-            let mut cache = kept.lock();
-            cache.refresh(now).or_else(|| cache.refresh_for(kid, now))
-        };
-        if let Some(refresh) = refresh {
-            self.fetch(&kept, url, refresh).await;
+        match (kept.turn.try_lock(), known) {
+            (Ok(_turn), _) => {
+                let now = self.clock.unix_seconds();
+                let refresh = {
+                    let mut cache = kept.lock();
+                    let due = cache.refresh(now);
+                    due.or_else(|| cache.refresh_for(kid, now))
+                };
+                if let Some(refresh) = refresh {
+                    self.fetch(&kept, url, refresh).await;
+                }
+            }
+            // Somebody is at it: what was there will do until they have come back,
+            (Err(_), Some(known)) => return Ok(known),
+            // and who has nothing waits for what they bring, and asks for no more.
+            (Err(_), None) => {
+                let _ = tokio::time::timeout(PATIENCE, kept.turn.lock()).await;
+            }
         }
         let keys = kept.lock().keys(self.clock.unix_seconds()).cloned();
         keys.ok_or(KeysUnavailable)
@@ -137,7 +140,7 @@ impl IssuerKeySets {
     }
 
     fn place(&self, tenant: TenantId, url: &Url) -> Arc<Kept> {
-        let use_ = self.uses.fetch_add(1, Ordering::Relaxed);
+        let used = self.uses.fetch_add(1, Ordering::Relaxed);
         let mut all = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         let place = (tenant, url.as_str().to_owned());
         if !all.contains_key(&place) && all.len() >= MAX_SETS {
@@ -148,7 +151,7 @@ impl IssuerKeySets {
             }
         }
         let kept = Arc::clone(all.entry(place).or_default());
-        kept.last_use.store(use_, Ordering::Relaxed);
+        kept.last_use.store(used, Ordering::Relaxed);
         kept
     }
 }

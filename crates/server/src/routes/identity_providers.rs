@@ -99,6 +99,9 @@ async fn check_count(tx: &mut TenantTx, name: &str) -> Result<bool, Problem> {
 /// # Errors
 /// `not-found` for another tenant's as for none.
 pub async fn read(tenant: TenantContext, Path(name): Path<String>) -> Result<Response, Problem> {
+    if !is_name(&name) {
+        return Err(not_found());
+    }
     let found = connections(&tenant, Some(&name)).await?;
     let found = found.into_iter().next().ok_or_else(not_found)?;
     Ok(axum::Json(found).into_response())

@@ -276,6 +276,15 @@ fn connections_are_the_tenants_own_listed_and_deleted_at_once() {
                 .await;
             assert_eq!(refused.slug(), "not-found");
         }
+        for name in ["a%00b", "STAFF", "%F0%9F%94%91"] {
+            let path = format!("/v1/identity-providers/{name}");
+            for method in ["GET", "DELETE"] {
+                let refused = running.send(method, &path, Some(&tenant.token), None).await;
+                assert_eq!(refused.slug(), "not-found", "{method} {name}");
+            }
+            let refused = log_in(running, &tenant.id.to_string(), name, "x").await;
+            assert_eq!(refused.slug(), "credential-refused", "{name}");
+        }
         for (name, field, change) in [
             ("staff", "issuer", json!({ "issuer": "ftp://e.com" })),
             ("staff", "algorithms", json!({ "algorithms": ["none"] })),

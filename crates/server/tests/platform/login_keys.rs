@@ -151,6 +151,21 @@ fn an_issuer_that_does_not_answer_is_given_up_and_holds_up_only_who_has_nothing(
 }
 
 #[test]
+fn who_waits_for_an_issuer_waits_once() {
+    on_runtime(async {
+        let (issuer, _, sets) = start().await;
+        issuer.answer(Answer::Never);
+        let begun = Instant::now();
+        let asks = (0..5).map(|_| has(&sets, &issuer, "rsa"));
+        for found in futures_util::future::join_all(asks).await {
+            assert_eq!(found, Err(KeysUnavailable));
+        }
+        assert!(begun.elapsed() < Duration::from_secs(14));
+        assert_eq!(issuer.asked(), 1);
+    });
+}
+
+#[test]
 fn keys_do_not_come_from_where_webhooks_do_not_go() {
     on_runtime(async {
         let (issuer, clock, _) = start().await;

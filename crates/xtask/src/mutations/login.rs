@@ -207,6 +207,13 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-server --test platform -- --exact login_keys::a_set_is_fetched_once_for_all_who_wait_and_again_when_it_is_old",
     },
     Mutation {
+        name: "issuer-keys-not-waited-for",
+        file: "crates/server/src/login/jwks.rs",
+        find: "let _ = tokio::time::timeout(PATIENCE, kept.turn.lock()).await;",
+        replace: "",
+        test: "-p strongroom-server --test platform -- --exact login_keys::a_set_is_fetched_once_for_all_who_wait_and_again_when_it_is_old",
+    },
+    Mutation {
         name: "issuer-keys-from-anywhere",
         file: "crates/server/src/login/jwks.rs",
         find: "resolve(url, allow_loopback).await?",
