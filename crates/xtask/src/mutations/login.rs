@@ -270,6 +270,13 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-server --test platform -- --exact login::a_connection_lets_nobody_do_more_than_who_made_it",
     },
     Mutation {
+        name: "any-name-is-looked-for",
+        file: "crates/server/src/routes/identity_providers.rs",
+        find: "if !is_name(&name) {",
+        replace: "if false {",
+        test: "-p strongroom-server --test platform -- --exact login::connections_are_the_tenants_own_listed_and_deleted_at_once",
+    },
+    Mutation {
         name: "connections-without-end",
         file: "crates/server/src/routes/identity_providers.rs",
         find: "if others >= MAX_PROVIDERS {",
