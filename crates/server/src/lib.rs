@@ -23,4 +23,5 @@ pub mod routes;
 pub mod serve;
 pub mod supervise;
 pub mod telemetry;
+pub mod token_keys;
 pub mod upstream;

@@ -11,7 +11,8 @@ use strongroom_tenancy::Capability;
 use crate::app::App;
 use crate::gates;
 use crate::routes::{
-    api_keys, audit, chat, keys, policy, providers, public, seal, tenants, token, webhooks,
+    api_keys, audit, chat, keys, policy, providers, public, seal, tenants, token, token_keys,
+    webhooks,
 };
 
 /// What a route asks of its caller.
@@ -113,6 +114,30 @@ pub fn routes() -> Vec<Route> {
             Write,
             "tenant.shred",
             post(keys::shred_tenant),
+        ),
+        route(
+            Method::GET,
+            "/v1/token-keys",
+            may(C::TokenKeysManage),
+            Read,
+            "token_key.list",
+            get(token_keys::list),
+        ),
+        route(
+            Method::POST,
+            "/v1/token-keys/rotate",
+            may(C::TokenKeysManage),
+            Write,
+            "token_key.rotate",
+            post(token_keys::rotate),
+        ),
+        route(
+            Method::POST,
+            "/v1/token-keys/{kid}/withdraw",
+            may(C::TokenKeysManage),
+            Write,
+            "token_key.withdraw",
+            post(token_keys::withdraw),
         ),
         // Credentials.
         route(

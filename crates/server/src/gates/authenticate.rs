@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, header};
 use strongroom_apikey::{ApiKey, KeyError, KeyId, Visit};
 use strongroom_tenancy::Actor;
-use strongroom_tenant_token::TokenError;
+use strongroom_tenant_token::{Standing, TokenError, VerifiedToken};
 
 use super::caller::{Caller, Credential};
 use super::request_id::RequestContext;
@@ -36,8 +36,8 @@ pub async fn authenticate(
     };
     let caller = match shown {
         Shown::Key(key) => present_key(&app, &context, &key).await,
-        Shown::Token(token) => match verify_token(&app, &context, &token) {
-            Ok(caller) => key_of_token(&app, &context, caller).await,
+        Shown::Token(token) => match verify_token(&app, &context, &token).await {
+            Ok((caller, token)) => key_of_token(&app, &context, caller, token.kid()).await,
             Err(problem) => Err(problem),
         },
     };
@@ -87,8 +87,18 @@ fn shown(headers: &HeaderMap) -> Result<Shown, Problem> {
     }
 }
 
-fn verify_token(app: &App, context: &RequestContext, token: &str) -> Result<Caller, Problem> {
-    match app.verifier.load().verify(token, app.clock.unix_seconds()) {
+async fn verify_token(
+    app: &App,
+    context: &RequestContext,
+    token: &str,
+) -> Result<(Caller, Arc<VerifiedToken>), Problem> {
+    let now = app.clock.unix_seconds();
+    let kept = &app.verified_tokens;
+    let checked = app
+        .token_keys
+        .check(|verifier| kept.verify(verifier, token, now, |_| Standing::Good))
+        .await?;
+    match checked {
         Ok(verified) => {
             let claims = verified.claims();
             let Ok(key) = claims.client_id.parse() else {
@@ -96,7 +106,7 @@ fn verify_token(app: &App, context: &RequestContext, token: &str) -> Result<Call
                 let detail = "the credential is not accepted";
                 return Err(Problem::new(Kind::CredentialRefused, detail));
             };
-            Ok(Caller::new(
+            let caller = Caller::new(
                 claims.tenant,
                 claims.actor.clone(),
                 claims.capabilities,
@@ -105,7 +115,8 @@ fn verify_token(app: &App, context: &RequestContext, token: &str) -> Result<Call
                     key,
                 },
                 Some(claims.expires_at),
-            ))
+            );
+            Ok((caller, verified))
         }
         Err(rejection) => {
             tracing::info!(reason = rejection.error().code(), "access token refused");
@@ -173,6 +184,7 @@ async fn key_of_token(
     app: &App,
     context: &RequestContext,
     caller: Caller,
+    kid: &str,
 ) -> Result<Caller, Problem> {
     let (key, tenant) = (caller.key(), caller.tenant());
     let visit = visit(app, context);
@@ -183,6 +195,12 @@ async fn key_of_token(
     if let Err(reason) = vouched {
         context.identify(tenant, Some(caller.actor().clone()));
         return Err(refused(key, reason));
+    }
+    // The look-up took its time, in which the key that signed may have been withdrawn.
+    if !app.token_keys.publishes(kid).await? {
+        tracing::info!(kid, "the key of an access token was withdrawn");
+        let detail = "the credential is not accepted";
+        return Err(Problem::new(Kind::CredentialRefused, detail));
     }
     Ok(caller)
 }

@@ -1,9 +1,10 @@
-//! Work without a request: checkpoints on schedule, webhook deliveries, key rotations.
+//! Work without a request: checkpoints on schedule, webhook deliveries, key rotations, token keys.
 
 mod delivery;
 mod destination;
 mod last_used;
 mod rotation;
+mod token_keys;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -42,6 +43,7 @@ impl Jobs {
         });
         let deliveries = deliverer.run(stop.clone());
         let rotations = rotation::Rotator::new(app).run(stop.clone());
+        let token_keys = token_keys::advance(app.token_keys.clone(), stop.clone());
         let uses = last_used::store(Arc::clone(app), stop.clone());
         Self {
             stop,
@@ -50,6 +52,7 @@ impl Jobs {
                 tokio::spawn(deliveries),
                 tokio::spawn(rotations),
                 tokio::spawn(uses),
+                tokio::spawn(token_keys),
             ],
         }
     }

@@ -10,6 +10,7 @@ pub mod public;
 pub mod seal;
 pub mod tenants;
 pub mod token;
+pub mod token_keys;
 pub mod webhooks;
 
 use tokio_postgres::Row;

@@ -52,7 +52,8 @@ pub async fn issue(
         authentication: Authentication::at(now),
         epoch: 0,
     };
-    let token = mint(&app.token_key, &claims).map_err(internal)?;
+    let key = app.token_keys.signing().await?;
+    let token = mint(&key, &claims).map_err(internal)?;
     let actor = Some(caller.actor().clone());
     let used = Some(format!("api_key/{key_id}"));
     let tenant = caller.tenant();
