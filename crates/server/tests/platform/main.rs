@@ -31,6 +31,7 @@ mod sealing;
 mod sequencing;
 mod shutdown;
 mod stored_keys;
+mod token_key_changes;
 mod token_keys;
 mod unauthorised_coverage;
 mod webhook_delivery;
