@@ -5,6 +5,7 @@ mod crates;
 mod envelope;
 mod server;
 mod tenant_token;
+mod token_keys;
 mod webhook_sig;
 
 /// One line to break.
@@ -27,6 +28,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         envelope::MUTATIONS,
         server::MUTATIONS,
         tenant_token::MUTATIONS,
+        token_keys::MUTATIONS,
         webhook_sig::MUTATIONS,
     ];
     tables.into_iter().flatten()

@@ -13,8 +13,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "token-outlives-its-revoked-key",
         file: "crates/server/src/gates/authenticate.rs",
-        find: "Ok(caller) => key_of_token(&app, &context, caller).await,",
-        replace: "Ok(caller) => Ok(caller),",
+        find: "Ok((caller, token)) => key_of_token(&app, &context, caller, token.kid()).await,",
+        replace: "Ok((caller, _)) => Ok(caller),",
         test: "-p strongroom-server --test platform a_revoked_key_is_accepted_nowhere",
     },
     Mutation {
