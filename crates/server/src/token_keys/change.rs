@@ -100,7 +100,8 @@ impl TokenKeys {
     }
 
     /// Withdraws a key that may have leaked: its tokens are refused, and another one signs, made
-    /// now where there is none. For a key that is gone it only makes sure.
+    /// now where there is none, or as soon as one can be made. For a key that is gone it only makes
+    /// sure.
     ///
     /// # Errors
     /// [`ChangeError::NoSuchKey`].
@@ -118,18 +119,26 @@ impl Inner {
         for _ in 0..TRIES {
             let before = self.stored().await?;
             let (after, wants_key) = self.planned(&before, wish)?;
+            let is_withdrawal = matches!(wish, Wish::Withdrawal(_));
             let (after, made) = match wants_key {
-                true => self.with_new_key(&before, after).await?,
+                true => match self.with_new_key(&before, &after).await {
+                    Ok((after, made)) => (after, Some(made)),
+                    // What leaked is not kept for want of another: that is made when it can be.
+                    Err(error) if is_withdrawal => {
+                        tracing::error!(%error, "no token key was made in place of a withdrawn one");
+                        (after, None)
+                    }
+                    Err(error) => return Err(error),
+                },
                 false => (after, None),
             };
-            let is_forced = matches!(wish, Wish::Withdrawal(_));
-            if after == before && !is_forced {
+            if after == before && !is_withdrawal {
                 return Ok(Changed {
                     ring: after.ring,
                     event: None,
                 });
             }
-            let mut events = self.events(&before, &after, wish, cause)?;
+            let events = self.events(&before, &after, wish, cause)?;
             let mut tx = self.job.begin().await?;
             if !ring::write(&mut tx, &before, &after, made.as_ref()).await? {
                 tx.rollback().await;
@@ -142,10 +151,9 @@ impl Inner {
                     .await?;
             }
             tx.commit().await?;
-            events.truncate(usize::from(cause.is_some()));
             return Ok(Changed {
                 ring: after.ring,
-                event: events.first().map(|(id, _)| *id),
+                event: cause.and(events.first().map(|(id, _)| *id)),
             });
         }
         Err(ChangeError::Busy)
@@ -183,8 +191,8 @@ impl Inner {
     async fn with_new_key(
         &self,
         before: &Stored,
-        mut after: Stored,
-    ) -> Result<(Stored, Option<keystore::Sealed>), ChangeError> {
+        after: &Stored,
+    ) -> Result<(Stored, keystore::Sealed), ChangeError> {
         let clock = self.clock.as_ref();
         let kek = keystore::platform_keys(&self.job, &self.roots, clock).await?;
         // A platform whose keys did not rotate goes on with the one it has.
@@ -197,8 +205,9 @@ impl Inner {
             None => SigningKey::generate().map_err(|_| ChangeError::Randomness)?,
         };
         let sealed = keys::seal_token_key(&kek, &key).await?;
+        let mut after = after.clone();
         after.ring.add(key.public_key(), clock.unix_seconds())?;
-        Ok((after, Some(sealed)))
+        Ok((after, sealed))
     }
 
     /// The operator's event first, then one for each key that is another than before.

@@ -169,6 +169,7 @@ fn a_key_goes_through_its_life_and_its_tokens_verify_until_it_is_gone() {
         assert_eq!(kid(&new), next);
         for node in nodes {
             assert!(accepts(node, &old).await && accepts(node, &new).await);
+            assert!(node.app.verified_tokens.len() >= 2);
             assert_eq!(published(node).await.len(), 2);
         }
         assert_eq!(halves(&superuser).await, std::slice::from_ref(&next));
@@ -257,6 +258,41 @@ fn a_withdrawn_keys_tokens_are_accepted_nowhere_once_the_call_returns() {
             let answer = ask(&running, "POST", &format!("/{unknown}/withdraw")).await;
             assert_eq!(answer.slug(), "not-found");
         }
+    });
+}
+
+/// The withdrawal does not wait for the platform's root key; issuing tokens does.
+#[test]
+fn a_key_is_withdrawn_where_no_other_can_be_made() {
+    const SWAP: &str = "alter table app.tenant_keks disable trigger user; \
+         update app.tenant_keks set wrapped = reverse(encode(wrapped, 'hex'))::bytea \
+           where tenant_id = '00000000-0000-8000-8000-000000000001'; \
+         alter table app.tenant_keks enable trigger user";
+    const MEND: &str = "alter table app.tenant_keks disable trigger user; \
+         update app.tenant_keks set wrapped = decode(reverse(convert_from(wrapped, 'UTF8')), 'hex') \
+           where tenant_id = '00000000-0000-8000-8000-000000000001'; \
+         alter table app.tenant_keks enable trigger user";
+    on_own_platform(|database, running| async move {
+        let superuser = database.sql("postgres").await;
+        let tenant = running.tenant("no-root").await;
+        superuser.batch_execute(SWAP).await.unwrap();
+        let path = format!("/{}/withdraw", kid(&tenant.token));
+        let answer = ask(&running, "POST", &path).await;
+        assert_eq!(
+            (answer.status, &answer.json()["active"]),
+            (200, &Value::Null)
+        );
+        assert!(!accepts(&running, &tenant.token).await);
+        assert!(published(&running).await.is_empty());
+        let path = "/v1/token";
+        let refused = running.send("POST", path, Some(&tenant.key), None).await;
+        assert_eq!(refused.slug(), "unavailable");
+        superuser.batch_execute(MEND).await.unwrap();
+        running.app.token_keys.advance().await.unwrap();
+        running.app.token_keys.read_again().await.unwrap();
+        let token = running.token(&tenant.key).await;
+        assert!(accepts(&running, &token).await);
+        assert!(!accepts(&running, &tenant.token).await);
     });
 }
 
