@@ -94,4 +94,11 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "<> 2 and false\",\n        \"withdrawn-keys-stay-withdrawn\"",
         test: "-p strongroom-server --test platform the_self_check_passes",
     },
+    Mutation {
+        name: "token-key-withdrawal-waits-for-another-key",
+        file: "crates/server/src/token_keys/change.rs",
+        find: "Err(error) if is_withdrawal => {",
+        replace: "Err(error) if is_withdrawal && false => {",
+        test: "-p strongroom-server --test platform a_key_is_withdrawn_where_no_other",
+    },
 ];
