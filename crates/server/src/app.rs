@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use strongroom_apikey::{Hasher, KeyGate, LastUsed};
 use strongroom_auditchain::Ed25519Signer;
 use strongroom_envelope::{KeyAdmin, KeyRef, LocalKms};
-use strongroom_tenant_token::{JwkSet, SigningKey, TokenCache, Verifier};
+use strongroom_tenant_token::TokenCache;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -19,6 +18,7 @@ use crate::jobs;
 use crate::keys::PlatformKeys;
 use crate::keystore::{self, KeyStore, Roots};
 use crate::postgres::{AuthLookup, Endpoint, Gateway, Job, Pool, Role, self_check};
+use crate::token_keys::TokenKeys;
 use crate::upstream::{Upstream, install_tls};
 
 /// The most API keys of which a record, or a last use, is kept.
@@ -53,14 +53,10 @@ pub struct App {
     pub key_admin: Arc<dyn KeyAdmin>,
     /// The name of each tenant's root key in the KMS.
     pub root: KeyRef,
-    /// Signs access tokens.
-    pub token_key: SigningKey,
-    /// The public keys of access tokens.
-    pub jwks: JwkSet,
-    /// Verifies access tokens.
-    pub verifier: ArcSwap<Verifier>,
-    /// Access tokens that were verified, and good.
-    pub tokens: TokenCache,
+    /// The keys of access tokens.
+    pub token_keys: TokenKeys,
+    /// Access tokens that were verified.
+    pub verified_tokens: TokenCache,
     /// Signs checkpoints.
     pub checkpoint_signer: Arc<Ed25519Signer>,
     /// Signs batches of events.
@@ -132,10 +128,18 @@ impl Platform {
             config.checkpoint_seconds,
         );
         let (generations, watch) = Generations::start(Job::new(pool(Role::Watcher, 2)?));
+        let token_keys = TokenKeys::new(
+            keymaster.clone(),
+            Roots::new(Arc::clone(&kms) as _, root.clone()),
+            generations.clone(),
+            Arc::clone(&clock),
+            &config,
+        );
+        // The first start makes the first key; a ring that cannot be read is no reason to serve.
+        token_keys.advance().await.map_err(StartError::of)?;
+        token_keys.read_again().await.map_err(StartError::of)?;
         let key_store = KeyStore::new(keymaster, roots, generations.clone(), Arc::clone(&clock))
             .map_err(StartError::of)?;
-        let jwks = JwkSet::of(&[keys.token.public_key()]);
-        let verifier = Verifier::new(&*config.issuer, &*config.audience, jwks.clone());
         let upstream = Upstream::new(&config).map_err(StartError::of)?;
         let app = Arc::new(App {
             gateway: Gateway::new(
@@ -152,10 +156,8 @@ impl Platform {
             keys: key_store,
             key_admin: kms,
             root,
-            token_key: keys.token,
-            jwks,
-            verifier: ArcSwap::from_pointee(verifier),
-            tokens: TokenCache::new(KEPT_TOKENS),
+            token_keys,
+            verified_tokens: TokenCache::new(KEPT_TOKENS),
             checkpoint_signer: keys.checkpoint,
             batch_signer: keys.batch,
             upstream,

@@ -24,5 +24,6 @@ pub mod routes;
 pub mod serve;
 pub mod supervise;
 pub mod telemetry;
+pub mod token_keys;
 pub mod tokens;
 pub mod upstream;

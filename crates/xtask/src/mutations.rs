@@ -6,6 +6,7 @@ mod envelope;
 mod server;
 mod server_tokens;
 mod tenant_token;
+mod token_keys;
 mod webhook_sig;
 
 /// One line to break.
@@ -29,6 +30,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         server::MUTATIONS,
         server_tokens::MUTATIONS,
         tenant_token::MUTATIONS,
+        token_keys::MUTATIONS,
         webhook_sig::MUTATIONS,
     ];
     tables.into_iter().flatten()

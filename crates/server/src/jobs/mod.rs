@@ -1,11 +1,12 @@
-//! Work without a request: checkpoints on schedule, webhook deliveries, key rotations, the sweep
-//! of what is over.
+//! Work without a request: checkpoints on schedule, webhook deliveries, key rotations, token keys,
+//! the sweep of what is over.
 
 mod delivery;
 mod destination;
 mod last_used;
 mod rotation;
 mod sweeper;
+mod token_keys;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,6 +45,7 @@ impl Jobs {
         });
         let deliveries = deliverer.run(stop.clone());
         let rotations = rotation::Rotator::new(app).run(stop.clone());
+        let token_keys = token_keys::advance(app.token_keys.clone(), stop.clone());
         let uses = last_used::store(Arc::clone(app), stop.clone());
         let sweeps = sweeper::Sweeper::new(app, sweeps).run(stop.clone());
         Self {
@@ -54,6 +56,7 @@ impl Jobs {
                 tokio::spawn(rotations),
                 tokio::spawn(uses),
                 tokio::spawn(sweeps),
+                tokio::spawn(token_keys),
             ],
         }
     }

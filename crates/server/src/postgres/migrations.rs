@@ -74,6 +74,12 @@ const MIGRATIONS: &[Migration] = &[
         protects: &[],
         lookups: "",
     },
+    Migration {
+        name: "0006_token_keys",
+        sql: include_str!("../../migrations/0006_token_keys.sql"),
+        protects: &["app.token_keys", "app.token_key_rings"],
+        lookups: "",
+    },
 ];
 
 /// A connection of the database's owner: a superuser, or a role that may create roles.

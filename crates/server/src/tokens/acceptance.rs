@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use strongroom_apikey::{KeyError, KeyId, Visit};
+use strongroom_tenancy::TenantId;
 use strongroom_tenant_token::{Claims, Rejection, Standing, VerifiedToken};
 
 use crate::app::App;
 use crate::generations::{Generation, LeaseLapsed};
+use crate::token_keys::TokenKeysUnavailable;
 
 /// How often a token is asked about again because something of its tenant was revoked meanwhile.
 const TRIES: usize = 4;
@@ -29,6 +31,12 @@ pub enum Refusal {
     Unavailable,
 }
 
+impl From<TokenKeysUnavailable> for Refusal {
+    fn from(_: TokenKeysUnavailable) -> Self {
+        Self::Unavailable
+    }
+}
+
 impl From<LeaseLapsed> for Refusal {
     fn from(_: LeaseLapsed) -> Self {
         Self::Unavailable
@@ -37,28 +45,40 @@ impl From<LeaseLapsed> for Refusal {
 
 /// Accepts an access token, or says why not.
 ///
-/// What is kept of its standing counts in the tenant's generation that it was asked in. The last
-/// thing read is that generation, under a lease: all that was asked before still holds then, so
-/// that instant is the acceptance, and it comes after all look-ups.
+/// What is kept of its standing counts in the tenant's generation that it was asked in, and the key
+/// that signed it in the platform's. The last thing read is these two, under a lease: all that was
+/// asked before still holds then, so that instant is the acceptance, and it comes after all
+/// look-ups.
 ///
 /// # Errors
 /// [`Refusal`].
 pub async fn accept(app: &App, token: &str, visit: &Visit) -> Result<Arc<VerifiedToken>, Refusal> {
-    let verifier = app.verifier.load_full();
     for _ in 0..TRIES {
-        let authentic = app.tokens.authenticate(&verifier, token, visit.now);
-        let authentic = authentic.map_err(Refusal::Token)?;
+        // Of the keys that verify, which are the platform's.
+        let keys = confirmed(app, TenantId::PLATFORM).await?;
+        let kept = &app.verified_tokens;
+        let authentic = app
+            .token_keys
+            .check(|verifier| kept.authenticate(verifier, token, visit.now))
+            .await?
+            .map_err(Refusal::Token)?;
         let claims = authentic.claims();
         let tenant = claims.tenant;
-        let before = app.generations.confirm().await?.generation(tenant);
+        let before = confirmed(app, tenant).await?;
         vouch(app, claims, visit).await?;
         let standing = standing(app, claims, authentic.good_as_of(), before).await;
-        if app.generations.lease()?.generation(tenant) == before {
-            let admitted = app.tokens.admit(authentic, standing, before.number());
+        let now = app.generations.lease()?;
+        if (now.generation(TenantId::PLATFORM), now.generation(tenant)) == (keys, before) {
+            let admitted = kept.admit(authentic, standing, before.number());
             return admitted.map_err(Refusal::Token);
         }
     }
     Err(Refusal::Unavailable)
+}
+
+async fn confirmed(app: &App, tenant: TenantId) -> Result<Generation, LeaseLapsed> {
+    let lease = app.generations.confirm().await?;
+    Ok(lease.generation(tenant))
 }
 
 /// A token ends with the API key that it was exchanged for; one that a login gave has none.

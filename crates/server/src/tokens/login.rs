@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use strongroom_tenancy::{Actor, CapabilitySet, TenantId};
 use strongroom_tenant_token::refresh::{self, Grant, RefreshToken};
-use strongroom_tenant_token::{Authentication, Claims, mint};
+use strongroom_tenant_token::{Authentication, Claims, SigningKey, mint};
 
 use super::families::Families;
 use crate::app::App;
@@ -51,14 +51,14 @@ pub async fn begin_session(
     let token = refresh::begin(&families, PREFIX, grant.clone(), now)
         .await
         .map_err(|error| families.problem(&error))?;
-    renewed(app, &grant, families.epoch(), &token)
+    renewed(app, &grant, families.epoch(), &token).await
 }
 
 /// What a login or a renewal is answered with (RFC 6749, section 5.1).
 ///
 /// # Errors
 /// A problem.
-pub fn renewed(
+pub async fn renewed(
     app: &App,
     grant: &Grant,
     epoch: u64,
@@ -66,7 +66,8 @@ pub fn renewed(
 ) -> Result<Response, Problem> {
     let now = app.clock.unix_seconds();
     let expires_at = now.saturating_add(app.config.token_lifetime_seconds);
-    let access_token = access_token(app, grant, epoch, now, expires_at)?;
+    let key = app.token_keys.signing().await?;
+    let access_token = access_token(app, &key, grant, epoch, now, expires_at)?;
     let body = json!({
         "access_token": access_token,
         "token_type": "Bearer",
@@ -86,6 +87,7 @@ pub fn renewed(
 /// A problem.
 pub fn access_token(
     app: &App,
+    key: &SigningKey,
     grant: &Grant,
     epoch: u64,
     now: u64,
@@ -105,7 +107,7 @@ pub fn access_token(
         authentication: grant.authentication.clone(),
         epoch,
     };
-    mint(&app.token_key, &claims).map_err(|error| {
+    mint(key, &claims).map_err(|error| {
         tracing::error!(%error, "an access token was not minted");
         Problem::new(Kind::Internal, "the platform failed")
     })

@@ -32,6 +32,8 @@ mod sealing;
 mod sequencing;
 mod shutdown;
 mod stored_keys;
+mod token_key_changes;
+mod token_keys;
 mod token_renewal;
 mod token_revocation;
 mod unauthorised_coverage;
