@@ -135,8 +135,8 @@ impl TokenKeys {
     /// [`TokenKeysUnavailable`].
     ///
     /// # Security
-    /// Whoever waits for something after the check asks [`TokenKeys::publishes`] in the end: the
-    /// key may have been withdrawn meanwhile.
+    /// Whoever waits for something after the check compares, in the end, the generation of the
+    /// platform's tenant with the one from before it: the key may have been withdrawn meanwhile.
     pub async fn verifier(&self) -> Result<Arc<Verifier>, TokenKeysUnavailable> {
         Ok(Arc::clone(&self.held().await?.verifier))
     }
@@ -159,14 +159,6 @@ impl TokenKeys {
             return Ok(check(&verifier));
         }
         Ok(checked)
-    }
-
-    /// Whether a key is published, and its tokens accepted, at this moment.
-    ///
-    /// # Errors
-    /// [`TokenKeysUnavailable`].
-    pub async fn publishes(&self, kid: &str) -> Result<bool, TokenKeysUnavailable> {
-        Ok(self.held().await?.published.find(kid).is_some())
     }
 
     /// The ring as it is stored.

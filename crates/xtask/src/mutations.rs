@@ -4,6 +4,7 @@ mod apikey;
 mod crates;
 mod envelope;
 mod server;
+mod server_tokens;
 mod tenant_token;
 mod token_keys;
 mod webhook_sig;
@@ -27,6 +28,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         crates::MUTATIONS,
         envelope::MUTATIONS,
         server::MUTATIONS,
+        server_tokens::MUTATIONS,
         tenant_token::MUTATIONS,
         token_keys::MUTATIONS,
         webhook_sig::MUTATIONS,

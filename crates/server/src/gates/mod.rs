@@ -13,7 +13,7 @@ mod rate_limit;
 mod request_id;
 mod tenant_context;
 
-pub use audit::{acknowledge_staged, audit, commit_recorded, record};
+pub use audit::{acknowledge_staged, audit, commit_recorded, commit_recorded_by, record};
 pub use authenticate::{authenticate, present_key};
 pub use authorise::authorise;
 pub use caller::{Caller, Credential};

@@ -1,9 +1,11 @@
-//! Work without a request: checkpoints on schedule, webhook deliveries, key rotations, token keys.
+//! Work without a request: checkpoints on schedule, webhook deliveries, key rotations, token keys,
+//! the sweep of what is over.
 
 mod delivery;
 mod destination;
 mod last_used;
 mod rotation;
+mod sweeper;
 mod token_keys;
 
 use std::sync::Arc;
@@ -31,7 +33,7 @@ pub struct Jobs {
 impl Jobs {
     /// Starts them. They hold the app's parts that they need, not the app.
     #[must_use]
-    pub fn start(app: &Arc<App>, deliveries: Job) -> Self {
+    pub fn start(app: &Arc<App>, deliveries: Job, sweeps: Job) -> Self {
         let stop = CancellationToken::new();
         let deliverer = Deliverer::new(app, deliveries);
         let checkpointer = app.checkpointer.clone();
@@ -45,6 +47,7 @@ impl Jobs {
         let rotations = rotation::Rotator::new(app).run(stop.clone());
         let token_keys = token_keys::advance(app.token_keys.clone(), stop.clone());
         let uses = last_used::store(Arc::clone(app), stop.clone());
+        let sweeps = sweeper::Sweeper::new(app, sweeps).run(stop.clone());
         Self {
             stop,
             tasks: vec![
@@ -52,6 +55,7 @@ impl Jobs {
                 tokio::spawn(deliveries),
                 tokio::spawn(rotations),
                 tokio::spawn(uses),
+                tokio::spawn(sweeps),
                 tokio::spawn(token_keys),
             ],
         }

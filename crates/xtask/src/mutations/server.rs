@@ -11,13 +11,6 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-server --test platform a_revoked_key_is_accepted_nowhere",
     },
     Mutation {
-        name: "token-outlives-its-revoked-key",
-        file: "crates/server/src/gates/authenticate.rs",
-        find: "Ok((caller, token)) => key_of_token(&app, &context, caller, token.kid()).await,",
-        replace: "Ok((caller, _)) => Ok(caller),",
-        test: "-p strongroom-server --test platform a_revoked_key_is_accepted_nowhere",
-    },
-    Mutation {
         name: "key-from-any-network",
         file: "crates/server/src/postgres/auth_lookup.rs",
         find: "Some(list) => list.parse().map_err(|_| shape(\"networks\"))?,",
