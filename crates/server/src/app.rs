@@ -55,8 +55,8 @@ pub struct App {
     pub root: KeyRef,
     /// The keys of access tokens.
     pub token_keys: TokenKeys,
-    /// Access tokens that were verified.
-    pub verified_tokens: TokenCache,
+    /// Access tokens that were verified, and good.
+    pub tokens: TokenCache,
     /// Signs checkpoints.
     pub checkpoint_signer: Arc<Ed25519Signer>,
     /// Signs batches of events.
@@ -157,7 +157,7 @@ impl Platform {
             key_admin: kms,
             root,
             token_keys,
-            verified_tokens: TokenCache::new(KEPT_TOKENS),
+            tokens: TokenCache::new(KEPT_TOKENS),
             checkpoint_signer: keys.checkpoint,
             batch_signer: keys.batch,
             upstream,

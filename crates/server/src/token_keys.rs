@@ -135,8 +135,8 @@ impl TokenKeys {
     /// [`TokenKeysUnavailable`].
     ///
     /// # Security
-    /// Whoever waits for something after the check looks in the end, under a lease, whether the
-    /// platform's generation is the one from before it: the key may have been withdrawn meanwhile.
+    /// Whoever waits for something after the check compares, in the end, the generation of the
+    /// platform's tenant with the one from before it: the key may have been withdrawn meanwhile.
     pub async fn verifier(&self) -> Result<Arc<Verifier>, TokenKeysUnavailable> {
         Ok(Arc::clone(&self.held().await?.verifier))
     }

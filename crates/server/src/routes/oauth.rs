@@ -85,8 +85,8 @@ async fn end_access_token(
     client: &str,
 ) -> Result<bool, Problem> {
     let now = app.clock.unix_seconds();
-    let checked = app.token_keys.check(|verifier| verifier.verify(token, now));
-    let Ok(verified) = checked.await? else {
+    let verified = app.token_keys.check(|keys| keys.verify(token, now));
+    let Ok(verified) = verified.await? else {
         return Ok(false);
     };
     let Claims {

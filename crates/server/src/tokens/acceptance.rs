@@ -10,7 +10,8 @@ use crate::app::App;
 use crate::generations::{Generation, LeaseLapsed};
 use crate::token_keys::TokenKeysUnavailable;
 
-/// How often a token is asked about again because something of its tenant was revoked meanwhile.
+/// How often a token is asked about again because something of its tenant, or of the platform, was
+/// revoked meanwhile.
 const TRIES: usize = 4;
 
 /// Why a token is not accepted.
@@ -46,39 +47,33 @@ impl From<LeaseLapsed> for Refusal {
 /// Accepts an access token, or says why not.
 ///
 /// What is kept of its standing counts in the tenant's generation that it was asked in, and the key
-/// that signed it in the platform's. The last thing read is these two, under a lease: all that was
-/// asked before still holds then, so that instant is the acceptance, and it comes after all
-/// look-ups.
+/// that signed in the platform's. The last things read are these generations, under a lease: all
+/// that was asked before still holds then, so that instant is the acceptance, and it comes after
+/// all look-ups.
 ///
 /// # Errors
 /// [`Refusal`].
 pub async fn accept(app: &App, token: &str, visit: &Visit) -> Result<Arc<VerifiedToken>, Refusal> {
+    let (platform, tokens) = (TenantId::PLATFORM, &app.tokens);
     for _ in 0..TRIES {
-        // Of the keys that verify, which are the platform's.
-        let keys = confirmed(app, TenantId::PLATFORM).await?;
-        let kept = &app.verified_tokens;
+        let keys = app.generations.confirm().await?.generation(platform);
         let authentic = app
             .token_keys
-            .check(|verifier| kept.authenticate(verifier, token, visit.now))
-            .await?
-            .map_err(Refusal::Token)?;
+            .check(|verifier| tokens.authenticate(verifier, token, visit.now));
+        let authentic = authentic.await?.map_err(Refusal::Token)?;
         let claims = authentic.claims();
         let tenant = claims.tenant;
-        let before = confirmed(app, tenant).await?;
+        let before = app.generations.confirm().await?.generation(tenant);
         vouch(app, claims, visit).await?;
         let standing = standing(app, claims, authentic.good_as_of(), before).await;
-        let now = app.generations.lease()?;
-        if (now.generation(TenantId::PLATFORM), now.generation(tenant)) == (keys, before) {
-            let admitted = kept.admit(authentic, standing, before.number());
+        let lease = app.generations.lease()?;
+        let is_same = lease.generation(tenant) == before;
+        if is_same && lease.generation(platform) == keys {
+            let admitted = app.tokens.admit(authentic, standing, before.number());
             return admitted.map_err(Refusal::Token);
         }
     }
     Err(Refusal::Unavailable)
-}
-
-async fn confirmed(app: &App, tenant: TenantId) -> Result<Generation, LeaseLapsed> {
-    let lease = app.generations.confirm().await?;
-    Ok(lease.generation(tenant))
 }
 
 /// A token ends with the API key that it was exchanged for; one that a login gave has none.

@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use strongroom_tenancy::{Actor, CapabilitySet, TenantId};
 use strongroom_tenant_token::refresh::{self, Grant, RefreshToken};
-use strongroom_tenant_token::{Authentication, Claims, SigningKey, mint};
+use strongroom_tenant_token::{Authentication, Claims, mint};
 
 use super::families::Families;
 use crate::app::App;
@@ -66,8 +66,7 @@ pub async fn renewed(
 ) -> Result<Response, Problem> {
     let now = app.clock.unix_seconds();
     let expires_at = now.saturating_add(app.config.token_lifetime_seconds);
-    let key = app.token_keys.signing().await?;
-    let access_token = access_token(app, &key, grant, epoch, now, expires_at)?;
+    let access_token = access_token(app, grant, epoch, now, expires_at).await?;
     let body = json!({
         "access_token": access_token,
         "token_type": "Bearer",
@@ -85,9 +84,8 @@ pub async fn renewed(
 ///
 /// # Errors
 /// A problem.
-pub fn access_token(
+pub async fn access_token(
     app: &App,
-    key: &SigningKey,
     grant: &Grant,
     epoch: u64,
     now: u64,
@@ -107,7 +105,8 @@ pub fn access_token(
         authentication: grant.authentication.clone(),
         epoch,
     };
-    mint(key, &claims).map_err(|error| {
+    let key = app.token_keys.signing().await?;
+    mint(&key, &claims).map_err(|error| {
         tracing::error!(%error, "an access token was not minted");
         Problem::new(Kind::Internal, "the platform failed")
     })
