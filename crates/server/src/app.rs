@@ -17,6 +17,7 @@ use crate::generations::{Generations, Watch};
 use crate::jobs;
 use crate::keys::PlatformKeys;
 use crate::keystore::{self, KeyStore, Roots};
+use crate::login::IssuerKeySets;
 use crate::postgres::{AuthLookup, Endpoint, Gateway, Job, Pool, Role, self_check};
 use crate::token_keys::TokenKeys;
 use crate::upstream::{Upstream, install_tls};
@@ -49,6 +50,8 @@ pub struct App {
     pub generations: Generations,
     /// Tenants' keys.
     pub keys: KeyStore,
+    /// The keys of tenants' identity providers.
+    pub issuer_keys: IssuerKeySets,
     /// Makes tenants' root keys.
     pub key_admin: Arc<dyn KeyAdmin>,
     /// The name of each tenant's root key in the KMS.
@@ -154,6 +157,7 @@ impl Platform {
             checkpointer,
             generations,
             keys: key_store,
+            issuer_keys: IssuerKeySets::new(Arc::clone(&clock), config.webhooks_allow_loopback),
             key_admin: kms,
             root,
             token_keys,

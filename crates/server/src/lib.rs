@@ -17,6 +17,7 @@ pub mod init;
 pub mod jobs;
 pub mod keys;
 pub mod keystore;
+pub mod login;
 pub mod postgres;
 pub mod problem;
 pub mod router;

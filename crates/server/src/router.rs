@@ -11,8 +11,8 @@ use strongroom_tenancy::Capability;
 use crate::app::App;
 use crate::gates;
 use crate::routes::{
-    api_keys, audit, chat, keys, oauth, policy, providers, public, seal, sessions, tenants, token,
-    token_keys, webhooks,
+    api_keys, audit, chat, identity_providers, keys, login, oauth, policy, providers, public, seal,
+    sessions, tenants, token, token_keys, webhooks,
 };
 
 /// What a route asks of its caller.
@@ -213,6 +213,47 @@ pub fn routes() -> Vec<Route> {
             Write,
             "api_key.revoke",
             delete(api_keys::revoke),
+        ),
+        // Logins.
+        route(
+            Method::POST,
+            "/v1/login/{provider}",
+            Need::Proof,
+            Write,
+            "login",
+            post(login::begin),
+        ),
+        route(
+            Method::PUT,
+            "/v1/identity-providers/{name}",
+            may(C::IdentityManage),
+            Write,
+            "identity_provider.store",
+            put(identity_providers::store),
+        ),
+        route(
+            Method::GET,
+            "/v1/identity-providers/{name}",
+            may(C::IdentityManage),
+            Read,
+            "identity_provider.read",
+            get(identity_providers::read),
+        ),
+        route(
+            Method::GET,
+            "/v1/identity-providers",
+            may(C::IdentityManage),
+            Read,
+            "identity_provider.list",
+            get(identity_providers::list),
+        ),
+        route(
+            Method::DELETE,
+            "/v1/identity-providers/{name}",
+            may(C::IdentityManage),
+            Write,
+            "identity_provider.delete",
+            delete(identity_providers::remove),
         ),
         // Providers and calls.
         route(

@@ -3,6 +3,7 @@
 mod apikey;
 mod crates;
 mod envelope;
+mod login;
 mod server;
 mod server_tokens;
 mod tenant_token;
@@ -27,6 +28,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         apikey::MUTATIONS,
         crates::MUTATIONS,
         envelope::MUTATIONS,
+        login::MUTATIONS,
         server::MUTATIONS,
         server_tokens::MUTATIONS,
         tenant_token::MUTATIONS,

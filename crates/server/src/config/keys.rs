@@ -105,7 +105,8 @@ pub const KEYS: &[Key] = &[
     key(
         "webhooks.allow_loopback",
         "false",
-        "whether webhooks may go to http and loopback addresses; for development",
+        "whether webhooks may go to, and identity providers be on, http and loopback addresses; for \
+         development",
     ),
     key(
         "behind_tls_proxy.trusted",

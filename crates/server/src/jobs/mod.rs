@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::postgres::Job;
 
 pub use delivery::{Deliverer, next_attempt, secret_context};
+pub(crate) use destination::resolve;
 pub use destination::{DestinationError, check_address, check_url};
 
 /// How often the schedule looks at the clock.

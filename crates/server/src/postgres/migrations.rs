@@ -80,6 +80,12 @@ const MIGRATIONS: &[Migration] = &[
         protects: &["app.token_keys", "app.token_key_rings"],
         lookups: "",
     },
+    Migration {
+        name: "0007_identity",
+        sql: include_str!("../../migrations/0007_identity.sql"),
+        protects: &["app.identity_providers"],
+        lookups: include_str!("../../migrations/0007_lookups.sql"),
+    },
 ];
 
 /// A connection of the database's owner: a superuser, or a role that may create roles.

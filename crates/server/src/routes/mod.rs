@@ -3,7 +3,9 @@
 pub mod api_keys;
 pub mod audit;
 pub mod chat;
+pub mod identity_providers;
 pub mod keys;
+pub mod login;
 pub mod oauth;
 pub mod policy;
 pub mod providers;
