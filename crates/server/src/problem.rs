@@ -38,6 +38,7 @@ macro_rules! registry {
                 match self {
                     Self::GrantRefused => "invalid_grant",
                     Self::GrantUnsupported => "unsupported_grant_type",
+                    Self::ScopeRefused => "invalid_scope",
                     _ if self.status() >= 500 => "temporarily_unavailable",
                     _ => "invalid_request",
                 }
@@ -63,6 +64,8 @@ registry! {
     PiiBlocked = "pii-blocked", 400, "invalid_request_error", "the tenant's policy blocks this content";
     /// A refresh token that is not accepted; why is said in the log alone.
     GrantRefused = "grant-refused", 400, "invalid_request_error", "the grant is not accepted";
+    /// A renewal with a scope.
+    ScopeRefused = "scope-refused", 400, "invalid_request_error", "the scope is not accepted";
     /// Another `grant_type` than `refresh_token`.
     GrantUnsupported = "grant-unsupported", 400, "invalid_request_error", "the grant type is not supported";
     /// No credential.
@@ -177,6 +180,12 @@ impl Problem {
     #[must_use]
     pub fn param(&self) -> Option<&str> {
         self.param.as_deref()
+    }
+
+    /// Whether a credential was not accepted, and why is for the log alone.
+    #[must_use]
+    pub const fn is_of_a_credential(&self) -> bool {
+        matches!(self.kind, Kind::CredentialRefused | Kind::GrantRefused)
     }
 
     /// What kind it is.

@@ -112,6 +112,8 @@ async fn present_token(
             id: claims.token_id,
             session: claims.session_id,
             key: claims.client_id.parse().ok(),
+            issued_at: claims.issued_at,
+            epoch: claims.epoch,
         },
         Some(claims.expires_at),
     ))

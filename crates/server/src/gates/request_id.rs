@@ -131,6 +131,9 @@ pub async fn request_id(State(app): State<Arc<App>>, mut request: Request, next:
     }
     .instrument(span)
     .await;
+    // A receipt says that a credential was genuine: none with the refusal of one.
+    let refused = response.extensions().get::<Problem>();
+    let is_refused = refused.is_some_and(Problem::is_of_a_credential);
     let mut response = render(response, &id, dialect);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
@@ -140,6 +143,7 @@ pub async fn request_id(State(app): State<Arc<App>>, mut request: Request, next:
     if let Some(value) = context
         .receipt
         .get()
+        .filter(|_| !is_refused)
         .and_then(|text| HeaderValue::from_str(text).ok())
     {
         headers.insert("strongroom-receipt", value);

@@ -65,7 +65,11 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0005_tokens",
         sql: include_str!("../../migrations/0005_tokens.sql"),
-        protects: &["app.token_revocations", "app.refresh_families"],
+        protects: &[
+            "app.token_epochs",
+            "app.token_revocations",
+            "app.refresh_families",
+        ],
         lookups: include_str!("../../migrations/0005_lookups.sql"),
     },
     Migration {

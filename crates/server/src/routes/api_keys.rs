@@ -20,6 +20,7 @@ use crate::gates::{Caller, RequestHandle, TenantContext, commit_recorded};
 use crate::generations::{BUMP_GENERATION, revoked_everywhere};
 use crate::postgres::{self, Access, TenantTx};
 use crate::problem::{Kind, Problem};
+use crate::tokens;
 
 /// The prefix of every key that the platform issues.
 pub const PREFIX: &str = "cust";
@@ -179,6 +180,7 @@ async fn issuer(
     const ISSUER: &str = "select expires_at, revoked_at, environment, networks, retires_at \
          from app.api_keys where id = $1 for share";
     let refused = || Problem::new(Kind::CredentialRefused, "the credential is not accepted");
+    tokens::require_standing(tx, caller).await?;
     let Some(id) = caller.key() else {
         // A login hands on what it may do itself, in either environment, for as long as it says.
         return Ok(Grant {
