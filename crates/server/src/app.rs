@@ -19,7 +19,7 @@ use crate::keys::PlatformKeys;
 use crate::keystore::{self, KeyStore, Roots};
 use crate::login::IssuerKeySets;
 use crate::postgres::{AuthLookup, Endpoint, Gateway, Job, Pool, Role, self_check};
-use crate::token_keys::TokenKeys;
+use crate::token_keys::{RingStore, TokenKeys};
 use crate::upstream::{Upstream, install_tls};
 
 /// The most API keys of which a record, or a last use, is kept.
@@ -130,16 +130,16 @@ impl Platform {
             Arc::clone(&clock),
             config.checkpoint_seconds,
         );
-        let (generations, watch) = Generations::start(Job::new(pool(Role::Watcher, 2)?));
-        let token_keys = TokenKeys::new(
+        let ring = RingStore::new(
             keymaster.clone(),
             Roots::new(Arc::clone(&kms) as _, root.clone()),
-            generations.clone(),
             Arc::clone(&clock),
-            &config,
+            config.token_rotation,
         );
-        // The first start makes the first key; a ring that cannot be read is no reason to serve.
-        token_keys.advance().await.map_err(StartError::of)?;
+        // The first start makes the first key. Before the watch: that sees it at its first look.
+        ring.advance().await.map_err(StartError::of)?;
+        let (generations, watch) = Generations::start(Job::new(pool(Role::Watcher, 2)?));
+        let token_keys = TokenKeys::new(ring, generations.clone(), &config);
         token_keys.read_again().await.map_err(StartError::of)?;
         let key_store = KeyStore::new(keymaster, roots, generations.clone(), Arc::clone(&clock))
             .map_err(StartError::of)?;

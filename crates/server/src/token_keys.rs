@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
+use strongroom_envelope::TenantKeys;
 use strongroom_tenancy::TenantId;
 use strongroom_tenant_token::{
     JwkSet, KeyRing, Rejection, RotationPolicy, SigningKey, TokenError, Verifier,
@@ -22,7 +23,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::generations::{Generation, Generations};
 use crate::keys;
-use crate::keystore::{self, Roots};
+use crate::keystore::{self, RecordError, Roots};
 use crate::postgres::{Job, QueryError};
 use crate::problem::{Kind, Problem};
 
@@ -49,12 +50,17 @@ pub struct TokenKeys {
 #[error("the keys of access tokens are not available")]
 pub struct TokenKeysUnavailable;
 
-struct Inner {
+/// The ring in the database, over the keymaster's role.
+pub struct RingStore {
     job: Job,
     roots: Roots,
-    generations: Generations,
     clock: Arc<dyn Clock>,
     policy: RotationPolicy,
+}
+
+struct Inner {
+    store: RingStore,
+    generations: Generations,
     issuer: String,
     audience: String,
     held: ArcSwapOption<Held>,
@@ -73,21 +79,12 @@ struct Held {
 }
 
 impl TokenKeys {
-    /// The keys over the keymaster's role. Nothing is read before they are asked for.
+    /// The keys of a stored ring. Nothing is read before they are asked for.
     #[must_use]
-    pub fn new(
-        job: Job,
-        roots: Roots,
-        generations: Generations,
-        clock: Arc<dyn Clock>,
-        config: &Config,
-    ) -> Self {
+    pub fn new(store: RingStore, generations: Generations, config: &Config) -> Self {
         let inner = Inner {
-            job,
-            roots,
+            store,
             generations,
-            clock,
-            policy: config.token_rotation,
             issuer: config.issuer.clone(),
             audience: config.audience.clone(),
             held: ArcSwapOption::empty(),
@@ -102,7 +99,7 @@ impl TokenKeys {
     /// How long a key stays in each state.
     #[must_use]
     pub fn policy(&self) -> RotationPolicy {
-        self.inner.policy
+        self.inner.store.policy
     }
 
     /// The key that signs.
@@ -166,7 +163,7 @@ impl TokenKeys {
     /// # Errors
     /// [`ChangeError`].
     pub async fn ring(&self) -> Result<KeyRing, ChangeError> {
-        Ok(self.inner.stored().await?.ring)
+        Ok(self.inner.store.read().await?.ring)
     }
 
     /// Reads the ring, whatever is held of it.
@@ -236,7 +233,7 @@ impl Inner {
     async fn read(&self) -> Result<Held, TokenKeysUnavailable> {
         // Before the ring: a change in the course of the reading is seen as one.
         let generation = self.generation().await?;
-        let stored = self.stored().await.map_err(|error| {
+        let stored = self.store.read().await.map_err(|error| {
             tracing::error!(%error, "the keys of access tokens were not read");
             TokenKeysUnavailable
         })?;
@@ -263,9 +260,8 @@ impl Inner {
             return Some(key);
         }
         let opened = async {
-            let clock = self.clock.as_ref();
-            let kek = keystore::platform_keys(&self.job, &self.roots, clock).await?;
-            Ok::<_, ChangeError>(keys::open_token_key(&self.job, &kek, kid).await?)
+            let kek = self.store.kek().await?;
+            Ok::<_, ChangeError>(keys::open_token_key(&self.store.job, &kek, kid).await?)
         };
         match opened.await {
             Ok(Some(key)) => Some(Arc::new(key)),
@@ -282,12 +278,30 @@ impl Inner {
             }
         }
     }
+}
 
-    async fn stored(&self) -> Result<ring::Stored, ChangeError> {
+impl RingStore {
+    /// The ring, which goes on by this policy.
+    #[must_use]
+    pub fn new(job: Job, roots: Roots, clock: Arc<dyn Clock>, policy: RotationPolicy) -> Self {
+        Self {
+            job,
+            roots,
+            clock,
+            policy,
+        }
+    }
+
+    async fn read(&self) -> Result<ring::Stored, ChangeError> {
         let mut tx = self.job.begin().await?;
         let stored = ring::read(&mut tx, self.policy).await?;
         tx.rollback().await;
         Ok(stored)
+    }
+
+    /// The platform's KEK as it is now: it is wanted when a key is made or begins to sign.
+    async fn kek(&self) -> Result<TenantKeys, RecordError> {
+        keystore::platform_keys(&self.job, &self.roots, self.clock.as_ref()).await
     }
 }
 

@@ -10,7 +10,7 @@ use strongroom_tenant_token::{KeyEntry, KeyRing, KeyRingError, KeyState, Signing
 use uuid::Uuid;
 
 use super::ring::{self, Stored};
-use super::{Inner, TRIES, TokenKeys};
+use super::{RingStore, TRIES, TokenKeys};
 use crate::audit::{Draft, EventError, STAGE_EVENT, new_event_id};
 use crate::generations::BUMP_GENERATION;
 use crate::keys::{self, KeysError};
@@ -88,7 +88,7 @@ impl TokenKeys {
     /// # Errors
     /// [`ChangeError`]; what was not done is done the next time.
     pub async fn advance(&self) -> Result<(), ChangeError> {
-        self.inner.change(Wish::Nothing, None).await.map(drop)
+        self.inner.store.advance().await
     }
 
     /// Has another key sign, as soon as it was published long enough. Asking again changes nothing.
@@ -96,7 +96,8 @@ impl TokenKeys {
     /// # Errors
     /// [`ChangeError`].
     pub async fn replace(&self, cause: &Cause) -> Result<Changed, ChangeError> {
-        self.inner.change(Wish::Replacement, Some(cause)).await
+        let store = &self.inner.store;
+        store.change(Wish::Replacement, Some(cause)).await
     }
 
     /// Withdraws a key that may have leaked: its tokens are refused, and another one signs, made
@@ -110,14 +111,23 @@ impl TokenKeys {
     /// No node accepts the key's tokens once
     /// [`revoked_everywhere`](crate::generations::revoked_everywhere) is over after this.
     pub async fn withdraw(&self, kid: &str, cause: &Cause) -> Result<Changed, ChangeError> {
-        self.inner.change(Wish::Withdrawal(kid), Some(cause)).await
+        let store = &self.inner.store;
+        store.change(Wish::Withdrawal(kid), Some(cause)).await
     }
 }
 
-impl Inner {
+impl RingStore {
+    /// As [`TokenKeys::advance`].
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub async fn advance(&self) -> Result<(), ChangeError> {
+        self.change(Wish::Nothing, None).await.map(drop)
+    }
+
     async fn change(&self, wish: Wish<'_>, cause: Option<&Cause>) -> Result<Changed, ChangeError> {
         for _ in 0..TRIES {
-            let before = self.stored().await?;
+            let before = self.read().await?;
             let (after, wants_key) = self.planned(&before, wish)?;
             let is_withdrawal = matches!(wish, Wish::Withdrawal(_));
             let (after, made) = match wants_key {
@@ -193,8 +203,7 @@ impl Inner {
         before: &Stored,
         after: &Stored,
     ) -> Result<(Stored, keystore::Sealed), ChangeError> {
-        let clock = self.clock.as_ref();
-        let kek = keystore::platform_keys(&self.job, &self.roots, clock).await?;
+        let kek = self.kek().await?;
         // A platform whose keys did not rotate goes on with the one it has.
         let only = match before.ring.entries() {
             [] => keys::open_only_token_key(&self.job, &kek).await?,
@@ -206,7 +215,9 @@ impl Inner {
         };
         let sealed = keys::seal_token_key(&kek, &key).await?;
         let mut after = after.clone();
-        after.ring.add(key.public_key(), clock.unix_seconds())?;
+        after
+            .ring
+            .add(key.public_key(), self.clock.unix_seconds())?;
         Ok((after, sealed))
     }
 
