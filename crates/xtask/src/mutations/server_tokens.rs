@@ -76,8 +76,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "reuse-answered-too-soon",
         file: "crates/server/src/routes/oauth.rs",
-        find: "if let Err(RefreshError::ReuseDetected(_)) = &rotated {",
-        replace: "if let Err(RefreshError::WrongClient) = &rotated {",
+        find: "if Families::is_genuine(&error) {",
+        replace: "if error.code().is_empty() {",
         test: "-p strongroom-server --test platform a_login_is_renewed_and_each_step_is_in_the_log",
     },
     Mutation {
