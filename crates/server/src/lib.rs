@@ -18,6 +18,7 @@ pub mod keys;
 pub mod keystore;
 pub mod postgres;
 pub mod problem;
+pub mod replay_guard;
 pub mod router;
 pub mod routes;
 pub mod serve;

@@ -62,6 +62,12 @@ const MIGRATIONS: &[Migration] = &[
         protects: &[],
         lookups: "",
     },
+    Migration {
+        name: "0008_receipts",
+        sql: include_str!("../../migrations/0008_receipts.sql"),
+        protects: &["app.webhook_receipts"],
+        lookups: "",
+    },
 ];
 
 /// A connection of the database's owner: a superuser, or a role that may create roles.
