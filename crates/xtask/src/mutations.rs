@@ -6,6 +6,7 @@ mod envelope;
 mod server;
 mod tenant_token;
 mod webhook_sig;
+mod webhooks;
 
 /// One line to break.
 pub(crate) struct Mutation {
@@ -28,6 +29,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         server::MUTATIONS,
         tenant_token::MUTATIONS,
         webhook_sig::MUTATIONS,
+        webhooks::MUTATIONS,
     ];
     tables.into_iter().flatten()
 }

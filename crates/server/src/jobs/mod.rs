@@ -1,8 +1,10 @@
-//! Work without a request: checkpoints on schedule, webhook deliveries, key rotations.
+//! Work without a request: checkpoints on schedule, webhook deliveries, key rotations, deletion of
+//! what is over.
 
 mod delivery;
 mod destination;
 mod last_used;
+mod retention;
 mod rotation;
 
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use crate::postgres::Job;
 
 pub use delivery::{Deliverer, next_attempt, secret_context};
 pub use destination::{DestinationError, check_address, check_url};
+pub use retention::{Retention, RetentionError};
 
 /// How often the schedule looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
@@ -32,6 +35,7 @@ impl Jobs {
     #[must_use]
     pub fn start(app: &Arc<App>, deliveries: Job) -> Self {
         let stop = CancellationToken::new();
+        let retention = retention::Retention::of(app, deliveries.clone());
         let deliverer = Deliverer::new(app, deliveries);
         let checkpointer = app.checkpointer.clone();
         let mut last = app.clock.unix_seconds();
@@ -42,6 +46,7 @@ impl Jobs {
         });
         let deliveries = deliverer.run(stop.clone());
         let rotations = rotation::Rotator::new(app).run(stop.clone());
+        let retention = retention.run(stop.clone());
         let uses = last_used::store(Arc::clone(app), stop.clone());
         Self {
             stop,
@@ -50,6 +55,7 @@ impl Jobs {
                 tokio::spawn(deliveries),
                 tokio::spawn(rotations),
                 tokio::spawn(uses),
+                tokio::spawn(retention),
             ],
         }
     }

@@ -68,6 +68,12 @@ const MIGRATIONS: &[Migration] = &[
         protects: &["app.webhook_receipts"],
         lookups: "",
     },
+    Migration {
+        name: "0009_outbox",
+        sql: include_str!("../../migrations/0009_outbox.sql"),
+        protects: &[],
+        lookups: "",
+    },
 ];
 
 /// A connection of the database's owner: a superuser, or a role that may create roles.

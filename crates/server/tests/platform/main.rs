@@ -35,3 +35,5 @@ mod stored_keys;
 mod unauthorised_coverage;
 mod webhook_delivery;
 mod webhook_operations;
+mod webhook_outbox;
+mod webhook_retention;
