@@ -1,5 +1,6 @@
 //! The replay guard in PostgreSQL: each message handled once, on whatever node of its tenant.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -9,8 +10,8 @@ use strongroom_server::replay_guard::PostgresReplayGuard;
 use strongroom_tenancy::TenantId;
 use strongroom_webhook_sig::conformance::{Terms, run};
 use strongroom_webhook_sig::{
-    Claim, DEFAULT_LEASE, DEFAULT_TOLERANCE, HeaderSet, ReplayGuard as _, SigningSecret, Verified,
-    Verifier, WebhookError, sign,
+    Claim, DEFAULT_LEASE, DEFAULT_TOLERANCE, HeaderSet, MemoryReplayGuard, ReplayGuard as _,
+    SigningSecret, Verified, Verifier, WebhookError, sign,
 };
 use tokio::task::JoinSet;
 
@@ -55,6 +56,44 @@ fn it_conforms() {
             lease: 10,
         };
         assert_eq!(run(&guard.with_lease(10), terms, "slow").await, Ok(()));
+    });
+}
+
+/// Whatever is asked of it, in whatever order, it answers as the guard in memory does.
+#[test]
+fn it_answers_as_the_guard_in_memory_does() {
+    on_runtime(async {
+        let tenant = database().tenant("agrees").await;
+        let guard = guard(database().gateway(2), tenant);
+        let memory = MemoryReplayGuard::new(10_000, DEFAULT_TOLERANCE);
+        let (mut now, mut met) = (NOW, BTreeSet::new());
+        for _ in 0..1_000 {
+            let [what, endpoint, id, timestamp, later] = random::<5>().map(u64::from);
+            // Within ten minutes, the memory of both; every claim lapses a few times.
+            now = (now + later % 8 / 5).min(NOW + 600);
+            let message = delivery(&format!("m{}", id % 3), now - timestamp % 8);
+            let endpoint = ["orders", "returns"][(endpoint % 2) as usize];
+            let (theirs, ours) = match what % 4 {
+                0 | 1 => (
+                    memory.claim(endpoint, &message, now).map(Some),
+                    guard.claim(endpoint, &message, now).await.map(Some),
+                ),
+                2 => (
+                    memory.commit(endpoint, &message, now).map(|()| None),
+                    guard.commit(endpoint, &message, now).await.map(|()| None),
+                ),
+                _ => (
+                    memory.release(endpoint, &message, now).map(|()| None),
+                    guard.release(endpoint, &message, now).await.map(|()| None),
+                ),
+            };
+            assert_eq!(ours, theirs, "{what} {endpoint} {message:?} at {now}");
+            met.insert(format!(
+                "{:?} {ours:?}",
+                ["claim", "claim", "commit", "release"][(what % 4) as usize]
+            ));
+        }
+        assert!(met.len() == 8, "{met:?}");
     });
 }
 
