@@ -81,6 +81,37 @@ fn a_backlog_is_not_read_to_deliver_anothers() {
     });
 }
 
+/// `cargo test -p strongroom-server --test platform how_long_a_delivery -- --ignored --nocapture`
+#[test]
+#[ignore = "a measurement"]
+fn how_long_a_delivery_takes_beside_a_million() {
+    on_own_platform(|database, running| async move {
+        let (stuck, brisk) = (running.tenant("stuck").await, running.tenant("brisk").await);
+        let made = create(&running, &stuck, &tarpit().await).await;
+        let id = made.json()["id"].as_str().unwrap().to_owned();
+        let hook = subscribe(&running, &brisk, vec![]).await;
+        let superuser = database.sql("postgres").await;
+        for backlog_of in [0, 1_000_000] {
+            backlog(&superuser, &stuck, &id, backlog_of, 0).await;
+            superuser.batch_execute("analyze").await.unwrap();
+            let (mut times, already) = (Vec::new(), hook.subscriber.received.lock().unwrap().len());
+            for count in 1..=15 {
+                trigger(&running, &brisk).await;
+                let begun = std::time::Instant::now();
+                while hook.subscriber.received.lock().unwrap().len() < already + count {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+                times.push(begun.elapsed().as_millis());
+            }
+            times.sort_unstable();
+            println!(
+                "beside {backlog_of}: median {} ms, longest {} ms",
+                times[7], times[14]
+            );
+        }
+    });
+}
+
 #[test]
 fn tenants_take_turns() {
     on_own_platform(|database, running| async move {
@@ -166,6 +197,37 @@ fn what_is_under_way_is_not_parked() {
             (waiting(&superuser, &hook).await == (1, 1)).then_some(())
         })
         .await;
+    });
+}
+
+/// The endpoint is enabled while its messages are found to be a disabled one's.
+#[test]
+fn nothing_is_parked_behind_who_enables() {
+    on_platform(|running| async move {
+        let tenant = running.tenant("enables").await;
+        let hook = subscribe(running, &tenant, vec![]).await;
+        let superuser = database().sql("postgres").await;
+        call(running, &tenant, &hook, "disable").await;
+        let enabling = database().sql("postgres").await;
+        let enable = format!(
+            "begin; update app.webhook_endpoints set disabled_at = null, disabled_reason = null \
+             where id = '{}'",
+            hook.id
+        );
+        enabling.batch_execute(&enable).await.unwrap();
+        backlog(&superuser, &tenant, &hook.id, 1, 0).await;
+        let id: Uuid = hook.id.parse().unwrap();
+        until("the message was taken", || async {
+            let sql = "select next_attempt_at from app.webhook_outbox where endpoint_id = $1";
+            let row = superuser.query_one(sql, &[&id]).await.unwrap();
+            (row.get::<_, Option<i64>>(0) != Some(0)).then_some(())
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        enabling.batch_execute("commit").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        // It waits for the end of its lease, and not for ever.
+        assert_eq!(waiting(&superuser, &hook).await, (1, 0));
     });
 }
 

@@ -178,4 +178,18 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "const BATCH: i64 = 5_000_000;",
         test: "-p strongroom-server --test platform webhook_retention::more_than_a_batch_goes_in_batches",
     },
+    Mutation {
+        name: "outbox-parked-for-ever",
+        file: "crates/server/src/jobs/delivery/turns.rs",
+        find: "and disabled_at is not null for share\";",
+        replace: "and disabled_at is not null\";",
+        test: "-p strongroom-server --test platform webhook_outbox::nothing_is_parked_behind_who_enables",
+    },
+    Mutation {
+        name: "receipt-trigger-unchecked",
+        file: "crates/server/src/postgres/self_check.rs",
+        find: "and t.tgenabled = 'O') <> 1\",\n        \"receipts-are-durable\"",
+        replace: "and t.tgenabled = 'O') < 0\",\n        \"receipts-are-durable\"",
+        test: "-p strongroom-server --test platform the_self_check_passes_and_finds_planted_holes",
+    },
 ];
