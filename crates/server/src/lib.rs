@@ -20,6 +20,7 @@ pub mod keystore;
 pub mod login;
 pub mod postgres;
 pub mod problem;
+pub mod replay_guard;
 pub mod router;
 pub mod routes;
 pub mod serve;

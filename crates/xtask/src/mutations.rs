@@ -9,6 +9,7 @@ mod server_tokens;
 mod tenant_token;
 mod token_keys;
 mod webhook_sig;
+mod webhooks;
 
 /// One line to break.
 pub(crate) struct Mutation {
@@ -34,6 +35,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         tenant_token::MUTATIONS,
         token_keys::MUTATIONS,
         webhook_sig::MUTATIONS,
+        webhooks::MUTATIONS,
     ];
     tables.into_iter().flatten()
 }

@@ -1,9 +1,10 @@
 //! Work without a request: checkpoints on schedule, webhook deliveries, key rotations, token keys,
-//! the sweep of what is over.
+//! deletion of what is over.
 
 mod delivery;
 mod destination;
 mod last_used;
+mod retention;
 mod rotation;
 mod sweeper;
 mod token_keys;
@@ -21,6 +22,7 @@ use crate::postgres::Job;
 pub use delivery::{Deliverer, next_attempt, secret_context};
 pub(crate) use destination::resolve;
 pub use destination::{DestinationError, check_address, check_url};
+pub use retention::{Retention, RetentionError};
 
 /// How often the schedule looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
@@ -36,6 +38,7 @@ impl Jobs {
     #[must_use]
     pub fn start(app: &Arc<App>, deliveries: Job, sweeps: Job) -> Self {
         let stop = CancellationToken::new();
+        let retention = retention::Retention::of(app, deliveries.clone());
         let deliverer = Deliverer::new(app, deliveries);
         let checkpointer = app.checkpointer.clone();
         let mut last = app.clock.unix_seconds();
@@ -47,6 +50,7 @@ impl Jobs {
         let deliveries = deliverer.run(stop.clone());
         let rotations = rotation::Rotator::new(app).run(stop.clone());
         let token_keys = token_keys::advance(app.token_keys.clone(), stop.clone());
+        let retention = retention.run(stop.clone());
         let uses = last_used::store(Arc::clone(app), stop.clone());
         let sweeps = sweeper::Sweeper::new(app, sweeps).run(stop.clone());
         Self {
@@ -58,6 +62,7 @@ impl Jobs {
                 tokio::spawn(uses),
                 tokio::spawn(sweeps),
                 tokio::spawn(token_keys),
+                tokio::spawn(retention),
             ],
         }
     }

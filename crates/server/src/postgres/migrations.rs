@@ -90,6 +90,18 @@ const MIGRATIONS: &[Migration] = &[
         protects: &["app.identity_providers"],
         lookups: include_str!("../../migrations/0007_lookups.sql"),
     },
+    Migration {
+        name: "0008_receipts",
+        sql: include_str!("../../migrations/0008_receipts.sql"),
+        protects: &["app.webhook_receipts"],
+        lookups: "",
+    },
+    Migration {
+        name: "0009_outbox",
+        sql: include_str!("../../migrations/0009_outbox.sql"),
+        protects: &[],
+        lookups: "",
+    },
 ];
 
 /// A connection of the database's owner: a superuser, or a role that may create roles.

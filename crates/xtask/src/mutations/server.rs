@@ -54,7 +54,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "webhook-old-secret-for-ever",
-        file: "crates/server/src/jobs/delivery.rs",
+        file: "crates/server/src/jobs/delivery/turns.rs",
         find: "and s.expires_at > $1 \\",
         replace: "and s.expires_at > 0 \\",
         test: "-p strongroom-server --test platform a_replaced_secret_signs_until",
@@ -377,9 +377,9 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "tarpit-fills-the-places",
-        file: "crates/server/src/jobs/delivery.rs",
-        find: "r.place <= 2",
-        replace: "r.place <= 64",
+        file: "crates/server/src/jobs/delivery/turns.rs",
+        find: "order by o.next_attempt_at, o.id limit 2 for update",
+        replace: "order by o.next_attempt_at, o.id limit 64 for update",
         test: "-p strongroom-server --test platform -- --exact webhook_delivery::a_subscriber_who_never_answers_holds_up_its_own_tenant_only",
     },
     Mutation {

@@ -97,8 +97,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "anyone-ends-a-token",
         file: "crates/server/src/routes/oauth.rs",
-        find: "if client_id != client {",
-        replace: "if client_id.is_empty() {",
+        find: "if claims.client_id != client {",
+        replace: "if claims.client_id.is_empty() {",
         test: "-p strongroom-server --test platform whoever_holds_a_token_ends_it",
     },
     Mutation {
