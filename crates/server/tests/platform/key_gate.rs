@@ -263,3 +263,25 @@ fn a_wrong_secret_does_not_shut_out_the_right_one() {
         );
     });
 }
+
+/// Not even beside a good header: what is in a URL is in logs and histories by then.
+#[test]
+fn a_credential_in_a_url_is_refused() {
+    on_platform(|running| async move {
+        let tenant = running.tenant("in-url").await;
+        for query in [
+            format!("api_key={}", tenant.key),
+            format!("after={}", tenant.key),
+            format!("access_token={}", tenant.token),
+        ] {
+            let path = format!("/v1/policy?{query}");
+            for credential in [Some(tenant.key.as_str()), Some(&tenant.token), None] {
+                let refused = running.send("GET", &path, credential, None).await;
+                let answer = (refused.status, refused.slug());
+                assert_eq!(answer, (400, "credential-in-url".to_owned()));
+                assert!(!refused.text.contains(&query));
+            }
+        }
+        assert!(accepts(running, &tenant.key).await);
+    });
+}

@@ -176,6 +176,7 @@ fn every_log_line_of_a_request_bears_its_id_and_no_content() {
                 json!({ "credential": "sk-planted-in-logs" }),
             ),
             ("GET", "/v1/nonsense/planted", json!({})),
+            ("GET", "/v1/audit/log?api_key=planted", json!({})),
         ] {
             let answer = send(&server.base, method, path, &tenant.token, body)
                 .await
