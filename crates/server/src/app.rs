@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use crate::audit::{Checkpointer, Sequencer, SequencerHandle};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::gates::RateLimits;
+use crate::gates::{RateLimits, Refusals};
 use crate::generations::{Generations, Watch};
 use crate::jobs;
 use crate::keys::PlatformKeys;
@@ -64,6 +64,8 @@ pub struct App {
     pub upstream: Option<Upstream>,
     /// Who may ask how often.
     pub limits: RateLimits,
+    /// Who was refused how often.
+    pub refusals: Refusals,
     /// Places for chat calls.
     pub calls: Arc<Semaphore>,
     /// Places for the examination of texts, which keeps a processor busy: one for each there is.
@@ -154,6 +156,7 @@ impl Platform {
             batch_signer: keys.batch,
             upstream,
             limits: RateLimits::new(&config.limits),
+            refusals: Refusals::default(),
             calls: Arc::new(Semaphore::new(config.limits.concurrent_calls)),
             redactions: Arc::new(Semaphore::new(
                 std::thread::available_parallelism().map_or(1, std::num::NonZero::get),

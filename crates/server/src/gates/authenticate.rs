@@ -44,6 +44,7 @@ pub async fn authenticate(
     match caller {
         Ok(caller) => {
             context.identify(caller.tenant(), Some(caller.actor().clone()));
+            context.holds(caller.key());
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
@@ -143,6 +144,7 @@ pub async fn present_key(
         .is_none_or(KeyError::is_of_a_genuine_key);
     if let Some(record) = record.filter(|_| is_genuine) {
         context.identify(record.tenant, record.actor.map(Actor::new));
+        context.holds(key.id());
     }
     let verified = checked.map_err(|reason| refused(key.id(), reason))?;
     let Some(actor) = verified.actor() else {

@@ -1,8 +1,9 @@
-//! Work without a request: checkpoints on schedule, webhook deliveries, key rotations.
+//! Work without a request: checkpoints on schedule, webhook deliveries, key rotations, counts.
 
 mod delivery;
 mod destination;
 mod last_used;
+mod refusals;
 mod rotation;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::postgres::Job;
 
 pub use delivery::{Deliverer, next_attempt, secret_context};
 pub use destination::{DestinationError, check_address, check_url};
+pub use refusals::write_refusals;
 
 /// How often the schedule looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
@@ -43,6 +45,7 @@ impl Jobs {
         let deliveries = deliverer.run(stop.clone());
         let rotations = rotation::Rotator::new(app).run(stop.clone());
         let uses = last_used::store(Arc::clone(app), stop.clone());
+        let refused = refusals::write(Arc::clone(app), stop.clone());
         Self {
             stop,
             tasks: vec![
@@ -50,6 +53,7 @@ impl Jobs {
                 tokio::spawn(deliveries),
                 tokio::spawn(rotations),
                 tokio::spawn(uses),
+                tokio::spawn(refused),
             ],
         }
     }

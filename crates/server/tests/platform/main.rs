@@ -24,6 +24,7 @@ mod key_rotation;
 mod keystore;
 mod kills;
 mod platform;
+mod refusals;
 mod request_id_thread;
 mod rotation_kills;
 mod rotation_times;

@@ -4,6 +4,48 @@ use super::Mutation;
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
+        name: "credential-in-url",
+        file: "crates/server/src/gates/authenticate.rs",
+        find: "let target = uri.to_string();",
+        replace: "let target = uri.path().to_owned();",
+        test: "-p strongroom-server --lib none_in_a_url_beside_whatever_headers",
+    },
+    Mutation {
+        name: "refusals-of-a-key-unbounded",
+        file: "crates/server/src/gates/refusals.rs",
+        find: "if written < OF_A_KEY && ",
+        replace: "if ",
+        test: "-p strongroom-server --lib ten_of_a_key_are_written",
+    },
+    Mutation {
+        name: "refusals-of-a-tenant-unbounded",
+        file: "crates/server/src/gates/refusals.rs",
+        find: " && check(&self.tenants, &tenant).is_ok() {",
+        replace: " {",
+        test: "-p strongroom-server --lib a_tenant_s_keys_together_have_a_bound",
+    },
+    Mutation {
+        name: "refusals-counted-of-no-key",
+        file: "crates/server/src/gates/authenticate.rs",
+        find: "            context.holds(caller.key());\n",
+        replace: "",
+        test: "-p strongroom-server --test platform refusals_without_end",
+    },
+    Mutation {
+        name: "refusals-of-nobody-uncounted",
+        file: "crates/server/src/gates/request_id.rs",
+        find: "app.refusals.note_stranger(reason);",
+        replace: "let _: strongroom_auditchain::Slug = reason;",
+        test: "-p strongroom-server --test platform calls_of_nobody_are_counted",
+    },
+    Mutation {
+        name: "refusal-counts-lost",
+        file: "crates/server/src/gates/refusals.rs",
+        find: "of_tenant.count(one.key, one.reason, one.count);",
+        replace: "of_tenant.count(one.key, one.reason, 0);",
+        test: "-p strongroom-server --lib ten_of_a_key_are_written",
+    },
+    Mutation {
         name: "revocation-answered-too-soon",
         file: "crates/server/src/routes/api_keys.rs",
         find: "\"api_key.revoke\", resource).await?;\n    revoked_everywhere().await;",
