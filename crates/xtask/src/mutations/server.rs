@@ -4,6 +4,20 @@ use super::Mutation;
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
+        name: "key-pages-unbounded",
+        file: "crates/server/src/routes/api_keys/listing.rs",
+        find: "limit.ok().filter(|limit| (1..=1000).contains(limit));",
+        replace: "limit.ok().filter(|limit: &u16| *limit > 0);",
+        test: "-p strongroom-server --lib pages_that_are_refused",
+    },
+    Mutation {
+        name: "key-pages-skip",
+        file: "crates/server/src/routes/api_keys/listing.rs",
+        find: "issued_at < $5 or issued_at = $5 and id > $4)",
+        replace: "issued_at < $5 and id <> $4)",
+        test: "-p strongroom-server --test platform keys_are_listed_in_pages",
+    },
+    Mutation {
         name: "credential-in-url",
         file: "crates/server/src/gates/authenticate.rs",
         find: "let target = uri.to_string();",
