@@ -276,4 +276,25 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "",
         test: "-p strongroom-apikey --test legacy an_imported_key_is_bound_like_any_other",
     },
+    Mutation {
+        name: "apikey-unknown-for-free",
+        file: "crates/apikey/src/pepper.rs",
+        find: "let _ = std::hint::black_box(nobody.matches(presented.into().text, self));",
+        replace: "let _ = (nobody, presented.into().text);",
+        test: "-p strongroom-apikey --lib an_unknown_id_costs",
+    },
+    Mutation {
+        name: "apikey-remembered-for-free",
+        file: "crates/apikey/src/store.rs",
+        find: "Found::Unknown => return (None, Err(self.reject_unknown(presented))),",
+        replace: "Found::Unknown => return (None, Err(KeyError::Unknown)),",
+        test: "-p strongroom-apikey --lib an_unknown_id_costs",
+    },
+    Mutation {
+        name: "apikey-not-found-for-free",
+        file: "crates/apikey/src/gate.rs",
+        find: "found.ok_or_else(|| self.reject_unknown(presented))",
+        replace: "found.ok_or_else(|| { let _ = presented; KeyError::Unknown })",
+        test: "-p strongroom-apikey --lib an_unknown_id_costs",
+    },
 ];
