@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use strongroom_server::app::Platform;
-use strongroom_server::clock::SystemClock;
+use strongroom_server::clock::{Clock, SystemClock};
 use strongroom_tenancy::TenantId;
 
 use crate::database::Database;
@@ -132,8 +132,15 @@ fn services_cannot_open_what_the_platform_sealed() {
 
 /// Another node over the same database and keyrings, on loopback.
 pub(crate) async fn second_node(database: &Database, running: &Running) -> String {
+    node_with_clock(database, running, Arc::new(SystemClock)).await
+}
+
+pub(crate) async fn node_with_clock(
+    database: &Database,
+    running: &Running,
+    clock: Arc<dyn Clock>,
+) -> String {
     let config = running.app.config.clone();
-    let clock = Arc::new(SystemClock);
     let platform = Platform::start(config, database.endpoint(), clock)
         .await
         .unwrap();

@@ -4,6 +4,55 @@ use super::Mutation;
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
+        name: "key-revocation-taken-back",
+        file: "crates/server/migrations/0004_key_ids.sql",
+        find: "(old.revoked_at is not null and new",
+        replace: "(false and new",
+        test: "-p strongroom-server --test platform the_end_of_a_key",
+    },
+    Mutation {
+        name: "key-successor-exchanged",
+        file: "crates/server/migrations/0004_key_ids.sql",
+        find: "or (old.successor is not null and new",
+        replace: "or (false and new",
+        test: "-p strongroom-server --test platform the_end_of_a_key",
+    },
+    Mutation {
+        name: "key-retirement-put-off",
+        file: "crates/server/migrations/0004_key_ids.sql",
+        find: " or new.retires_at > old.retires_at))",
+        replace: "))",
+        test: "-p strongroom-server --test platform the_end_of_a_key",
+    },
+    Mutation {
+        name: "keys-without-end",
+        file: "crates/server/src/routes/api_keys.rs",
+        find: "if count >= MAX_KEYS {",
+        replace: "if count > MAX_KEYS {",
+        test: "-p strongroom-server --test platform a_tenant_has_no_more_than",
+    },
+    Mutation {
+        name: "overlap-within-the-clocks",
+        file: "crates/server/src/routes/api_keys.rs",
+        find: " || (1..MIN_OVERLAP).contains(&overlap) {",
+        replace: " || (1..1).contains(&overlap) {",
+        test: "-p strongroom-server --test platform a_key_is_replaced_with_an_overlap",
+    },
+    Mutation {
+        name: "key-ends-by-each-clock",
+        file: "crates/server/src/routes/api_keys.rs",
+        find: "let retires_at = if overlap == 0 { Some(0) } else { end };",
+        replace: "let retires_at = end;",
+        test: "-p strongroom-server --test platform a_key_that_is_replaced_at_once",
+    },
+    Mutation {
+        name: "last-use-waits",
+        file: "crates/server/migrations/0003_lookups.sql",
+        find: " for no key update of k skip locked)",
+        replace: " for no key update of k)",
+        test: "-p strongroom-server --test platform uses_of_a_key_whose_row_is_held",
+    },
+    Mutation {
         name: "key-pages-unbounded",
         file: "crates/server/src/routes/api_keys/listing.rs",
         find: "limit.ok().filter(|limit| (1..=1000).contains(limit));",
