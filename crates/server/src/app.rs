@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use strongroom_apikey::{Hasher, KeyGate, LastUsed};
+use strongroom_apikey::{KeyGate, LastUsed};
 use strongroom_auditchain::Ed25519Signer;
 use strongroom_envelope::{KeyAdmin, KeyRef, LocalKms};
 use strongroom_tenant_token::{JwkSet, SigningKey, Verifier};
@@ -18,6 +18,7 @@ use crate::generations::{Generations, Watch};
 use crate::jobs;
 use crate::keys::PlatformKeys;
 use crate::keystore::{self, KeyStore, Roots};
+use crate::peppers;
 use crate::postgres::{AuthLookup, Endpoint, Gateway, Job, Pool, Role, self_check};
 use crate::upstream::{Upstream, install_tls};
 
@@ -38,6 +39,8 @@ pub struct App {
     pub key_gate: KeyGate,
     /// When keys were last used, until it is stored.
     pub last_used: LastUsed,
+    /// Keys that are hashed anew, until they are stored so.
+    pub rehashes: jobs::Rehashes,
     /// The audit log.
     pub sequencer: Sequencer,
     /// Signs logs that grew.
@@ -120,6 +123,10 @@ impl Platform {
         let keys = PlatformKeys::open(&keymaster, &kek, config.host())
             .await
             .map_err(StartError::of)?;
+        let pepper = config.api_key_pepper;
+        let hasher = peppers::hasher(&keymaster, &kek, pepper, clock.as_ref())
+            .await
+            .map_err(StartError::of)?;
         let (sequencer, handle) =
             Sequencer::start(Job::new(pool(Role::Sequencer, 1)?), Arc::clone(&keys.batch));
         let checkpointer = Checkpointer::new(
@@ -141,8 +148,9 @@ impl Platform {
                 Arc::clone(&clock),
             ),
             lookup: AuthLookup::new(pool(Role::Authenticator, 4)?),
-            key_gate: KeyGate::new(Hasher::default(), KEPT_KEYS),
+            key_gate: KeyGate::new(hasher, KEPT_KEYS),
             last_used: LastUsed::new(KEPT_KEYS),
+            rehashes: jobs::Rehashes::default(),
             sequencer,
             checkpointer,
             generations,

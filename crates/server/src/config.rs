@@ -41,6 +41,8 @@ pub struct Config {
     pub trusted_proxies: Vec<Network>,
     /// Life of an access token, in seconds.
     pub token_lifetime_seconds: u64,
+    /// The version of the pepper that API keys are hashed under; 0 for none.
+    pub api_key_pepper: u32,
     /// How often logs that grew are signed, in seconds.
     pub checkpoint_seconds: u64,
     /// When tenants' keys are rotated.
@@ -169,6 +171,7 @@ impl Config {
             webhooks_allow_loopback: values.parsed("webhooks.allow_loopback")?,
             trusted_proxies,
             token_lifetime_seconds: values.between("tokens.lifetime_seconds", 1, 900)?,
+            api_key_pepper: values.between("api_keys.pepper", 0, 1_000_000)?,
             checkpoint_seconds: values.between("audit.checkpoint_seconds", 10, 300)?,
             keys: KeyTimes {
                 rotation_days: values.between("keys.rotation_days", 1, 365)?,

@@ -16,6 +16,7 @@ pub mod init;
 pub mod jobs;
 pub mod keys;
 pub mod keystore;
+pub mod peppers;
 pub mod postgres;
 pub mod problem;
 pub mod router;

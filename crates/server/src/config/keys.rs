@@ -119,6 +119,12 @@ pub const KEYS: &[Key] = &[
         "life of an access token, 1 to 900",
     ),
     key(
+        "api_keys.pepper",
+        "0",
+        "version of the pepper that API keys are hashed under, 0 for SHA-256 alone; made when it \
+         is first named, and each key is hashed anew at its next use",
+    ),
+    key(
         "audit.checkpoint_seconds",
         "300",
         "how often logs that grew are signed, 10 to 300",

@@ -142,7 +142,7 @@ pub async fn present_key(
         .as_ref()
         .err()
         .is_none_or(KeyError::is_of_a_genuine_key);
-    if let Some(record) = record.filter(|_| is_genuine) {
+    if let Some(record) = record.as_ref().filter(|_| is_genuine) {
         context.identify(record.tenant, record.actor.map(Actor::new));
         context.holds(key.id());
     }
@@ -155,6 +155,9 @@ pub async fn present_key(
         ));
     };
     note_use(app, verified.id(), visit.now);
+    if let Some((record, hash)) = record.as_ref().zip(verified.rehashed()) {
+        app.rehashes.note(record, hash);
+    }
     Ok(Caller::new(
         *verified.tenant(),
         Actor::new(actor),

@@ -4,21 +4,27 @@ mod delivery;
 mod destination;
 mod last_used;
 mod refusals;
+mod rehash;
 mod rotation;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use strongroom_tenancy::RequestId;
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::audit::EventError;
+use crate::clock::Clock;
 use crate::postgres::Job;
 
 pub use delivery::{Deliverer, next_attempt, secret_context};
 pub use destination::{DestinationError, check_address, check_url};
 pub use refusals::write_refusals;
+pub use rehash::Rehashes;
+pub(crate) use rehash::columns as hash_columns;
 
 /// How often the schedule looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
@@ -46,6 +52,7 @@ impl Jobs {
         let rotations = rotation::Rotator::new(app).run(stop.clone());
         let uses = last_used::store(Arc::clone(app), stop.clone());
         let refused = refusals::write(Arc::clone(app), stop.clone());
+        let rehashed = rehash::store(Arc::clone(app), stop.clone());
         Self {
             stop,
             tasks: vec![
@@ -54,6 +61,7 @@ impl Jobs {
                 tokio::spawn(rotations),
                 tokio::spawn(uses),
                 tokio::spawn(refused),
+                tokio::spawn(rehashed),
             ],
         }
     }
@@ -65,6 +73,13 @@ impl Jobs {
             let _ = task.await;
         }
     }
+}
+
+/// A request id for what no client asked for.
+fn request_id(clock: &dyn Clock) -> Result<RequestId, EventError> {
+    let mut random = [0_u8; 10];
+    getrandom::fill(&mut random).map_err(|_| EventError::Randomness)?;
+    Ok(RequestId::from_parts(clock.unix_millis(), &random))
 }
 
 async fn every(stop: CancellationToken, mut work: impl AsyncFnMut()) {

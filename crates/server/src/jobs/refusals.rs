@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use strongroom_auditchain::Outcome;
-use strongroom_tenancy::RequestId;
 use tokio_util::sync::CancellationToken;
 
+use super::request_id;
 use crate::app::App;
-use crate::audit::{Draft, EventError, new_event_id};
+use crate::audit::{Draft, new_event_id};
 use crate::gates::Counted;
 
 /// How often the counts are written.
@@ -51,7 +51,7 @@ async fn write_one(app: &App, counted: &Counted) -> Result<(), String> {
         kind: "access.refused",
         // The calls were many: none of them, and nobody of those who made them, is this event's.
         actor: None,
-        request: request_id(app).map_err(|error| error.to_string())?,
+        request: request_id(app.clock.as_ref()).map_err(|error| error.to_string())?,
         resource: Some(resource),
         policy: None,
         outcome: Outcome::Refused(counted.reason.clone()),
@@ -61,10 +61,4 @@ async fn write_one(app: &App, counted: &Counted) -> Result<(), String> {
     let leaf = leaf.map_err(|error| error.to_string())?;
     let appended = app.sequencer.append(counted.tenant, id, leaf, None).await;
     appended.map(|_| ()).map_err(|error| error.to_string())
-}
-
-fn request_id(app: &App) -> Result<RequestId, EventError> {
-    let mut random = [0_u8; 10];
-    getrandom::fill(&mut random).map_err(|_| EventError::Randomness)?;
-    Ok(RequestId::from_parts(app.clock.unix_millis(), &random))
 }

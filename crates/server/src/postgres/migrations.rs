@@ -62,6 +62,12 @@ const MIGRATIONS: &[Migration] = &[
         protects: &[],
         lookups: "",
     },
+    Migration {
+        name: "0005_peppers",
+        sql: include_str!("../../migrations/0005_peppers.sql"),
+        protects: &[],
+        lookups: include_str!("../../migrations/0005_lookups.sql"),
+    },
 ];
 
 /// A connection of the database's owner: a superuser, or a role that may create roles.

@@ -20,6 +20,7 @@ use crate::app::App;
 use crate::body::Json;
 use crate::gates::{Caller, RequestHandle, TenantContext, commit_recorded};
 use crate::generations::{BUMP_GENERATION, revoked_everywhere};
+use crate::jobs::hash_columns;
 use crate::postgres::{self, Access, TenantTx};
 use crate::problem::{Kind, Problem};
 
@@ -215,8 +216,8 @@ pub(crate) async fn store(
     issuer: Option<&KeyId>,
 ) -> Result<(), Problem> {
     const INSERT: &str = "insert into app.api_keys (tenant_id, id, environment, scheme, hash, \
-         actor, capabilities, issued_at, expires_at, issued_by, networks) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+         actor, capabilities, issued_at, expires_at, issued_by, networks, pepper) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     const COUNT: &str = "select count(*) from app.api_keys where revoked_at is null";
     let rows = tx.query(COUNT, &[]).await?;
     let count: i64 = rows.first().map_or(Ok(0), |row| column(row, 0))?;
@@ -231,13 +232,14 @@ pub(crate) async fn store(
         Networks::Only(list) => Some(list.to_string()),
     };
     let actor = record.actor.map(|actor| actor.to_string());
+    let (scheme, pepper) = hash_columns(&record.hash);
     tx.query(
         INSERT,
         &[
             record.tenant.as_uuid(),
             &record.id.as_str(),
             &record.environment.as_str(),
-            &i16::from(record.hash.scheme() as u8),
+            &scheme,
             &record.hash.as_bytes().as_slice(),
             &actor,
             &record.capabilities.to_string(),
@@ -245,6 +247,7 @@ pub(crate) async fn store(
             &record.expires_at.map(seconds),
             &issuer.map(KeyId::as_str),
             &networks,
+            &pepper,
         ],
     )
     .await?;
@@ -336,7 +339,7 @@ async fn held(
     id: &KeyId,
 ) -> Result<Option<KeyRecord>, Problem> {
     const HELD: &str = "select environment, scheme, hash, actor, capabilities, expires_at, \
-         revoked_at, networks, successor, retires_at from app.api_keys where id = $1 \
+         revoked_at, networks, successor, retires_at, pepper from app.api_keys where id = $1 \
          for no key update";
     let rows = tx.query(HELD, &[&id.as_str()]).await?;
     let Some(row) = rows.first() else {

@@ -13,7 +13,7 @@ use tokio_postgres::error::SqlState;
 use crate::database::database;
 use crate::key_rotation::on_own_platform;
 use crate::platform::{Answer, Running, Tenant, on_platform};
-use crate::sealing::{node_with_clock, second_node};
+use crate::sealing::{node, second_node};
 
 async fn post(running: &Running, tenant: &Tenant, path: &str, body: Value) -> Answer {
     let path = format!("/v1/api-keys{path}");
@@ -309,7 +309,12 @@ fn a_key_that_is_replaced_at_once_is_refused_by_a_clock_that_is_behind() {
         let clock = Arc::new(Behind::default());
         let slow = Running {
             app: Arc::clone(&running.app),
-            base: node_with_clock(&database, &running, Arc::clone(&clock) as _).await,
+            base: node(
+                &database,
+                running.app.config.clone(),
+                Arc::clone(&clock) as _,
+            )
+            .await,
             admin_key: String::new(),
             provider: Arc::clone(&running.provider),
         };

@@ -23,6 +23,7 @@ mod key_limits;
 mod key_rotation;
 mod keystore;
 mod kills;
+mod peppers;
 mod platform;
 mod refusals;
 mod request_id_thread;

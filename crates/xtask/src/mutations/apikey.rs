@@ -230,8 +230,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "apikey-any-pepper",
         file: "crates/apikey/src/pepper.rs",
-        find: ".find(|pepper| pepper.id == id)?;",
-        replace: ".next()?;",
+        find: "peppers.find(|pepper| pepper.id == id)?;",
+        replace: "peppers.next()?;",
         test: "-p strongroom-apikey --lib a_hash_holds_under_its_own_pepper_alone",
     },
     Mutation {

@@ -4,6 +4,34 @@ use super::Mutation;
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
+        name: "pepper-not-known-ahead",
+        file: "crates/server/src/peppers.rs",
+        find: "in current.max(1)..=current.saturating_add(1) {",
+        replace: "in current.max(1)..=current {",
+        test: "-p strongroom-server --test platform keys_are_hashed_anew_under_each_pepper",
+    },
+    Mutation {
+        name: "rehash-not-compared",
+        file: "crates/server/src/jobs/rehash.rs",
+        find: "where id = $1 and hash = $5",
+        replace: "where id = $1 and $5::bytea is not null",
+        test: "-p strongroom-server --test platform only_the_hash_that_was_read",
+    },
+    Mutation {
+        name: "rehash-backwards",
+        file: "crates/server/src/jobs/rehash.rs",
+        find: "new.pepper() > record.hash.pepper()",
+        replace: "new.pepper() != record.hash.pepper()",
+        test: "-p strongroom-server --lib a_later_pepper_is_not_given_up",
+    },
+    Mutation {
+        name: "rehashes-unbounded",
+        file: "crates/server/src/jobs/rehash.rs",
+        find: "if noted.len() < NOTED {",
+        replace: "if noted.len() < usize::MAX {",
+        test: "-p strongroom-server --lib what_is_noted_is_bounded",
+    },
+    Mutation {
         name: "key-revocation-taken-back",
         file: "crates/server/migrations/0004_key_ids.sql",
         find: "(old.revoked_at is not null and new",
