@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use strongroom_apikey::{KeyGate, LastUsed};
 use strongroom_auditchain::Ed25519Signer;
 use strongroom_envelope::{KeyAdmin, KeyRef, LocalKms};
-use strongroom_tenant_token::{JwkSet, SigningKey, Verifier};
+use strongroom_tenant_token::{JwkSet, SigningKey, TokenCache, Verifier};
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -24,6 +24,9 @@ use crate::upstream::{Upstream, install_tls};
 
 /// The most API keys of which a record, or a last use, is kept.
 const KEPT_KEYS: usize = 100_000;
+
+/// About how many verified access tokens are kept.
+const KEPT_TOKENS: usize = 100_000;
 
 /// The running platform, shared by every request.
 pub struct App {
@@ -59,6 +62,8 @@ pub struct App {
     pub jwks: JwkSet,
     /// Verifies access tokens.
     pub verifier: ArcSwap<Verifier>,
+    /// Access tokens that were verified, and good.
+    pub tokens: TokenCache,
     /// Signs checkpoints.
     pub checkpoint_signer: Arc<Ed25519Signer>,
     /// Signs batches of events.
@@ -160,6 +165,7 @@ impl Platform {
             token_key: keys.token,
             jwks,
             verifier: ArcSwap::from_pointee(verifier),
+            tokens: TokenCache::new(KEPT_TOKENS),
             checkpoint_signer: keys.checkpoint,
             batch_signer: keys.batch,
             upstream,
@@ -173,7 +179,11 @@ impl Platform {
             clock,
             config,
         });
-        let jobs = jobs::Jobs::start(&app, Job::new(pool(Role::Deliverer, 6)?));
+        let jobs = jobs::Jobs::start(
+            &app,
+            Job::new(pool(Role::Deliverer, 6)?),
+            Job::new(pool(Role::Sweeper, 1)?),
+        );
         Ok(Self {
             app,
             sequencer: handle,

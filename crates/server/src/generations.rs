@@ -77,6 +77,14 @@ pub async fn revoked_everywhere() {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Generation(u64);
 
+impl Generation {
+    /// The number, which grows; for what keeps numbers only.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// What a node knows of every tenant's revocations.
 #[derive(Clone)]
 pub struct Generations {

@@ -32,6 +32,16 @@ macro_rules! registry {
 
             /// The nearest error type of OpenAI's vocabulary.
             const fn openai(self) -> &'static str { match self { $(Self::$name => $openai,)+ } }
+
+            /// The error of RFC 6749, section 5.2, on its routes.
+            const fn oauth(self) -> &'static str {
+                match self {
+                    Self::GrantRefused => "invalid_grant",
+                    Self::GrantUnsupported => "unsupported_grant_type",
+                    _ if self.status() >= 500 => "temporarily_unavailable",
+                    _ => "invalid_request",
+                }
+            }
         }
     };
 }
@@ -53,6 +63,10 @@ registry! {
     StreamUnsupported = "stream-unsupported", 400, "invalid_request_error", "streaming is not supported";
     /// The tenant's policy blocks what the text holds.
     PiiBlocked = "pii-blocked", 400, "invalid_request_error", "the tenant's policy blocks this content";
+    /// A refresh token that is not accepted; why is said in the log alone.
+    GrantRefused = "grant-refused", 400, "invalid_request_error", "the grant is not accepted";
+    /// Another `grant_type` than `refresh_token`.
+    GrantUnsupported = "grant-unsupported", 400, "invalid_request_error", "the grant type is not supported";
     /// No credential.
     Unauthenticated = "unauthenticated", 401, "authentication_error", "a credential is required";
     /// A credential that is not accepted; why is said in the log alone.
@@ -99,6 +113,31 @@ registry! {
     OutcomeUnknown = "outcome-unknown", 503, "server_error", "the outcome of the write is not known";
     /// The provider took too long.
     UpstreamTimeout = "upstream-timeout", 504, "server_error", "the provider took too long";
+}
+
+/// What the clients of a route read of a problem, besides the document itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// Nothing.
+    Plain,
+    /// The `error` object of OpenAI's SDKs, on `/v1` routes.
+    OpenAi,
+    /// The `error` code of RFC 6749, section 5.2, on `/oauth` routes.
+    OAuth,
+}
+
+impl Dialect {
+    /// The dialect of a path.
+    #[must_use]
+    pub fn of(path: &str) -> Self {
+        if path.starts_with("/v1/") {
+            Self::OpenAi
+        } else if path.starts_with("/oauth/") {
+            Self::OAuth
+        } else {
+            Self::Plain
+        }
+    }
 }
 
 /// A refusal: what the caller is told. What is for the log goes to the log.
@@ -148,10 +187,9 @@ impl Problem {
         self.kind
     }
 
-    /// The document, once the request's id is known. On `/v1` routes it carries the `error` member
-    /// that OpenAI's SDKs read.
+    /// The document, once the request's id is known, with what the route's clients read besides.
     #[must_use]
-    pub fn render(&self, request: &RequestId, sdk_route: bool) -> Response {
+    pub fn render(&self, request: &RequestId, dialect: Dialect) -> Response {
         let mut document = json!({
             "type": format!("https://strongroom.dev/problems/{}", self.kind.slug()),
             "title": self.kind.title(),
@@ -160,23 +198,34 @@ impl Problem {
             "instance": format!("urn:uuid:{request}"),
             "request_id": request.to_string(),
         });
-        if sdk_route && let Some(members) = document.as_object_mut() {
-            let error = json!({
-                "message": self.detail,
-                "type": self.kind.openai(),
-                "param": self.param,
-                "code": self.kind.slug(),
-            });
-            members.insert("error".to_owned(), error);
+        if let Some(members) = document.as_object_mut() {
+            match dialect {
+                Dialect::Plain => {}
+                Dialect::OpenAi => {
+                    let error = json!({
+                        "message": self.detail,
+                        "type": self.kind.openai(),
+                        "param": self.param,
+                        "code": self.kind.slug(),
+                    });
+                    members.insert("error".to_owned(), error);
+                }
+                Dialect::OAuth => {
+                    members.insert("error".to_owned(), self.kind.oauth().into());
+                    members.insert("error_description".to_owned(), json!(self.detail));
+                }
+            }
         }
         let status =
             StatusCode::from_u16(self.kind.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, document.to_string()).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        let content_type = match dialect {
+            // RFC 6749, section 5.2, names this one.
+            Dialect::OAuth => "application/json",
+            _ => "application/problem+json",
+        };
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, seconds.into());
         } else if matches!(self.kind.status(), 409 | 429 | 500..) {

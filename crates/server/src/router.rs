@@ -11,7 +11,8 @@ use strongroom_tenancy::Capability;
 use crate::app::App;
 use crate::gates;
 use crate::routes::{
-    api_keys, audit, chat, keys, policy, providers, public, seal, tenants, token, webhooks,
+    api_keys, audit, chat, keys, oauth, policy, providers, public, seal, sessions, tenants, token,
+    webhooks,
 };
 
 /// What a route asks of its caller.
@@ -19,6 +20,8 @@ use crate::routes::{
 pub enum Need {
     /// Nothing: the route is public.
     Nothing,
+    /// A proof in its body, which the route checks itself.
+    Proof,
     /// Any accepted credential.
     Caller,
     /// This capability.
@@ -122,6 +125,38 @@ pub fn routes() -> Vec<Route> {
             Write,
             "token.issue",
             post(token::issue),
+        ),
+        route(
+            Method::POST,
+            "/oauth/token",
+            Need::Proof,
+            Write,
+            "token.refresh",
+            post(oauth::renew),
+        ),
+        route(
+            Method::POST,
+            "/oauth/revoke",
+            Need::Proof,
+            Write,
+            "token.revoke",
+            post(oauth::revoke),
+        ),
+        route(
+            Method::GET,
+            "/v1/sessions",
+            may(C::TokensRevoke),
+            Read,
+            "session.list",
+            get(sessions::list),
+        ),
+        route(
+            Method::POST,
+            "/v1/revocations",
+            may(C::TokensRevoke),
+            Write,
+            "tokens.revoke",
+            post(sessions::revoke),
         ),
         route(
             Method::POST,
@@ -421,12 +456,14 @@ pub fn router(app: &Arc<App>) -> Router {
         if chat {
             handler = handler.route_layer(from_fn_with_state(Arc::clone(app), gates::redact_chat));
         }
-        if spec.need != Need::Nothing {
+        if !matches!(spec.need, Need::Nothing | Need::Proof) {
             handler = handler
                 .route_layer(from_fn_with_state(Arc::clone(app), gates::tenant_context))
                 .route_layer(from_fn_with_state(state.clone(), gates::authorise))
-                .route_layer(from_fn_with_state(Arc::clone(app), gates::authenticate))
-                .route_layer(from_fn_with_state(state, gates::audit));
+                .route_layer(from_fn_with_state(Arc::clone(app), gates::authenticate));
+        }
+        if spec.need != Need::Nothing {
+            handler = handler.route_layer(from_fn_with_state(state, gates::audit));
         }
         router = router.route(path, handler);
     }

@@ -78,5 +78,5 @@ pub use key_ring::{
 pub use mint::{ACCESS_TOKEN_LIFETIME, MintError, mint};
 pub use public_key::{PublicKey, PublicKeyError};
 pub use revocation::{Revocation, RevocationList, Standing};
-pub use token_cache::TokenCache;
+pub use token_cache::{Authentic, TokenCache};
 pub use verifier::{LEEWAY, MAX_LIFETIME, MAX_TOKEN_BYTES, Rejection, VerifiedToken, Verifier};

@@ -82,6 +82,32 @@ struct Entry {
     generation: u64,
     verified_at: u64,
     place: u64,
+    good_as_of: u64,
+}
+
+/// A genuine token in its time, of which is still to be asked whether it was revoked; it is
+/// accepted by [`TokenCache::admit`] alone.
+#[derive(Debug)]
+pub struct Authentic {
+    token: Arc<VerifiedToken>,
+    digest: Digest,
+    generation: u64,
+    verified_at: u64,
+    good_as_of: Option<u64>,
+}
+
+impl Authentic {
+    /// What the token says.
+    #[must_use]
+    pub fn claims(&self) -> &Claims {
+        self.token.claims()
+    }
+
+    /// The `as_of` that the token was last admitted with; none when it is not kept.
+    #[must_use]
+    pub const fn good_as_of(&self) -> Option<u64> {
+        self.good_as_of
+    }
 }
 
 impl TokenCache {
@@ -110,15 +136,30 @@ impl TokenCache {
         now: u64,
         standing: impl FnOnce(&Claims) -> Standing,
     ) -> Result<Arc<VerifiedToken>, Rejection> {
+        let token = self.authenticate(verifier, token, now)?;
+        let standing = standing(token.claims());
+        self.admit(token, standing, 0)
+    }
+
+    /// The first half of [`verify`](Self::verify): verifies a token, or finds it verified, so that
+    /// its standing can be asked of a database before the second half, [`admit`](Self::admit).
+    ///
+    /// # Errors
+    /// [`Rejection`] as of [`Verifier::verify`].
+    pub fn authenticate(
+        &self,
+        verifier: &Verifier,
+        token: &str,
+        now: u64,
+    ) -> Result<Authentic, Rejection> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(TokenError::TooLarge.into());
         }
         let digest: Digest = Sha256::digest(token.as_bytes()).into();
-        let found = self.find(&digest, verifier.generation(), now);
-        let is_kept = found.is_some();
-        let verified = match found {
-            Some(found) => match verifier.recheck(&found, now) {
-                Ok(()) => found,
+        let generation = verifier.generation();
+        let (token, good_as_of) = match self.find(&digest, generation, now) {
+            Some((found, good_as_of)) => match verifier.recheck(&found, now) {
+                Ok(()) => (found, Some(good_as_of)),
                 Err(error) => {
                     self.remove(&digest);
                     // A key that has left the set is no longer a reason to believe the claims.
@@ -128,20 +169,42 @@ impl TokenCache {
                     });
                 }
             },
-            None => Arc::new(verifier.verify(token, now)?),
+            None => (Arc::new(verifier.verify(token, now)?), None),
         };
-        match standing(verified.claims()) {
+        Ok(Authentic {
+            token,
+            digest,
+            generation,
+            verified_at: now,
+            good_as_of,
+        })
+    }
+
+    /// The second half of [`verify`](Self::verify): accepts a token whose standing is good, and
+    /// keeps it. `as_of` says by what state of the revocations it is good, as any number of the
+    /// caller's: [`Authentic::good_as_of`] has it the next time, so that a state which has not
+    /// changed is not asked again.
+    ///
+    /// # Errors
+    /// [`TokenError::Revoked`] or [`TokenError::Unavailable`] by what `standing` says.
+    pub fn admit(
+        &self,
+        token: Authentic,
+        standing: Standing,
+        as_of: u64,
+    ) -> Result<Arc<VerifiedToken>, Rejection> {
+        match standing {
             Standing::Good => {
-                if !is_kept {
-                    self.insert(digest, &verified, verifier.generation(), now);
+                if token.good_as_of != Some(as_of) {
+                    self.keep(&token, as_of);
                 }
-                Ok(verified)
+                Ok(token.token)
             }
             Standing::Revoked => {
-                self.remove(&digest);
-                Err(verified.refuse(TokenError::Revoked))
+                self.remove(&token.digest);
+                Err(token.token.refuse(TokenError::Revoked))
             }
-            Standing::Unknown => Err(verified.refuse(TokenError::Unavailable)),
+            Standing::Unknown => Err(token.token.refuse(TokenError::Unavailable)),
         }
     }
 
@@ -158,25 +221,36 @@ impl TokenCache {
         self.len() == 0
     }
 
-    fn find(&self, digest: &Digest, generation: u64, now: u64) -> Option<Arc<VerifiedToken>> {
+    fn find(
+        &self,
+        digest: &Digest,
+        generation: u64,
+        now: u64,
+    ) -> Option<(Arc<VerifiedToken>, u64)> {
         let mut shard = self.shard(digest)?;
         let entry = shard.entries.get(digest)?;
         // A clock that was set back makes no entry younger.
         let is_current = entry.generation == generation
             && (entry.verified_at..entry.verified_at.saturating_add(KEPT_FOR)).contains(&now);
         if is_current {
-            return Some(Arc::clone(&entry.token));
+            return Some((Arc::clone(&entry.token), entry.good_as_of));
         }
         shard.remove(digest);
         None
     }
 
-    fn insert(&self, digest: Digest, token: &Arc<VerifiedToken>, generation: u64, now: u64) {
-        let Some(mut shard) = self.shard(&digest) else {
+    fn keep(&self, authentic: &Authentic, as_of: u64) {
+        let Some(mut shard) = self.shard(&authentic.digest) else {
             return;
         };
-        shard.remove(&digest);
-        let tenant = token.claims().tenant;
+        let kept = shard.entries.get_mut(&authentic.digest);
+        if let Some(kept) = kept.filter(|kept| kept.generation == authentic.generation) {
+            // Good for longer, and verified no later than it was.
+            kept.good_as_of = as_of;
+            return;
+        }
+        shard.remove(&authentic.digest);
+        let tenant = authentic.claims().tenant;
         let held = shard.tenants.get(&tenant);
         let oldest = if held.is_some_and(|held| held.len() >= self.share) {
             held.and_then(|held| held.first().copied())
@@ -191,16 +265,16 @@ impl TokenCache {
         }
         let place = shard.next;
         shard.next += 1;
-        shard.order.insert(place, digest);
+        shard.order.insert(place, authentic.digest);
         shard.tenants.entry(tenant).or_default().insert(place);
-        let token = Arc::clone(token);
         let entry = Entry {
-            token,
-            generation,
-            verified_at: now,
+            token: Arc::clone(&authentic.token),
+            generation: authentic.generation,
+            verified_at: authentic.verified_at,
             place,
+            good_as_of: as_of,
         };
-        shard.entries.insert(digest, entry);
+        shard.entries.insert(authentic.digest, entry);
     }
 
     fn remove(&self, digest: &Digest) {

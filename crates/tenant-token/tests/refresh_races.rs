@@ -111,10 +111,6 @@ impl RefreshStore for Wire {
             self.call(self.store.swap(expected, next)).await
         })
     }
-
-    fn forget_successors<'a>(&'a self, rotated_before: u64) -> StoreFuture<'a, ()> {
-        self.store.forget_successors(rotated_before)
-    }
 }
 
 fn grant() -> Grant {
@@ -192,7 +188,7 @@ fn schedule(seed: u64, loss: u64) -> (Vec<Request>, String, Vec<Family>) {
     for _ in 0..=dice.roll(8) {
         now += [0, 0, 1, 5, 10, 11, 60][dice.index(7)];
         if dice.roll(2) == 0 {
-            block_on(wire.forget_successors(now.saturating_sub(GRACE))).unwrap();
+            wire.store.forget_successors(now.saturating_sub(GRACE));
         }
         let mut asked = Vec::new();
         for _ in 0..=dice.roll(3) {

@@ -235,6 +235,31 @@ fn each_kind_of_revocation_covers_its_tokens_and_no_others() {
     assert!(!revoked(user, NOW - 31, &one), "minted after");
 }
 
+/// The mark says by what state of the revocations a token was good; it is no reason to believe it.
+#[test]
+fn a_token_is_looked_at_before_its_standing_is_known() {
+    let (cache, token) = (TokenCache::new(1_000), token(1, 1));
+    let authenticate = |now| cache.authenticate(&verifier(), &token, now).unwrap();
+    let first = authenticate(NOW);
+    assert_eq!((first.claims(), first.good_as_of()), (&claims(1, 1), None));
+    assert!(cache.is_empty(), "nothing is kept before it is admitted");
+    cache.admit(first, Standing::Good, 5).unwrap();
+    assert_eq!(authenticate(NOW).good_as_of(), Some(5));
+    cache
+        .admit(authenticate(NOW + 299), Standing::Good, 6)
+        .unwrap();
+    assert_eq!(authenticate(NOW + 299).good_as_of(), Some(6));
+    // Good anew is not verified anew.
+    assert_eq!(authenticate(NOW + 300).good_as_of(), None);
+    cache.admit(authenticate(NOW), Standing::Good, 6).unwrap();
+    let unknown = cache.admit(authenticate(NOW), Standing::Unknown, 7);
+    assert_eq!(unknown.unwrap_err().error(), TokenError::Unavailable);
+    assert_eq!(authenticate(NOW).good_as_of(), Some(6));
+    let revoked = cache.admit(authenticate(NOW), Standing::Revoked, 7);
+    assert_eq!(revoked.unwrap_err().error(), TokenError::Revoked);
+    assert!(cache.is_empty());
+}
+
 #[test]
 fn revocations_are_forgotten_when_no_token_can_fall_under_them() {
     let one = claims(1, 1);

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, Command};
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -23,9 +25,45 @@ pub(crate) struct Options {
     /// Try this one alone
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
+    /// Try one part of several, such as 1/2, for checkouts side by side
+    #[arg(long, value_name = "K/N", conflicts_with = "only")]
+    part: Option<Part>,
     /// Print the names with their tests and do nothing
     #[arg(long)]
     list: bool,
+}
+
+/// One of several parts of the table, each a run of neighbours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Part {
+    number: usize,
+    of: usize,
+}
+
+/// The text is not such a part.
+#[derive(Debug, thiserror::Error)]
+#[error("expected K/N, with K from 1 to N")]
+struct NotAPart;
+
+impl FromStr for Part {
+    type Err = NotAPart;
+
+    fn from_str(text: &str) -> Result<Self, NotAPart> {
+        let (number, of) = text.split_once('/').ok_or(NotAPart)?;
+        let part = Self {
+            number: number.parse().map_err(|_| NotAPart)?,
+            of: of.parse().map_err(|_| NotAPart)?,
+        };
+        let is_one = (1..=part.of).contains(&part.number);
+        is_one.then_some(part).ok_or(NotAPart)
+    }
+}
+
+impl Part {
+    /// Which places of a table of `length` are its own.
+    fn places(self, length: usize) -> Range<usize> {
+        length * (self.number - 1) / self.of..length * self.number / self.of
+    }
 }
 
 /// A copy of the checkout, in which things are broken.
@@ -111,7 +149,11 @@ fn chosen(options: &Options) -> Result<Vec<&'static Mutation>, Failure> {
             .as_ref()
             .is_none_or(|only| only == mutation.name)
     };
-    let chosen: Vec<_> = mutations::all().filter(wanted).collect();
+    let all: Vec<_> = mutations::all().filter(wanted).collect();
+    let places = options
+        .part
+        .map_or(0..all.len(), |part| part.places(all.len()));
+    let chosen = all.get(places).unwrap_or_default().to_vec();
     if chosen.is_empty() {
         return Err(Failure::cannot_run(
             "no sabotage of this name: --list prints them",
@@ -290,6 +332,18 @@ mod tests {
         replace: "if false",
         test: "",
     };
+
+    #[test]
+    fn parts_cover_the_table_and_do_not_overlap() {
+        for length in [0, 1, 7, 270] {
+            let parts = (1..=4).map(|number| Part { number, of: 4 });
+            let places: Vec<_> = parts.flat_map(|part| part.places(length)).collect();
+            assert_eq!(places, (0..length).collect::<Vec<_>>());
+        }
+        for bad in ["", "1", "0/2", "3/2", "1/0", "a/2", "1/2/3"] {
+            assert!(bad.parse::<Part>().is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn a_text_is_found_exactly_once() {

@@ -4,6 +4,7 @@ mod apikey;
 mod crates;
 mod envelope;
 mod server;
+mod server_tokens;
 mod tenant_token;
 mod webhook_sig;
 
@@ -26,6 +27,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         crates::MUTATIONS,
         envelope::MUTATIONS,
         server::MUTATIONS,
+        server_tokens::MUTATIONS,
         tenant_token::MUTATIONS,
         webhook_sig::MUTATIONS,
     ];

@@ -149,6 +149,22 @@ pub async fn commit_recorded(
     app: &App,
     context: &RequestContext,
     caller: &Caller,
+    tx: TenantTx,
+    kind: &'static str,
+    resource: Option<String>,
+) -> Result<Receipt, Problem> {
+    let actor = caller.actor().clone();
+    commit_recorded_by(app, context, actor, tx, kind, resource).await
+}
+
+/// The same in the name of one who has proved to be somebody, but is no caller.
+///
+/// # Errors
+/// As of [`commit_recorded`].
+pub async fn commit_recorded_by(
+    app: &App,
+    context: &RequestContext,
+    actor: Actor,
     mut tx: TenantTx,
     kind: &'static str,
     resource: Option<String>,
@@ -160,7 +176,7 @@ pub async fn commit_recorded(
     };
     let draft = Draft {
         kind,
-        actor: Some(caller.actor().clone()),
+        actor: Some(actor),
         request: context.id,
         resource,
         policy: None,

@@ -8,12 +8,13 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Uri};
 use strongroom_apikey::{ApiKey, KeyError, KeyId, Place, PresentationError, Presented, Visit};
 use strongroom_tenancy::Actor;
-use strongroom_tenant_token::TokenError;
+use strongroom_tenant_token::{Rejection, TokenError};
 
 use super::caller::{Caller, Credential};
 use super::request_id::RequestContext;
 use crate::app::App;
 use crate::problem::{Kind, Problem};
+use crate::tokens::{self, Refusal};
 
 /// What a request shows.
 enum Shown {
@@ -36,15 +37,14 @@ pub async fn authenticate(
     };
     let caller = match shown {
         Shown::Key(key) => present_key(&app, &context, &key).await,
-        Shown::Token(token) => match verify_token(&app, &context, &token) {
-            Ok(caller) => key_of_token(&app, &context, caller).await,
-            Err(problem) => Err(problem),
-        },
+        Shown::Token(token) => present_token(&app, &context, &token).await,
     };
     match caller {
         Ok(caller) => {
             context.identify(caller.tenant(), Some(caller.actor().clone()));
-            context.holds(caller.key());
+            if let Some(key) = caller.key() {
+                context.holds(key);
+            }
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
@@ -82,43 +82,53 @@ fn shown(uri: &Uri, headers: &HeaderMap) -> Result<Shown, Problem> {
     presented.key().map(Shown::Key).map_err(|_| refused())
 }
 
-fn verify_token(app: &App, context: &RequestContext, token: &str) -> Result<Caller, Problem> {
-    match app.verifier.load().verify(token, app.clock.unix_seconds()) {
-        Ok(verified) => {
-            let claims = verified.claims();
-            let Ok(key) = claims.client_id.parse() else {
-                tracing::error!("an access token of ours names no api key");
-                let detail = "the credential is not accepted";
-                return Err(Problem::new(Kind::CredentialRefused, detail));
-            };
-            Ok(Caller::new(
-                claims.tenant,
-                claims.actor.clone(),
-                claims.capabilities,
-                Credential::Token {
-                    id: claims.token_id,
-                    key,
-                },
-                Some(claims.expires_at),
-            ))
+async fn present_token(
+    app: &App,
+    context: &RequestContext,
+    token: &str,
+) -> Result<Caller, Problem> {
+    let accepted = tokens::accept(app, token, &visit(app, context)).await;
+    let verified = accepted.map_err(|refusal| match refusal {
+        Refusal::Token(rejection) => token_refused(context, &rejection),
+        Refusal::Key {
+            claims,
+            key,
+            reason,
+        } => {
+            context.identify(claims.tenant, Some(claims.actor));
+            context.holds(&key);
+            refused(&key, reason)
         }
-        Err(rejection) => {
-            tracing::info!(reason = rejection.error().code(), "access token refused");
-            // The signature held, so the tenant is known and its log can say so.
-            if let Some(tenant) = rejection.tenant() {
-                context.identify(tenant, rejection.actor().cloned());
-            }
-            Err(match rejection.error() {
-                TokenError::Expired => {
-                    Problem::new(Kind::TokenExpired, "the access token has expired")
-                }
-                TokenError::WrongAudience => Problem::new(
-                    Kind::WrongAudience,
-                    "the access token is for another audience",
-                ),
-                _ => Problem::new(Kind::CredentialRefused, "the credential is not accepted"),
-            })
-        }
+        Refusal::Unavailable => unavailable(),
+    })?;
+    let claims = verified.claims();
+    Ok(Caller::new(
+        claims.tenant,
+        claims.actor.clone(),
+        claims.capabilities,
+        Credential::Token {
+            id: claims.token_id,
+            session: claims.session_id,
+            key: claims.client_id.parse().ok(),
+        },
+        Some(claims.expires_at),
+    ))
+}
+
+fn token_refused(context: &RequestContext, rejection: &Rejection) -> Problem {
+    tracing::info!(reason = rejection.error().code(), "access token refused");
+    // The signature held, so the tenant is known and its log can say so.
+    if let Some(tenant) = rejection.tenant() {
+        context.identify(tenant, rejection.actor().cloned());
+    }
+    match rejection.error() {
+        TokenError::Expired => Problem::new(Kind::TokenExpired, "the access token has expired"),
+        TokenError::WrongAudience => Problem::new(
+            Kind::WrongAudience,
+            "the access token is for another audience",
+        ),
+        TokenError::Unavailable => unavailable(),
+        _ => Problem::new(Kind::CredentialRefused, "the credential is not accepted"),
     }
 }
 
@@ -167,25 +177,6 @@ pub async fn present_key(
     ))
 }
 
-/// Whether the key that a token was exchanged for is still accepted: a token ends with its key.
-async fn key_of_token(
-    app: &App,
-    context: &RequestContext,
-    caller: Caller,
-) -> Result<Caller, Problem> {
-    let (key, tenant) = (caller.key(), caller.tenant());
-    let visit = visit(app, context);
-    let vouched = app
-        .key_gate
-        .vouch_for(key, &tenant, &visit, &app.lookup, &app.generations)
-        .await;
-    if let Err(reason) = vouched {
-        context.identify(tenant, Some(caller.actor().clone()));
-        return Err(refused(key, reason));
-    }
-    Ok(caller)
-}
-
 fn visit(app: &App, context: &RequestContext) -> Visit {
     Visit {
         now: app.clock.unix_seconds(),
@@ -195,10 +186,14 @@ fn visit(app: &App, context: &RequestContext) -> Visit {
 
 fn refused(key: &KeyId, reason: KeyError) -> Problem {
     if reason == KeyError::Unavailable {
-        return Problem::new(Kind::Unavailable, "the credential could not be checked");
+        return unavailable();
     }
     tracing::info!(key_id = %key, reason = reason.code(), "api key refused");
     Problem::new(Kind::CredentialRefused, "the credential is not accepted")
+}
+
+fn unavailable() -> Problem {
+    Problem::new(Kind::Unavailable, "the credential could not be checked")
 }
 
 fn note_use(app: &App, key: &KeyId, now: u64) {

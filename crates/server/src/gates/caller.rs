@@ -24,8 +24,10 @@ pub enum Credential {
     Token {
         /// The `jti`.
         id: Uuid,
-        /// The API key that it was exchanged for.
-        key: KeyId,
+        /// The login that it came from, its `sid`.
+        session: Uuid,
+        /// The API key that it was exchanged for; none when a login gave it.
+        key: Option<KeyId>,
     },
 }
 
@@ -70,11 +72,13 @@ impl Caller {
         &self.credential
     }
 
-    /// The API key that all of it comes from: the one shown, or the one behind the token.
+    /// The API key that all of it comes from: the one shown, or the one behind the token; none
+    /// behind a login.
     #[must_use]
-    pub const fn key(&self) -> &KeyId {
+    pub const fn key(&self) -> Option<&KeyId> {
         match &self.credential {
-            Credential::Key(key) | Credential::Token { key, .. } => key,
+            Credential::Key(key) => Some(key),
+            Credential::Token { key, .. } => key.as_ref(),
         }
     }
 

@@ -13,7 +13,7 @@ use strongroom_tenancy::{Actor, ClientRequestId, RequestId, TenantId};
 use tracing::Instrument;
 
 use crate::app::App;
-use crate::problem::{Kind, Problem};
+use crate::problem::{Dialect, Kind, Problem};
 
 /// Headers that a request may carry once: two readers must not be able to read two values.
 static SINGLE: [HeaderName; 9] = [
@@ -126,7 +126,7 @@ pub async fn request_id(State(app): State<Arc<App>>, mut request: Request, next:
         .and_then(|text| text.parse().ok());
     let context = Arc::new(RequestContext::new(id, client_id));
     request.extensions_mut().insert(Arc::clone(&context));
-    let sdk_route = request.uri().path().starts_with("/v1/");
+    let dialect = Dialect::of(request.uri().path());
     let span = tracing::info_span!(
         "request",
         request_id = %id,
@@ -150,7 +150,7 @@ pub async fn request_id(State(app): State<Arc<App>>, mut request: Request, next:
     {
         app.refusals.note_stranger(reason);
     }
-    let mut response = render(response, &id, sdk_route);
+    let mut response = render(response, &id, dialect);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
         headers.insert("x-request-id", value.clone());
@@ -213,14 +213,14 @@ fn check_head(uri: &http::Uri, headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// Every refusal leaves as a problem document, the framework's own included.
-fn render(mut response: Response, id: &RequestId, sdk_route: bool) -> Response {
+fn render(mut response: Response, id: &RequestId, dialect: Dialect) -> Response {
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        return problem.render(id, sdk_route);
+        return problem.render(id, dialect);
     }
     let Some(kind) = kind(response.status()) else {
         return response;
     };
-    let mut rendered = Problem::new(kind, kind.title()).render(id, sdk_route);
+    let mut rendered = Problem::new(kind, kind.title()).render(id, dialect);
     if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
         rendered.headers_mut().insert(header::ALLOW, allow);
     }

@@ -1,4 +1,5 @@
-//! Work without a request: checkpoints on schedule, webhook deliveries, key rotations, counts.
+//! Work without a request: checkpoints on schedule, webhook deliveries, key rotations, counts, the
+//! sweep of what is over.
 
 mod delivery;
 mod destination;
@@ -6,6 +7,7 @@ mod last_used;
 mod refusals;
 mod rehash;
 mod rotation;
+mod sweeper;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +40,7 @@ pub struct Jobs {
 impl Jobs {
     /// Starts them. They hold the app's parts that they need, not the app.
     #[must_use]
-    pub fn start(app: &Arc<App>, deliveries: Job) -> Self {
+    pub fn start(app: &Arc<App>, deliveries: Job, sweeps: Job) -> Self {
         let stop = CancellationToken::new();
         let deliverer = Deliverer::new(app, deliveries);
         let checkpointer = app.checkpointer.clone();
@@ -53,6 +55,7 @@ impl Jobs {
         let uses = last_used::store(Arc::clone(app), stop.clone());
         let refused = refusals::write(Arc::clone(app), stop.clone());
         let rehashed = rehash::store(Arc::clone(app), stop.clone());
+        let sweeps = sweeper::Sweeper::new(app, sweeps).run(stop.clone());
         Self {
             stop,
             tasks: vec![
@@ -62,6 +65,7 @@ impl Jobs {
                 tokio::spawn(uses),
                 tokio::spawn(refused),
                 tokio::spawn(rehashed),
+                tokio::spawn(sweeps),
             ],
         }
     }

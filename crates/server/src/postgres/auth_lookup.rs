@@ -1,4 +1,5 @@
-//! The handle of the authenticator: a row by key id, and the times of last uses.
+//! The handle of the authenticator: a key by its id, and the times of last uses; what it knows of
+//! tokens is in `token_lookup.rs`.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 
 use super::pool::Pool;
-use super::transaction::{QueryError, Transaction};
+use super::transaction::{Params, QueryError, Transaction};
 
 const FIND: &str = "select tenant_id, environment, scheme, hash, actor, capabilities, \
      expires_at, revoked_at, networks, successor, retires_at, pepper from app.find_api_key($1)";
@@ -39,10 +40,7 @@ impl AuthLookup {
     /// # Errors
     /// [`QueryError`] when the database does not answer, or a column is malformed.
     pub async fn api_key(&self, id: &KeyId) -> Result<Option<KeyRecord>, QueryError> {
-        let mut transaction = Transaction::lease(&self.pool, TIME).await?;
-        transaction.open("begin read only", &[]).await?;
-        let rows = transaction.query(FIND, &[&id.as_str()]).await?;
-        transaction.rollback().await;
+        let rows = self.ask(FIND, &[&id.as_str()]).await?;
         let row = match rows.as_slice() {
             [] => return Ok(None),
             [row] => row,
@@ -51,6 +49,20 @@ impl AuthLookup {
         let tenant = TenantId::from_uuid(column(row, 0)?)
             .map_err(|error| QueryError::Row(error.to_string()))?;
         key_record(id, tenant, row, 1).map(Some)
+    }
+
+    /// Asks one thing, in a transaction that sees what was committed before it.
+    pub(super) async fn ask(
+        &self,
+        sql: &'static str,
+        params: Params<'_>,
+    ) -> Result<Vec<Row>, QueryError> {
+        let mut transaction = Transaction::lease(&self.pool, TIME).await?;
+        let rows = transaction
+            .open("begin read only", &[(sql, params)])
+            .await?;
+        transaction.rollback().await;
+        Ok(rows.into_iter().next().unwrap_or_default())
     }
 
     /// Stores when keys were last used, in Unix seconds.
@@ -128,7 +140,7 @@ pub fn key_record(
     })
 }
 
-fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, QueryError> {
+pub(super) fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, QueryError> {
     row.try_get(index)
         .map_err(|error| QueryError::Row(error.to_string()))
 }

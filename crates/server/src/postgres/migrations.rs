@@ -63,10 +63,22 @@ const MIGRATIONS: &[Migration] = &[
         lookups: "",
     },
     Migration {
-        name: "0005_peppers",
-        sql: include_str!("../../migrations/0005_peppers.sql"),
-        protects: &[],
+        name: "0005_tokens",
+        sql: include_str!("../../migrations/0005_tokens.sql"),
+        protects: &["app.token_revocations", "app.refresh_families"],
         lookups: include_str!("../../migrations/0005_lookups.sql"),
+    },
+    Migration {
+        name: "0005_family_ids",
+        sql: include_str!("../../migrations/0005_family_ids.sql"),
+        protects: &[],
+        lookups: "",
+    },
+    Migration {
+        name: "0010_peppers",
+        sql: include_str!("../../migrations/0010_peppers.sql"),
+        protects: &[],
+        lookups: include_str!("../../migrations/0010_lookups.sql"),
     },
 ];
 
@@ -292,7 +304,7 @@ do $$ begin
   execute format('revoke all on database %I from public', current_database());
   execute format('grant connect on database %I to strongroom_gateway, strongroom_auth, \
     strongroom_sequencer, strongroom_checkpointer, strongroom_deliverer, strongroom_keymaster, \
-    strongroom_watcher',
+    strongroom_watcher, strongroom_sweeper',
     current_database());
 end $$;
 revoke all on schema public from public;

@@ -12,6 +12,7 @@ mod roles;
 mod self_check;
 mod session;
 mod tenant_tx;
+mod token_lookup;
 mod transaction;
 
 pub use auth_lookup::{AuthLookup, key_record};
@@ -24,4 +25,6 @@ pub use pool::Pool;
 pub use roles::Role;
 pub use self_check::{SelfCheckError, self_check};
 pub use tenant_tx::{Access, Gateway, TenantTx};
+pub use token_lookup::StoredFamily;
+pub(crate) use token_lookup::{actor, actors};
 pub use transaction::{CommitError, QueryError};

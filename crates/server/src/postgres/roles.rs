@@ -17,11 +17,13 @@ pub enum Role {
     Keymaster,
     /// Learns what was revoked; reads one table and writes none.
     Watcher,
+    /// Deletes what is over: revocations that no token outlives, families, sealed successors.
+    Sweeper,
 }
 
 impl Role {
     /// Every login role.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Gateway,
         Self::Authenticator,
         Self::Sequencer,
@@ -29,6 +31,7 @@ impl Role {
         Self::Deliverer,
         Self::Keymaster,
         Self::Watcher,
+        Self::Sweeper,
     ];
 
     /// The role's name in the database.
@@ -42,6 +45,7 @@ impl Role {
             Self::Deliverer => "strongroom_deliverer",
             Self::Keymaster => "strongroom_keymaster",
             Self::Watcher => "strongroom_watcher",
+            Self::Sweeper => "strongroom_sweeper",
         }
     }
 
@@ -49,7 +53,12 @@ impl Role {
     #[must_use]
     pub const fn definer_functions(self) -> &'static [&'static str] {
         match self {
-            Self::Authenticator => &["app.find_api_key", "app.note_key_uses"],
+            Self::Authenticator => &[
+                "app.find_api_key",
+                "app.note_key_uses",
+                "app.token_is_revoked",
+                "app.find_refresh_family",
+            ],
             _ => &[],
         }
     }
@@ -71,5 +80,9 @@ pub(super) const EXEMPT_TABLES: &[(&str, &str)] = &[
     (
         "app.api_key_ids",
         "public ids of keys, so that none is given out twice; no login role may read it",
+    ),
+    (
+        "app.refresh_family_ids",
+        "public ids of families, so that none is taken twice; no login role may read it",
     ),
 ];

@@ -94,7 +94,7 @@ impl Gateway {
                 ],
             )
             .await?;
-        let accepted = match rows.get(1) {
+        let accepted = match rows.get(1).and_then(|rows| rows.first()) {
             Some(row) => row.try_get::<_, bool>(0).unwrap_or(false),
             None => false,
         };

@@ -128,7 +128,7 @@ impl Transaction {
         &mut self,
         begin: &'static str,
         first: &[(&'static str, Params<'_>)],
-    ) -> Result<Vec<Row>, QueryError> {
+    ) -> Result<Vec<Vec<Row>>, QueryError> {
         self.guarded(async |lease| {
             let session = lease.session()?;
             let client = session.client();
@@ -138,7 +138,7 @@ impl Transaction {
             }
             let queries = prepared
                 .iter()
-                .map(|(sql, params)| client.query_one(sql, params));
+                .map(|(sql, params)| client.query(sql, params));
             // Polled in order, so that they go out in order and share one round trip.
             let (begun, rows) = futures_util::join!(
                 client.batch_execute(begin),

@@ -102,7 +102,7 @@ pub async fn issue(
     };
     let now = app.clock.unix_seconds();
     let mut tx = tenant.begin(Access::Write).await?;
-    let issuer = issuer(&mut tx, &caller, now).await?;
+    let issuer = issuer(&mut tx, &caller, environment, now).await?;
     let grant = Grant {
         tenant: tenant.tenant(),
         environment,
@@ -119,7 +119,7 @@ pub async fn issue(
     let id = uuid::Builder::from_random_bytes(random).into_uuid();
     let actor = ActorId::new(ActorKind::Service, id).map_err(internal)?;
     record.actor = Some(actor);
-    store(&mut tx, &record, now, Some(caller.key())).await?;
+    store(&mut tx, &record, now, caller.key()).await?;
     let data = json!({ "key_id": key.id().as_str(), "capabilities": capabilities });
     webhooks::enqueue(&app, &mut tx, "api_key.issued", data).await?;
     let resource = Some(format!("api_key/{}", key.id()));
@@ -176,11 +176,25 @@ fn beyond(error: IssueError) -> Problem {
 
 /// What the caller's key may hand on. It is held until the new key is stored, so that a revocation
 /// comes either before, and is seen here, or after, and finds the new key in the list.
-async fn issuer(tx: &mut TenantTx, caller: &Caller, now: u64) -> Result<Grant, Problem> {
+async fn issuer(
+    tx: &mut TenantTx,
+    caller: &Caller,
+    environment: Environment,
+    now: u64,
+) -> Result<Grant, Problem> {
     const ISSUER: &str = "select expires_at, revoked_at, environment, networks, retires_at \
          from app.api_keys where id = $1 for share";
     let refused = || Problem::new(Kind::CredentialRefused, "the credential is not accepted");
-    let id = caller.key();
+    let Some(id) = caller.key() else {
+        // A login hands on what it may do itself, in either environment, for as long as it says.
+        return Ok(Grant {
+            tenant: caller.tenant(),
+            environment,
+            capabilities: *caller.capabilities(),
+            expires_at: None,
+            networks: Networks::Anywhere,
+        });
+    };
     let rows = tx.query(ISSUER, &[&id.as_str()]).await?;
     let row = rows.first().ok_or_else(refused)?;
     let time = |at: Option<i64>| at.map(|at| u64::try_from(at).unwrap_or(0));
@@ -289,7 +303,7 @@ pub async fn rotate(
         tx.rollback().await;
         return Err(not_found());
     };
-    let issuer = issuer(&mut tx, &caller, now).await?;
+    let issuer = issuer(&mut tx, &caller, old.environment, now).await?;
     let prefix = PREFIX.parse().map_err(internal)?;
     let key = ApiKey::generate(&prefix, old.environment).map_err(internal)?;
     let asked = Rotation {
@@ -305,7 +319,7 @@ pub async fn rotate(
     let mut successor = rotated.successor;
     // Whoever asks with it is who asked with the old one.
     successor.actor = old.actor;
-    store(&mut tx, &successor, now, Some(caller.key())).await?;
+    store(&mut tx, &successor, now, caller.key()).await?;
     // At once is at once whatever a node's clock says.
     let end = rotated.retiring.retirement.map(|end| seconds(end.at));
     let retires_at = if overlap == 0 { Some(0) } else { end };

@@ -6,13 +6,16 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use strongroom_auditchain::Outcome;
-use strongroom_tenant_token::{Authentication, Claims, mint};
+use strongroom_tenant_token::Authentication;
+use strongroom_tenant_token::refresh::Grant;
 
 use super::internal;
 use crate::app::App;
 use crate::audit::new_event_id;
-use crate::gates::{Caller, Credential, RequestHandle, record};
+use crate::gates::{Caller, Credential, RequestHandle, TenantContext, record};
+use crate::postgres::Access;
 use crate::problem::{Kind, Problem};
+use crate::tokens;
 
 /// Mints an access token with what the key allows, for no longer than the key is good.
 ///
@@ -22,6 +25,7 @@ pub async fn issue(
     State(app): State<Arc<App>>,
     RequestHandle(request): RequestHandle,
     caller: Caller,
+    tenant: TenantContext,
 ) -> Result<Response, Problem> {
     let Credential::Key(key_id) = caller.credential() else {
         return Err(Problem::new(
@@ -29,6 +33,9 @@ pub async fn issue(
             "an API key is required",
         ));
     };
+    let mut tx = tenant.begin(Access::Read).await?;
+    let epoch = tokens::epoch(&mut tx).await?;
+    tx.rollback().await;
     let now = app.clock.unix_seconds();
     let end = now.saturating_add(app.config.token_lifetime_seconds);
     let expires_at = caller.expires_at().map_or(end, |key| end.min(key));
@@ -38,21 +45,15 @@ pub async fn issue(
             "the credential is not accepted",
         ));
     }
-    let claims = Claims {
-        issuer: app.config.issuer.clone(),
-        audience: app.config.audience.clone(),
+    let grant = Grant {
         tenant: caller.tenant(),
         actor: caller.actor().clone(),
         capabilities: *caller.capabilities(),
-        issued_at: now,
-        expires_at,
-        token_id: new_event_id(app.clock.as_ref()).map_err(internal)?,
         session_id: new_event_id(app.clock.as_ref()).map_err(internal)?,
         client_id: key_id.to_string(),
         authentication: Authentication::at(now),
-        epoch: 0,
     };
-    let token = mint(&app.token_key, &claims).map_err(internal)?;
+    let token = tokens::access_token(&app, &grant, epoch, now, expires_at)?;
     let actor = Some(caller.actor().clone());
     let used = Some(format!("api_key/{key_id}"));
     let tenant = caller.tenant();

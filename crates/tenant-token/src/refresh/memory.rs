@@ -14,6 +14,15 @@ use super::token::FamilyId;
 pub struct MemoryRefreshStore(Mutex<HashMap<FamilyId, Family>>);
 
 impl MemoryRefreshStore {
+    /// Deletes the sealed successors of rotations before a time.
+    pub fn forget_successors(&self, rotated_before: u64) {
+        for family in self.families().values_mut() {
+            if family.rotated_at < rotated_before && family.successor.take().is_some() {
+                family.version += 1;
+            }
+        }
+    }
+
     fn families(&self) -> MutexGuard<'_, HashMap<FamilyId, Family>> {
         // No row is left half-written: each is replaced whole.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -41,15 +50,6 @@ impl RefreshStore for MemoryRefreshStore {
             _ => false,
         };
         Box::pin(ready(Ok(swapped)))
-    }
-
-    fn forget_successors<'a>(&'a self, rotated_before: u64) -> StoreFuture<'a, ()> {
-        for family in self.families().values_mut() {
-            if family.rotated_at < rotated_before && family.successor.take().is_some() {
-                family.version += 1;
-            }
-        }
-        Box::pin(ready(Ok(())))
     }
 }
 

@@ -21,6 +21,10 @@ pub type StoreFuture<'a, T> =
 /// [`swap`](Self::swap) is atomic among all nodes; it is the one thing on which the promise of a
 /// single successor rests. In SQL it is `update … set … where id = $1 and version = $2`, and its
 /// answer whether one row was changed.
+///
+/// Whoever keeps the rows also deletes, every second or so, the sealed successors of rotations
+/// that lie more than [`GRACE`](crate::refresh::GRACE) back: they are refused then already, and
+/// are to be gone too. Such a deletion counts the row's version up, as any change does.
 pub trait RefreshStore: Send + Sync {
     /// Adds a family that is new.
     fn insert<'a>(&'a self, family: &'a Family) -> StoreFuture<'a, ()>;
@@ -30,9 +34,4 @@ pub trait RefreshStore: Send + Sync {
 
     /// Puts `next` in the place of its row, if that has the version `expected`; says whether.
     fn swap<'a>(&'a self, expected: u64, next: &'a Family) -> StoreFuture<'a, bool>;
-
-    /// Deletes the sealed successors of rotations before a time. To be called every few seconds,
-    /// with [`GRACE`](crate::refresh::GRACE) before now: they are refused then already, and
-    /// are to be gone too.
-    fn forget_successors<'a>(&'a self, rotated_before: u64) -> StoreFuture<'a, ()>;
 }

@@ -1,0 +1,247 @@
+//! Families of refresh tokens in PostgreSQL: each change in one transaction with its event.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use serde_json::json;
+use strongroom_tenancy::Actor;
+use strongroom_tenant_token::refresh::{
+    Family, FamilyId, RefreshError, RefreshStore, RevokedBecause, StoreFuture, StoreUnavailable,
+};
+
+use super::login::epoch;
+use super::revocation::{Ended, end};
+use crate::app::App;
+use crate::gates::{RequestContext, commit_recorded_by};
+use crate::postgres::{Access, TenantTx, actors};
+use crate::problem::{Kind, Problem};
+use crate::routes::webhooks;
+
+const INSERT: &str = "insert into app.refresh_families (tenant_id, id, version, actors, \
+     capabilities, session_id, client_id, auth_time, auth_class, auth_methods, epoch, lineage, \
+     generation, newest, begun_at, rotated_at) \
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+
+const SWAP: &str = "update app.refresh_families set version = $3, generation = $4, newest = $5, \
+     parent = $6, successor = $7, rotated_at = $8, revoked_at = $9, revoked_reason = $10 \
+     where id = $1 and version = $2 returning id";
+
+/// The families, as one request finds and changes them.
+pub struct Families<'a> {
+    app: &'a App,
+    request: &'a RequestContext,
+    seen: Mutex<Seen>,
+}
+
+/// What the request found.
+#[derive(Default)]
+struct Seen {
+    /// The family's epoch.
+    epoch: u64,
+    /// Whose family it is.
+    owner: Option<(strongroom_tenancy::TenantId, Actor)>,
+    /// Its generation.
+    generation: u64,
+}
+
+impl<'a> Families<'a> {
+    /// The families, for a request.
+    #[must_use]
+    pub fn new(app: &'a App, request: &'a RequestContext) -> Self {
+        Self {
+            app,
+            request,
+            seen: Mutex::default(),
+        }
+    }
+
+    /// The epoch of the family that was begun or read last.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.seen().epoch
+    }
+
+    /// What a client is told: one thing for all that is wrong with its token.
+    #[must_use]
+    pub fn problem(&self, error: &RefreshError) -> Problem {
+        if *error == RefreshError::Unavailable {
+            let problem = Problem::new(Kind::Unavailable, "the token was not renewed");
+            return problem.with_retry_after(1);
+        }
+        tracing::info!(reason = error.code(), "refresh token refused");
+        // The family gave the token out, so whose it is is known and its log can say so.
+        let is_genuine = matches!(
+            error,
+            RefreshError::WrongClient | RefreshError::Expired | RefreshError::Revoked
+        );
+        if let Some((tenant, actor)) = self.seen().owner.clone().filter(|_| is_genuine) {
+            self.request.identify(tenant, Some(actor));
+        }
+        Problem::new(Kind::GrantRefused, "the refresh token is not accepted")
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn begin(&self, family: &Family) -> Result<TenantTx, StoreUnavailable> {
+        let grant = &family.grant;
+        let begun = self
+            .app
+            .gateway
+            .begin(
+                grant.tenant,
+                *grant.actor.id(),
+                &self.request.id,
+                Access::Write,
+            )
+            .await;
+        begun.map_err(|error| unavailable(&error))
+    }
+
+    async fn commit(
+        &self,
+        tx: TenantTx,
+        family: &Family,
+        kind: &'static str,
+    ) -> Result<(), StoreUnavailable> {
+        let grant = &family.grant;
+        self.request
+            .identify(grant.tenant, Some(grant.actor.clone()));
+        let resource = Some(format!("session/{}", grant.session_id));
+        let actor = grant.actor.clone();
+        let committed = commit_recorded_by(self.app, self.request, actor, tx, kind, resource).await;
+        match committed {
+            Ok(_) => Ok(()),
+            // The log says why.
+            Err(_) => Err(StoreUnavailable),
+        }
+    }
+}
+
+impl RefreshStore for Families<'_> {
+    fn insert<'b>(&'b self, family: &'b Family) -> StoreFuture<'b, ()> {
+        Box::pin(async move {
+            let mut tx = self.begin(family).await?;
+            let epoch = epoch(&mut tx).await.map_err(|error| unavailable(&error))?;
+            self.seen().epoch = epoch;
+            let grant = &family.grant;
+            let authentication = &grant.authentication;
+            tx.query(
+                INSERT,
+                &[
+                    grant.tenant.as_uuid(),
+                    &family.id.as_str(),
+                    &integer(family.version),
+                    &actors(&grant.actor),
+                    &grant.capabilities.to_string(),
+                    &grant.session_id,
+                    &grant.client_id,
+                    &integer(authentication.time),
+                    &authentication.class,
+                    &authentication.methods,
+                    &integer(epoch),
+                    &family.lineage.as_slice(),
+                    &integer(family.generation),
+                    &family.current.as_slice(),
+                    &integer(family.begun_at),
+                    &integer(family.rotated_at),
+                ],
+            )
+            .await
+            .map_err(|error| unavailable(&error))?;
+            self.commit(tx, family, "login").await
+        })
+    }
+
+    fn read<'b>(&'b self, id: &'b FamilyId) -> StoreFuture<'b, Option<Family>> {
+        Box::pin(async move {
+            let found = self.app.lookup.refresh_family(id).await;
+            let found = found.map_err(|error| unavailable(&error))?;
+            let Some(found) = found else {
+                return Ok(None);
+            };
+            let mut seen = self.seen();
+            let grant = &found.family.grant;
+            seen.epoch = found.epoch;
+            seen.owner = Some((grant.tenant, grant.actor.clone()));
+            seen.generation = found.family.generation;
+            Ok(Some(found.family))
+        })
+    }
+
+    fn swap<'b>(&'b self, expected: u64, next: &'b Family) -> StoreFuture<'b, bool> {
+        Box::pin(async move {
+            let mut tx = self.begin(next).await?;
+            let (revoked_at, reason) = match next.revoked {
+                None => (None, None),
+                Some((at, RevokedBecause::Reuse)) => (Some(integer(at)), Some("reuse")),
+                Some((at, _)) => (Some(integer(at)), Some("request")),
+            };
+            let swapped = tx
+                .query(
+                    SWAP,
+                    &[
+                        &next.id.as_str(),
+                        &integer(expected),
+                        &integer(next.version),
+                        &integer(next.generation),
+                        &next.current.as_slice(),
+                        &next.parent.as_ref().map(<[u8; 32]>::as_slice),
+                        &next.successor.as_ref().map(<[u8; 60]>::as_slice),
+                        &integer(next.rotated_at),
+                        &revoked_at,
+                        &reason,
+                    ],
+                )
+                .await
+                .map_err(|error| unavailable(&error))?;
+            if swapped.is_empty() {
+                tx.rollback().await;
+                return Ok(false);
+            }
+            let is_rotation = next.generation > self.seen().generation;
+            let kind = match (next.revoked, is_rotation) {
+                (Some((_, RevokedBecause::Reuse)), _) => "token.reuse",
+                (Some(_), _) => "token.revoke",
+                (None, true) => "token.refresh",
+                (None, false) => "token.refresh_repeat",
+            };
+            if let Some(at) = revoked_at {
+                self.end_session(&mut tx, next, at).await?;
+            }
+            self.commit(tx, next, kind).await?;
+            Ok(true)
+        })
+    }
+}
+
+impl Families<'_> {
+    /// With a family its session's access tokens end, and the tenant is told.
+    async fn end_session(
+        &self,
+        tx: &mut TenantTx,
+        family: &Family,
+        at: i64,
+    ) -> Result<(), StoreUnavailable> {
+        let session = family.grant.session_id;
+        let is_reuse = matches!(family.revoked, Some((_, RevokedBecause::Reuse)));
+        let data = json!({
+            "session_id": session.to_string(),
+            "actor": family.grant.actor.id(),
+            "reason": if is_reuse { "reuse" } else { "request" },
+        });
+        let told = webhooks::enqueue(self.app, tx, "session.revoked", data).await;
+        told.map_err(|_| StoreUnavailable)?;
+        let ended = end(tx, &Ended::Session(session), at).await;
+        ended.map_err(|error| unavailable(&error))
+    }
+}
+
+fn unavailable(error: &dyn std::fmt::Display) -> StoreUnavailable {
+    tracing::error!(%error, "a family of refresh tokens was not read or changed");
+    StoreUnavailable
+}
+
+fn integer(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,131 @@
+//! Logins: what one gives, and how it is renewed.
+
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+use strongroom_tenancy::{Actor, CapabilitySet, TenantId};
+use strongroom_tenant_token::refresh::{self, Grant, RefreshToken};
+use strongroom_tenant_token::{Authentication, Claims, mint};
+
+use super::families::Families;
+use crate::app::App;
+use crate::audit::{EventError, new_event_id};
+use crate::gates::RequestContext;
+use crate::postgres::{QueryError, TenantTx};
+use crate::problem::{Kind, Problem};
+use crate::routes::api_keys::PREFIX;
+
+/// Who has proved to be somebody, and how.
+#[derive(Clone, Debug)]
+pub struct Login {
+    /// The tenant.
+    pub tenant: TenantId,
+    /// Who logs in.
+    pub actor: Actor,
+    /// What they may do.
+    pub capabilities: CapabilitySet,
+    /// The client that the tokens are for; never the id of an API key.
+    pub client_id: String,
+    /// When and how they proved it.
+    pub authentication: Authentication,
+}
+
+/// Begins a session: an access token, and a refresh token that renews it for 30 days at most.
+///
+/// # Errors
+/// A problem; there is no session then.
+pub async fn begin_session(
+    app: &App,
+    request: &RequestContext,
+    login: Login,
+) -> Result<Response, Problem> {
+    let grant = Grant {
+        tenant: login.tenant,
+        actor: login.actor,
+        capabilities: login.capabilities,
+        session_id: new_event_id(app.clock.as_ref()).map_err(failed)?,
+        client_id: login.client_id,
+        authentication: login.authentication,
+    };
+    let families = Families::new(app, request);
+    let now = app.clock.unix_seconds();
+    let token = refresh::begin(&families, PREFIX, grant.clone(), now)
+        .await
+        .map_err(|error| families.problem(&error))?;
+    renewed(app, &grant, families.epoch(), &token)
+}
+
+/// What a login or a renewal is answered with (RFC 6749, section 5.1).
+///
+/// # Errors
+/// A problem.
+pub fn renewed(
+    app: &App,
+    grant: &Grant,
+    epoch: u64,
+    refresh_token: &RefreshToken,
+) -> Result<Response, Problem> {
+    let now = app.clock.unix_seconds();
+    let expires_at = now.saturating_add(app.config.token_lifetime_seconds);
+    let access_token = access_token(app, grant, epoch, now, expires_at)?;
+    let body = json!({
+        "access_token": access_token,
+        "token_type": "Bearer",
+        "expires_in": expires_at - now,
+        "refresh_token": refresh_token.expose(),
+        "tenant_id": grant.tenant,
+        "session_id": grant.session_id.to_string(),
+        "client_id": grant.client_id,
+        "capabilities": grant.capabilities,
+    });
+    Ok(axum::Json(body).into_response())
+}
+
+/// Mints an access token of a grant.
+///
+/// # Errors
+/// A problem.
+pub fn access_token(
+    app: &App,
+    grant: &Grant,
+    epoch: u64,
+    now: u64,
+    expires_at: u64,
+) -> Result<String, Problem> {
+    let claims = Claims {
+        issuer: app.config.issuer.clone(),
+        audience: app.config.audience.clone(),
+        tenant: grant.tenant,
+        actor: grant.actor.clone(),
+        capabilities: grant.capabilities,
+        issued_at: now,
+        expires_at,
+        token_id: new_event_id(app.clock.as_ref()).map_err(failed)?,
+        session_id: grant.session_id,
+        client_id: grant.client_id.clone(),
+        authentication: grant.authentication.clone(),
+        epoch,
+    };
+    mint(&app.token_key, &claims).map_err(|error| {
+        tracing::error!(%error, "an access token was not minted");
+        Problem::new(Kind::Internal, "the platform failed")
+    })
+}
+
+/// The tenant's epoch, which a token is minted in. It is read before the minting, so that a token
+/// which is minted as the epoch grows is of the one before, and over.
+///
+/// # Errors
+/// [`QueryError`].
+pub async fn epoch(tx: &mut TenantTx) -> Result<u64, QueryError> {
+    const EPOCH: &str = "select token_epoch from app.tenants where tenant_id = $1";
+    let rows = tx.query(EPOCH, &[tx.tenant().as_uuid()]).await?;
+    let shape = |error: &dyn std::fmt::Display| QueryError::Row(error.to_string());
+    let row = rows.first().ok_or_else(|| shape(&"no tenant"))?;
+    let epoch: i64 = row.try_get(0).map_err(|error| shape(&error))?;
+    u64::try_from(epoch).map_err(|error| shape(&error))
+}
+
+fn failed(error: EventError) -> Problem {
+    tracing::error!(%error, "an id could not be drawn");
+    Problem::new(Kind::Internal, "the platform failed")
+}

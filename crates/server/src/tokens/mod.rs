@@ -1,0 +1,12 @@
+//! Tokens: logins, the access tokens that they and API keys give, what renews them, and what ends
+//! them at once on every node.
+
+mod acceptance;
+mod families;
+mod login;
+mod revocation;
+
+pub use acceptance::{Refusal, accept};
+pub use families::Families;
+pub use login::{Login, access_token, begin_session, epoch, renewed};
+pub use revocation::{Ended, end};
