@@ -362,10 +362,6 @@ impl RefreshStore for Gone {
     fn swap<'a>(&'a self, _: u64, _: &'a Family) -> StoreFuture<'a, bool> {
         Box::pin(std::future::ready(Err(StoreUnavailable)))
     }
-
-    fn forget_successors<'a>(&'a self, _: u64) -> StoreFuture<'a, ()> {
-        Box::pin(std::future::ready(Err(StoreUnavailable)))
-    }
 }
 
 /// 16.5.3: without its revocations a token is refused, and without its store none is renewed.

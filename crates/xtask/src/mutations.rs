@@ -4,6 +4,7 @@ mod apikey;
 mod crates;
 mod envelope;
 mod server;
+mod server_keys;
 mod server_tokens;
 mod tenant_token;
 mod webhook_sig;
@@ -27,6 +28,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         crates::MUTATIONS,
         envelope::MUTATIONS,
         server::MUTATIONS,
+        server_keys::MUTATIONS,
         server_tokens::MUTATIONS,
         tenant_token::MUTATIONS,
         webhook_sig::MUTATIONS,
