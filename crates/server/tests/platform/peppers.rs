@@ -44,7 +44,7 @@ async fn under(version: u32, database: &Database, running: &Running) -> Running 
     Running {
         app: Arc::clone(&running.app),
         base: node(database, config, Arc::new(SystemClock)).await,
-        admin_key: String::new(),
+        admin_key: running.admin_key.clone(),
         provider: Arc::clone(&running.provider),
     }
 }
@@ -72,6 +72,8 @@ fn keys_are_hashed_anew_under_each_pepper_and_accepted_everywhere_meanwhile() {
         let (scheme, pepper, hash) = stored(&database, &new).await;
         assert_eq!((scheme, pepper), (2, Some(1)));
         assert_ne!(hash, Sha256::digest(new.as_bytes()).to_vec());
+        let born = first.tenant("born-peppered").await;
+        assert_eq!(stored(&database, &born.key).await.1, Some(1));
         // Those that do not hash under it yet know it.
         accepted(&running, &new).await;
         accepted(&first, &old).await;
