@@ -41,6 +41,6 @@ bodies! {
     llm_wire: answer, request;
     pii: policy, redact, scan_text;
     tenancy: base62;
-    tenant_token: jwks, private_key, refresh, verify;
+    tenant_token: id_token, issuer_keys, jwks, private_key, refresh, verify;
     webhook_sig: headers, round_trip, schemes, schemes_round_trip, secret;
 }

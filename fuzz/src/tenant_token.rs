@@ -1,6 +1,9 @@
 //! Tokens, keys and JWK Sets from anywhere.
 
 use strongroom_tenant_token::hazmat::decode_unverified;
+use strongroom_tenant_token::id_token::{
+    Algorithm as IdTokenAlgorithm, Expected, IssuerKeys, KeyMaterial, PresentedToken, Profile,
+};
 use strongroom_tenant_token::refresh::RefreshToken;
 use strongroom_tenant_token::{
     Algorithm, JwkSet, KeyCache, SigningKey, Standing, TokenCache, Verifier, mint,
@@ -91,6 +94,79 @@ pub fn jwks(data: &[u8]) {
         Err(error) => {
             assert_eq!(taken, Some(Err(error)));
             assert_eq!(cache.keys(0), None);
+        }
+    }
+}
+
+/// Another issuer's token says nothing before its signature holds; what it then says is within
+/// bounds, of that issuer, for that client and that nonce.
+pub fn id_token(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let Ok(presented) = PresentedToken::parse(text) else {
+        return;
+    };
+    let kid = presented.kid();
+    assert!((1..=255).contains(&kid.len()) && kid.bytes().all(|byte| byte.is_ascii_graphic()));
+    if kid.contains(['"', '\\']) {
+        return;
+    }
+    let modulus = format!("{}AQAB", "AQ".repeat(169));
+    let sets = [
+        format!(r#"{{"keys":[{{"kty":"RSA","kid":"{kid}","e":"AQAB","n":"gQ{modulus}"}}]}}"#),
+        format!(
+            r#"{{"keys":[{{"kty":"EC","kid":"{kid}","crv":"P-256",
+                "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
+                "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}}]}}"#
+        ),
+    ];
+    let expected = Expected {
+        profile: Profile::Oidc,
+        issuer: "https://login.example.com/realm".to_owned(),
+        client_id: "console".to_owned(),
+        algorithms: vec![IdTokenAlgorithm::Rs256, IdTokenAlgorithm::Es256],
+        max_age: 600,
+    };
+    let other = Expected {
+        issuer: "https://login.example.com/other".to_owned(),
+        ..expected.clone()
+    };
+    let now = 1_800_000_000;
+    for keys in sets.iter().filter_map(|set| IssuerKeys::parse(set).ok()) {
+        let verify = |expected: &Expected, nonce, holds| {
+            presented.verify(expected, &keys, nonce, now, |_| holds)
+        };
+        for nonce in [None, Some("n-1")] {
+            let refused = verify(&expected, nonce, false).err();
+            assert!(refused.is_some_and(|refused| !refused.is_signed()));
+            let Ok(verified) = verify(&expected, nonce, true) else {
+                continue;
+            };
+            let subject = verified.subject();
+            assert!((1..=255).contains(&subject.len()) && subject.is_ascii());
+            assert!(verified.expires_at() > now && verified.authentication().time <= now);
+            assert!(verify(&other, nonce, true).is_err());
+            assert!(verify(&expected, Some("n-2"), true).is_err());
+        }
+    }
+}
+
+/// A set that is read has each name once, and its keys are of the sizes that are verified with.
+pub fn issuer_keys(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    let Ok(set) = IssuerKeys::parse(text) else {
+        return;
+    };
+    for key in set.iter() {
+        assert_eq!(set.find(key.kid()), Some(key));
+        if let Ok(KeyMaterial::P256 { point }) = key.material() {
+            assert_eq!((point.len(), point.first()), (65, Some(&4)));
+        }
+        if let Ok(KeyMaterial::Rsa { modulus, exponent }) = key.material() {
+            assert!((256..=1024).contains(&modulus.len()) && exponent == &[1, 0, 1]);
         }
     }
 }

@@ -2,11 +2,10 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use strongroom_apikey::{KeyGate, LastUsed};
 use strongroom_auditchain::Ed25519Signer;
 use strongroom_envelope::{KeyAdmin, KeyRef, LocalKms};
-use strongroom_tenant_token::{JwkSet, SigningKey, TokenCache, Verifier};
+use strongroom_tenant_token::TokenCache;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
@@ -18,8 +17,10 @@ use crate::generations::{Generations, Watch};
 use crate::jobs;
 use crate::keys::PlatformKeys;
 use crate::keystore::{self, KeyStore, Roots};
+use crate::login::IssuerKeySets;
 use crate::peppers;
 use crate::postgres::{AuthLookup, Endpoint, Gateway, Job, Pool, Role, self_check};
+use crate::token_keys::TokenKeys;
 use crate::upstream::{Upstream, install_tls};
 
 /// The most API keys of which a record, or a last use, is kept.
@@ -52,16 +53,14 @@ pub struct App {
     pub generations: Generations,
     /// Tenants' keys.
     pub keys: KeyStore,
+    /// The keys of tenants' identity providers.
+    pub issuer_keys: IssuerKeySets,
     /// Makes tenants' root keys.
     pub key_admin: Arc<dyn KeyAdmin>,
     /// The name of each tenant's root key in the KMS.
     pub root: KeyRef,
-    /// Signs access tokens.
-    pub token_key: SigningKey,
-    /// The public keys of access tokens.
-    pub jwks: JwkSet,
-    /// Verifies access tokens.
-    pub verifier: ArcSwap<Verifier>,
+    /// The keys of access tokens.
+    pub token_keys: TokenKeys,
     /// Access tokens that were verified, and good.
     pub tokens: TokenCache,
     /// Signs checkpoints.
@@ -141,10 +140,18 @@ impl Platform {
             config.checkpoint_seconds,
         );
         let (generations, watch) = Generations::start(Job::new(pool(Role::Watcher, 2)?));
+        let token_keys = TokenKeys::new(
+            keymaster.clone(),
+            Roots::new(Arc::clone(&kms) as _, root.clone()),
+            generations.clone(),
+            Arc::clone(&clock),
+            &config,
+        );
+        // The first start makes the first key; a ring that cannot be read is no reason to serve.
+        token_keys.advance().await.map_err(StartError::of)?;
+        token_keys.read_again().await.map_err(StartError::of)?;
         let key_store = KeyStore::new(keymaster, roots, generations.clone(), Arc::clone(&clock))
             .map_err(StartError::of)?;
-        let jwks = JwkSet::of(&[keys.token.public_key()]);
-        let verifier = Verifier::new(&*config.issuer, &*config.audience, jwks.clone());
         let upstream = Upstream::new(&config).map_err(StartError::of)?;
         let app = Arc::new(App {
             gateway: Gateway::new(
@@ -160,11 +167,10 @@ impl Platform {
             checkpointer,
             generations,
             keys: key_store,
+            issuer_keys: IssuerKeySets::new(Arc::clone(&clock), config.webhooks_allow_loopback),
             key_admin: kms,
             root,
-            token_key: keys.token,
-            jwks,
-            verifier: ArcSwap::from_pointee(verifier),
+            token_keys,
             tokens: TokenCache::new(KEPT_TOKENS),
             checkpoint_signer: keys.checkpoint,
             batch_signer: keys.batch,

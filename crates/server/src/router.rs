@@ -11,8 +11,8 @@ use strongroom_tenancy::Capability;
 use crate::app::App;
 use crate::gates;
 use crate::routes::{
-    api_keys, audit, chat, keys, oauth, policy, providers, public, seal, sessions, tenants, token,
-    webhooks,
+    api_keys, audit, chat, identity_providers, keys, login, oauth, policy, providers, public, seal,
+    sessions, tenants, token, token_keys, webhooks,
 };
 
 /// What a route asks of its caller.
@@ -117,6 +117,30 @@ pub fn routes() -> Vec<Route> {
             "tenant.shred",
             post(keys::shred_tenant),
         ),
+        route(
+            Method::GET,
+            "/v1/token-keys",
+            may(C::TokenKeysManage),
+            Read,
+            "token_key.list",
+            get(token_keys::list),
+        ),
+        route(
+            Method::POST,
+            "/v1/token-keys/rotate",
+            may(C::TokenKeysManage),
+            Write,
+            "token_key.rotate",
+            post(token_keys::rotate),
+        ),
+        route(
+            Method::POST,
+            "/v1/token-keys/{kid}/withdraw",
+            may(C::TokenKeysManage),
+            Write,
+            "token_key.withdraw",
+            post(token_keys::withdraw),
+        ),
         // Credentials.
         route(
             Method::POST,
@@ -189,6 +213,47 @@ pub fn routes() -> Vec<Route> {
             Write,
             "api_key.revoke",
             delete(api_keys::revoke),
+        ),
+        // Logins.
+        route(
+            Method::POST,
+            "/v1/login/{provider}",
+            Need::Proof,
+            Write,
+            "login",
+            post(login::begin),
+        ),
+        route(
+            Method::PUT,
+            "/v1/identity-providers/{name}",
+            may(C::IdentityManage),
+            Write,
+            "identity_provider.store",
+            put(identity_providers::store),
+        ),
+        route(
+            Method::GET,
+            "/v1/identity-providers/{name}",
+            may(C::IdentityManage),
+            Read,
+            "identity_provider.read",
+            get(identity_providers::read),
+        ),
+        route(
+            Method::GET,
+            "/v1/identity-providers",
+            may(C::IdentityManage),
+            Read,
+            "identity_provider.list",
+            get(identity_providers::list),
+        ),
+        route(
+            Method::DELETE,
+            "/v1/identity-providers/{name}",
+            may(C::IdentityManage),
+            Write,
+            "identity_provider.delete",
+            delete(identity_providers::remove),
         ),
         // Providers and calls.
         route(

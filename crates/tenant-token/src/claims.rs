@@ -294,11 +294,11 @@ fn uuid(claims: &Object<'_>, name: &'static str) -> Result<Uuid, TokenError> {
     }
 }
 
-fn is_text(text: &str) -> bool {
+pub(crate) fn is_text(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_TEXT && !text.chars().any(char::is_control)
 }
 
-fn are_methods(methods: &[String]) -> bool {
+pub(crate) fn are_methods(methods: &[String]) -> bool {
     let is_name = |name: &String| {
         (1..=MAX_METHOD).contains(&name.len())
             && name

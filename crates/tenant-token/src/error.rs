@@ -89,6 +89,7 @@ macro_rules! codes {
         }
     };
 }
+pub(crate) use codes;
 
 impl TokenError {
     /// A stable slug for logs, metrics and audit entries; each refusal has its own.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::jwks::{JwkSet, JwkSetError};
+use crate::public_key::PublicKey;
 
 /// How long a fetched set is relied on without another look, in seconds.
 const FRESH_FOR: u64 = 300;
@@ -36,8 +37,8 @@ const MAX_UNKNOWN: usize = 256;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Default)]
-pub struct KeyCache {
-    keys: JwkSet,
+pub struct KeyCache<S = JwkSet> {
+    keys: S,
     /// When the fetch was begun that gave the keys.
     fetched_at: Option<u64>,
     /// The number of that fetch.
@@ -47,6 +48,41 @@ pub struct KeyCache {
     /// Names that a fetched set did not have, with the time of that.
     unknown: BTreeMap<String, u64>,
     generation: u64,
+}
+
+/// A set of public keys that a [`KeyCache`] can keep: our own profile's, or
+/// [another issuer's](crate::id_token::IssuerKeys).
+pub trait KeySet: Default {
+    /// Why a document is not such a set.
+    type Error;
+
+    /// Reads a whole set.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    fn parse(text: &str) -> Result<Self, Self::Error>;
+
+    /// Whether a key has that name.
+    fn has(&self, kid: &str) -> bool;
+
+    /// The names of the keys.
+    fn kids(&self) -> impl Iterator<Item = &str>;
+}
+
+impl KeySet for JwkSet {
+    type Error = JwkSetError;
+
+    fn parse(text: &str) -> Result<Self, JwkSetError> {
+        Self::parse(text)
+    }
+
+    fn has(&self, kid: &str) -> bool {
+        self.find(kid).is_some()
+    }
+
+    fn kids(&self) -> impl Iterator<Item = &str> {
+        self.iter().map(PublicKey::kid)
+    }
 }
 
 /// Leave for one fetch; to be handed back with what it gave.
@@ -59,32 +95,43 @@ pub struct Refresh {
 }
 
 impl KeyCache {
-    /// A cache that has nothing yet.
+    /// A cache of sets of our own profile that has nothing yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
+}
 
+impl<S: KeySet> KeyCache<S> {
     /// The keys to verify with; none before the first fetch, nor once the last good one lies more
     /// than 24 hours back.
     #[must_use]
-    pub fn keys(&self, now: u64) -> Option<&JwkSet> {
+    pub fn keys(&self, now: u64) -> Option<&S> {
         let age = now.saturating_sub(self.fetched_at?);
         (age <= STALE_FOR).then_some(&self.keys)
     }
 
+    /// Whether the set is older than 300 s, or there is none yet.
+    #[must_use]
+    pub fn is_due(&self, now: u64) -> bool {
+        let age = |fetched_at| now.saturating_sub(fetched_at);
+        self.fetched_at.is_none_or(|at| age(at) >= FRESH_FOR)
+    }
+
     /// Leave to fetch, when the set is older than 300 s and nobody has tried within 10 s.
     pub fn refresh(&mut self, now: u64) -> Option<Refresh> {
-        let age = |fetched_at| now.saturating_sub(fetched_at);
-        let is_due = self.fetched_at.is_none_or(|at| age(at) >= FRESH_FOR);
-        if is_due { self.begin(now, None) } else { None }
+        if self.is_due(now) {
+            self.begin(now, None)
+        } else {
+            None
+        }
     }
 
     /// Leave to fetch for a `kid` that is not in the set; once for each in 300 s, and when nobody
     /// has tried within 10 s.
     pub fn refresh_for(&mut self, kid: &str, now: u64) -> Option<Refresh> {
         let is_settled = |at: &u64| now.saturating_sub(*at) < FRESH_FOR;
-        if self.keys.find(kid).is_some() || self.unknown.get(kid).is_some_and(is_settled) {
+        if self.keys.has(kid) || self.unknown.get(kid).is_some_and(is_settled) {
             return None;
         }
         self.begin(now, Some(kid))
@@ -93,13 +140,13 @@ impl KeyCache {
     /// Takes the document that was fetched. An answer that a later fetch has overtaken is dropped.
     ///
     /// # Errors
-    /// [`JwkSetError`]; the set that was there stays, as after [`failed`](Self::failed).
-    pub fn fetched(&mut self, refresh: Refresh, text: &str, now: u64) -> Result<(), JwkSetError> {
-        let keys = JwkSet::parse(text)?;
+    /// [`KeySet::Error`]; the set that was there stays, as after [`failed`](Self::failed).
+    pub fn fetched(&mut self, refresh: Refresh, text: &str, now: u64) -> Result<(), S::Error> {
+        let keys = S::parse(text)?;
         if refresh.number <= self.fetched {
             return Ok(());
         }
-        if self.keys.iter().any(|key| keys.find(key.kid()).is_none()) {
+        if self.keys.kids().any(|kid| !keys.has(kid)) {
             self.generation = self.generation.saturating_add(1);
         }
         self.keys = keys;
@@ -108,7 +155,7 @@ impl KeyCache {
         self.fetched_at = Some(refresh.begun_at);
         self.unknown
             .retain(|_, at| now.saturating_sub(*at) < FRESH_FOR);
-        if let Some(kid) = refresh.kid.filter(|kid| self.keys.find(kid).is_none()) {
+        if let Some(kid) = refresh.kid.filter(|kid| !self.keys.has(kid)) {
             if self.unknown.len() >= MAX_UNKNOWN {
                 self.unknown.pop_first();
             }

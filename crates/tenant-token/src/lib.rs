@@ -7,7 +7,7 @@
 //!
 //! An issuer moves its keys through a [`KeyRing`] and publishes a [`JwkSet`]; a service keeps that
 //! in a [`KeyCache`], and what it verified in a [`TokenCache`], which asks for revocations on each
-//! hit. [`refresh`] has the tokens that renew.
+//! hit. [`refresh`] has the tokens that renew, [`id_token`] reads those of other issuers.
 //!
 //! ```
 //! use strongroom_tenancy::{Actor, CapabilitySet};
@@ -54,6 +54,7 @@ mod algorithm;
 mod claims;
 mod error;
 pub mod hazmat;
+pub mod id_token;
 mod jwks;
 mod key;
 mod key_cache;
@@ -71,7 +72,7 @@ pub use claims::{Authentication, Claims};
 pub use error::TokenError;
 pub use jwks::{JwkSet, JwkSetError, MAX_KEYS};
 pub use key::{PrivateKeyError, RandomnessError, SigningKey};
-pub use key_cache::{KeyCache, Refresh};
+pub use key_cache::{KeyCache, KeySet, Refresh};
 pub use key_ring::{
     KeyEntry, KeyRing, KeyRingError, KeyState, RotationPolicy, RotationPolicyError,
 };

@@ -11,6 +11,7 @@ mod fuzz;
 mod moto;
 mod mutate;
 mod mutations;
+mod oidc;
 mod program;
 mod project;
 mod setup;

@@ -3,10 +3,12 @@
 mod apikey;
 mod crates;
 mod envelope;
+mod login;
 mod server;
 mod server_keys;
 mod server_tokens;
 mod tenant_token;
+mod token_keys;
 mod webhook_sig;
 
 /// One line to break.
@@ -27,10 +29,12 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         apikey::MUTATIONS,
         crates::MUTATIONS,
         envelope::MUTATIONS,
+        login::MUTATIONS,
         server::MUTATIONS,
         server_keys::MUTATIONS,
         server_tokens::MUTATIONS,
         tenant_token::MUTATIONS,
+        token_keys::MUTATIONS,
         webhook_sig::MUTATIONS,
     ];
     tables.into_iter().flatten()

@@ -6,7 +6,7 @@ use crate::empty_root::EmptyRoot;
 use crate::failure::Failure;
 use crate::project::Project;
 use crate::stage::{Outcome, Stage, simple};
-use crate::{fips, fuzz, moto, mutate, program, softhsm};
+use crate::{fips, fuzz, moto, mutate, oidc, program, softhsm};
 
 /// Seconds for each of the two dozen fuzz bodies, in each of the two ways; `cargo xtask fuzz 600` is
 /// for a night.
@@ -43,6 +43,11 @@ pub(crate) const STAGES: &[Stage] = &[
         name: "kms-aws-moto",
         about: "the provider for AWS KMS against moto's server",
         run: moto::check,
+    },
+    Stage {
+        name: "oidc",
+        about: "logins with the ID tokens of a certified OpenID provider",
+        run: oidc::check,
     },
     Stage {
         name: "bench-builds",

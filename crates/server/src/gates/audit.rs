@@ -14,6 +14,7 @@ use futures_util::FutureExt;
 use strongroom_auditchain::{Outcome, Receipt};
 use strongroom_tenancy::{Actor, TenantId};
 use tracing::Instrument;
+use uuid::Uuid;
 
 use super::caller::Caller;
 use super::refusals::Noted;
@@ -191,6 +192,33 @@ pub async fn commit_recorded_by(
     tx.commit().await?;
     // From here on the event is written, by the next sweep at the latest. An operator's write into
     // another tenant's log has an event in the operator's own besides.
+    acknowledge(app, context, tenant, id, kind).await
+}
+
+/// Waits until an event is durable that a job's transaction staged in the caller's own log, with
+/// what it wrote; the response then carries its receipt.
+///
+/// # Errors
+/// As [`commit_recorded`].
+pub async fn acknowledge_staged(
+    app: &App,
+    context: &RequestContext,
+    id: Uuid,
+    kind: &'static str,
+) -> Result<(), Problem> {
+    let Some((tenant, _)) = context.known() else {
+        return Err(Problem::new(Kind::Internal, "the request has no tenant"));
+    };
+    acknowledge(app, context, *tenant, id, kind).await.map(drop)
+}
+
+async fn acknowledge(
+    app: &App,
+    context: &RequestContext,
+    tenant: TenantId,
+    id: Uuid,
+    kind: &'static str,
+) -> Result<Receipt, Problem> {
     let own = context.known().is_some_and(|(known, _)| *known == tenant);
     if own {
         context.conclude();

@@ -163,7 +163,8 @@ pub async fn request_id(State(app): State<Arc<App>>, mut request: Request, next:
     {
         headers.insert("strongroom-receipt", value);
     }
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let kept = headers.entry(header::CACHE_CONTROL);
+    kept.or_insert(HeaderValue::from_static("no-store"));
     headers.insert(
         "x-content-type-options",
         HeaderValue::from_static("nosniff"),

@@ -1,4 +1,4 @@
-//! Where a webhook may go: public addresses, checked after the name was resolved.
+//! Where a webhook may go, and an issuer's keys come from: public addresses, checked after the name was resolved.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -38,7 +38,7 @@ pub fn check_url(url: &Url, allow_loopback: bool) -> Result<(), DestinationError
 ///
 /// # Errors
 /// [`DestinationError`]; one address that is not public refuses the whole host.
-pub(super) async fn resolve(
+pub(crate) async fn resolve(
     url: &Url,
     allow_loopback: bool,
 ) -> Result<SocketAddr, DestinationError> {

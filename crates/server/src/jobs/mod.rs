@@ -1,5 +1,5 @@
-//! Work without a request: checkpoints on schedule, webhook deliveries, key rotations, counts, the
-//! sweep of what is over.
+//! Work without a request: checkpoints on schedule, webhook deliveries, key rotations, token keys,
+//! counts, the sweep of what is over.
 
 mod delivery;
 mod destination;
@@ -8,6 +8,7 @@ mod refusals;
 mod rehash;
 mod rotation;
 mod sweeper;
+mod token_keys;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use crate::clock::Clock;
 use crate::postgres::Job;
 
 pub use delivery::{Deliverer, next_attempt, secret_context};
+pub(crate) use destination::resolve;
 pub use destination::{DestinationError, check_address, check_url};
 pub use refusals::write_refusals;
 pub use rehash::Rehashes;
@@ -52,6 +54,7 @@ impl Jobs {
         });
         let deliveries = deliverer.run(stop.clone());
         let rotations = rotation::Rotator::new(app).run(stop.clone());
+        let token_keys = token_keys::advance(app.token_keys.clone(), stop.clone());
         let uses = last_used::store(Arc::clone(app), stop.clone());
         let refused = refusals::write(Arc::clone(app), stop.clone());
         let rehashed = rehash::store(Arc::clone(app), stop.clone());
@@ -66,6 +69,7 @@ impl Jobs {
                 tokio::spawn(refused),
                 tokio::spawn(rehashed),
                 tokio::spawn(sweeps),
+                tokio::spawn(token_keys),
             ],
         }
     }

@@ -1,5 +1,5 @@
-//! The handle of the authenticator: a key by its id, and the times of last uses; what it knows of
-//! tokens is in `token_lookup.rs`.
+//! The handle of the authenticator: a key by its id, an identity provider by its name, and the times
+//! of last uses; what it knows of tokens is in `token_lookup.rs`.
 
 use std::time::Duration;
 
@@ -13,9 +13,13 @@ use tokio_postgres::types::FromSql;
 
 use super::pool::Pool;
 use super::transaction::{Params, QueryError, Transaction};
+use crate::login::Connection;
 
 const FIND: &str = "select tenant_id, environment, scheme, hash, actor, capabilities, \
      expires_at, revoked_at, networks, successor, retires_at, pepper from app.find_api_key($1)";
+
+const FIND_IDENTITY_PROVIDER: &str = "select name, profile, issuer, client_id, jwks_url, \
+     algorithms, capabilities, max_age_seconds from app.find_identity_provider($1, $2)";
 
 const NOTE: &str = "select app.note_key_uses($1, $2)";
 
@@ -49,6 +53,21 @@ impl AuthLookup {
         let tenant = TenantId::from_uuid(column(row, 0)?)
             .map_err(|error| QueryError::Row(error.to_string()))?;
         key_record(id, tenant, row, 1).map(Some)
+    }
+
+    /// The identity provider of that tenant and name, if there is one.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the database does not answer, or a column is malformed.
+    pub async fn identity_provider(
+        &self,
+        tenant: &TenantId,
+        name: &str,
+    ) -> Result<Option<Connection>, QueryError> {
+        let rows = self
+            .ask(FIND_IDENTITY_PROVIDER, &[tenant.as_uuid(), &name])
+            .await?;
+        rows.first().map(Connection::from_row).transpose()
     }
 
     /// Asks one thing, in a transaction that sees what was committed before it.

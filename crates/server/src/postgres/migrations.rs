@@ -75,6 +75,18 @@ const MIGRATIONS: &[Migration] = &[
         lookups: "",
     },
     Migration {
+        name: "0006_token_keys",
+        sql: include_str!("../../migrations/0006_token_keys.sql"),
+        protects: &["app.token_keys", "app.token_key_rings"],
+        lookups: "",
+    },
+    Migration {
+        name: "0007_identity",
+        sql: include_str!("../../migrations/0007_identity.sql"),
+        protects: &["app.identity_providers"],
+        lookups: include_str!("../../migrations/0007_lookups.sql"),
+    },
+    Migration {
         name: "0010_peppers",
         sql: include_str!("../../migrations/0010_peppers.sql"),
         protects: &[],

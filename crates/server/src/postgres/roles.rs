@@ -55,6 +55,7 @@ impl Role {
         match self {
             Self::Authenticator => &[
                 "app.find_api_key",
+                "app.find_identity_provider",
                 "app.note_key_uses",
                 "app.token_is_revoked",
                 "app.find_refresh_family",

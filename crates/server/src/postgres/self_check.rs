@@ -59,6 +59,13 @@ const SETTINGS: &[(&str, &str)] = &[
         "tombstones-stay",
     ),
     (
+        "select 'app.token_keys', 'lacks an enabled trigger that keeps what is withdrawn' \
+         where (select count(*) from pg_catalog.pg_trigger t \
+         where t.tgrelid = 'app.token_keys'::pg_catalog.regclass and not t.tgisinternal \
+         and t.tgenabled = 'O') <> 2",
+        "withdrawn-keys-stay-withdrawn",
+    ),
+    (
         "select t.name, 'lacks an enabled trigger that refuses a destroyed key' \
          from (values ('app.tenant_deks'), ('app.provider_credentials'), \
          ('app.webhook_endpoints'), ('app.webhook_old_secrets'), ('app.platform_keys')) \

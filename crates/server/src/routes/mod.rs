@@ -3,7 +3,9 @@
 pub mod api_keys;
 pub mod audit;
 pub mod chat;
+pub mod identity_providers;
 pub mod keys;
+pub mod login;
 pub mod oauth;
 pub mod policy;
 pub mod providers;
@@ -12,6 +14,7 @@ pub mod seal;
 pub mod sessions;
 pub mod tenants;
 pub mod token;
+pub mod token_keys;
 pub mod webhooks;
 
 use tokio_postgres::Row;

@@ -45,7 +45,7 @@ pub async fn renew(
         revoked_everywhere().await;
     }
     let rotated = rotated.map_err(|error| families.problem(&error))?;
-    tokens::renewed(&app, &rotated.grant, families.epoch(), &rotated.token)
+    tokens::renewed(&app, &rotated.grant, families.epoch(), &rotated.token).await
 }
 
 /// Ends a token: an access token alone, a refresh token with its session. When it answers, no node
@@ -85,7 +85,8 @@ async fn end_access_token(
     client: &str,
 ) -> Result<bool, Problem> {
     let now = app.clock.unix_seconds();
-    let Ok(verified) = app.verifier.load().verify(token, now) else {
+    let verified = app.token_keys.check(|keys| keys.verify(token, now));
+    let Ok(verified) = verified.await? else {
         return Ok(false);
     };
     let Claims {

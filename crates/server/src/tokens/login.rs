@@ -51,14 +51,14 @@ pub async fn begin_session(
     let token = refresh::begin(&families, PREFIX, grant.clone(), now)
         .await
         .map_err(|error| families.problem(&error))?;
-    renewed(app, &grant, families.epoch(), &token)
+    renewed(app, &grant, families.epoch(), &token).await
 }
 
 /// What a login or a renewal is answered with (RFC 6749, section 5.1).
 ///
 /// # Errors
 /// A problem.
-pub fn renewed(
+pub async fn renewed(
     app: &App,
     grant: &Grant,
     epoch: u64,
@@ -66,7 +66,7 @@ pub fn renewed(
 ) -> Result<Response, Problem> {
     let now = app.clock.unix_seconds();
     let expires_at = now.saturating_add(app.config.token_lifetime_seconds);
-    let access_token = access_token(app, grant, epoch, now, expires_at)?;
+    let access_token = access_token(app, grant, epoch, now, expires_at).await?;
     let body = json!({
         "access_token": access_token,
         "token_type": "Bearer",
@@ -84,7 +84,7 @@ pub fn renewed(
 ///
 /// # Errors
 /// A problem.
-pub fn access_token(
+pub async fn access_token(
     app: &App,
     grant: &Grant,
     epoch: u64,
@@ -105,7 +105,8 @@ pub fn access_token(
         authentication: grant.authentication.clone(),
         epoch,
     };
-    mint(&app.token_key, &claims).map_err(|error| {
+    let key = app.token_keys.signing().await?;
+    mint(&key, &claims).map_err(|error| {
         tracing::error!(%error, "an access token was not minted");
         Problem::new(Kind::Internal, "the platform failed")
     })

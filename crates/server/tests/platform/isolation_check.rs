@@ -122,6 +122,11 @@ async fn the_self_check_passes_and_finds_planted_holes() {
             "alter table app.generations enable trigger user",
             "generations-are-stamped",
         ),
+        (
+            "alter table app.token_keys disable trigger user",
+            "alter table app.token_keys enable trigger user",
+            "withdrawn-keys-stay-withdrawn",
+        ),
     ] {
         superuser.batch_execute(plant).await.unwrap();
         let error = self_check(&database.endpoint(), now())

@@ -136,7 +136,8 @@ fn a_key_that_is_over_issues_none_through_its_tokens() {
                 authentication: Authentication::at(now),
                 epoch: 0,
             };
-            let token = mint(&running.app.token_key, &claims).unwrap();
+            let key = running.app.token_keys.signing().await.unwrap();
+            let token = mint(&key, &claims).unwrap();
             refused(&issue(running, &token, None).await);
         }
         assert_eq!(keys(running, &tenant).await.len(), before);

@@ -50,17 +50,17 @@ fn count(event: &Value) -> usize {
 }
 
 /// A token that may do nothing.
-fn weak(running: &Running, tenant: &Tenant) -> String {
+async fn weak(running: &Running, tenant: &Tenant) -> String {
     let mut weak = claims(running, tenant);
     weak.capabilities = CapabilitySet::EMPTY;
-    signed(running, &weak)
+    signed(running, &weak).await
 }
 
 #[test]
 fn refusals_without_end_do_not_fill_the_log_and_are_all_counted() {
     on_own_platform(|_, running| async move {
         let tenant = running.tenant("insistent").await;
-        let token = weak(&running, &tenant);
+        let token = weak(&running, &tenant).await;
         for _ in 0..15 {
             let asks = (0..20).map(|_| running.send("GET", "/v1/policy", Some(&token), None));
             for answer in futures_util::future::join_all(asks).await {
@@ -98,7 +98,7 @@ fn a_key_s_refusals_leave_another_key_its_own() {
             let answer = running.send("GET", "/v1/audit/log", Some(key), None).await;
             assert_eq!(answer.slug(), "capability-missing");
         }
-        let token = weak(running, &tenant);
+        let token = weak(running, &tenant).await;
         running.send("GET", "/v1/policy", Some(&token), None).await;
         let entries = running.entries(&tenant.token).await;
         let last = entries.iter().rfind(|e| e["event"]["outcome"] == "refused");

@@ -37,8 +37,9 @@ pub(crate) fn claims(running: &Running, tenant: &Tenant) -> Claims {
     }
 }
 
-pub(crate) fn signed(running: &Running, claims: &Claims) -> String {
-    mint(&running.app.token_key, claims).unwrap()
+pub(crate) async fn signed(running: &Running, claims: &Claims) -> String {
+    let key = running.app.token_keys.signing().await.unwrap();
+    mint(&key, claims).unwrap()
 }
 
 /// Asks every route that needs a caller, and checks the problem that each answers.
@@ -90,7 +91,7 @@ fn with_an_expired_token_and_the_tenant_s_log_says_so() {
         late.issued_at -= 1000;
         late.expires_at = late.issued_at + 900;
         late.authentication = Authentication::at(late.issued_at);
-        let token = signed(running, &late);
+        let token = signed(running, &late).await;
         let asked = every_route(running, Some(&token), |route| {
             guarded(route, 401, "token-expired")
         })
@@ -110,7 +111,7 @@ fn with_a_token_for_another_audience() {
         let tenant = running.tenant("audience").await;
         let mut other = claims(running, &tenant);
         other.audience = "reports".to_owned();
-        let token = signed(running, &other);
+        let token = signed(running, &other).await;
         every_route(running, Some(&token), |route| {
             guarded(route, 401, "wrong-audience")
         })
@@ -132,7 +133,7 @@ fn with_a_token_that_someone_else_signed_nobody_s_log_grows() {
         let stranger = SigningKey::generate().unwrap();
         let forged = mint(&stranger, &claims(running, &tenant)).unwrap();
         let unsigned = {
-            let genuine = signed(running, &claims(running, &tenant));
+            let genuine = signed(running, &claims(running, &tenant)).await;
             let mut parts: Vec<_> = genuine.split('.').collect();
             parts[2] = "";
             parts.join(".")
@@ -154,7 +155,7 @@ fn without_the_capability() {
         let tenant = running.tenant("weak").await;
         let mut weak = claims(running, &tenant);
         weak.capabilities = CapabilitySet::EMPTY;
-        let token = signed(running, &weak);
+        let token = signed(running, &weak).await;
         let asked = every_route(running, Some(&token), |route| match route.spec.need {
             Need::Capability(_) => Some((403, "capability-missing")),
             _ => None,
@@ -184,7 +185,7 @@ fn a_tenant_with_the_capability_in_its_row_still_creates_no_tenants() {
         let tenant = running.tenant("usurper").await;
         let mut usurper = claims(running, &tenant);
         usurper.capabilities = "tenants:create".parse().unwrap();
-        let token = signed(running, &usurper);
+        let token = signed(running, &usurper).await;
         let body = json!({ "name": "mine" });
         let answer = running
             .send("POST", "/v1/tenants", Some(&token), Some(body))
@@ -244,7 +245,7 @@ fn a_caller_without_the_capability_is_counted_before_it_is_refused() {
         let tenant = running.tenant("weak").await;
         let mut weak = claims(&running, &tenant);
         weak.capabilities = CapabilitySet::EMPTY;
-        let token = signed(&running, &weak);
+        let token = signed(&running, &weak).await;
         let asks = (0..10).map(|_| running.send("GET", "/v1/policy", Some(&token), None));
         let answers = futures_util::future::join_all(asks).await;
         assert!(answers.iter().any(|answer| answer.status == 429));

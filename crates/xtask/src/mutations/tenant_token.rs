@@ -4,6 +4,13 @@ use super::Mutation;
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
+        name: "token-key-signs-before-it-is-known",
+        file: "crates/tenant-token/src/key_ring.rs",
+        find: "next.is_some_and(|e| now.saturating_sub(e.since) >= self.policy.publish_ahead);",
+        replace: "next.is_some_and(|e| now >= e.since);",
+        test: "-p strongroom-tenant-token --test keys a_key_signs_early_only_when",
+    },
+    Mutation {
         name: "token-signature",
         file: "crates/tenant-token/src/verifier.rs",
         find: "if !key.holds(signed, &signature) {",
