@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use strongroom_apikey::{Hasher, KeyGate, LastUsed};
+use strongroom_apikey::{KeyGate, LastUsed};
 use strongroom_auditchain::Ed25519Signer;
 use strongroom_envelope::{KeyAdmin, KeyRef, LocalKms};
 use strongroom_tenant_token::TokenCache;
@@ -12,12 +12,13 @@ use tokio_util::task::TaskTracker;
 use crate::audit::{Checkpointer, Sequencer, SequencerHandle};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::gates::RateLimits;
+use crate::gates::{RateLimits, Refusals};
 use crate::generations::{Generations, Watch};
 use crate::jobs;
 use crate::keys::PlatformKeys;
 use crate::keystore::{self, KeyStore, Roots};
 use crate::login::IssuerKeySets;
+use crate::peppers;
 use crate::postgres::{AuthLookup, Endpoint, Gateway, Job, Pool, Role, self_check};
 use crate::token_keys::{RingStore, TokenKeys};
 use crate::upstream::{Upstream, install_tls};
@@ -42,6 +43,8 @@ pub struct App {
     pub key_gate: KeyGate,
     /// When keys were last used, until it is stored.
     pub last_used: LastUsed,
+    /// Keys that are hashed anew, until they are stored so.
+    pub rehashes: jobs::Rehashes,
     /// The audit log.
     pub sequencer: Sequencer,
     /// Signs logs that grew.
@@ -68,6 +71,8 @@ pub struct App {
     pub upstream: Option<Upstream>,
     /// Who may ask how often.
     pub limits: RateLimits,
+    /// Who was refused how often.
+    pub refusals: Refusals,
     /// Places for chat calls.
     pub calls: Arc<Semaphore>,
     /// Places for the examination of texts, which keeps a processor busy: one for each there is.
@@ -122,6 +127,10 @@ impl Platform {
         let keys = PlatformKeys::open(&keymaster, &kek, config.host())
             .await
             .map_err(StartError::of)?;
+        let pepper = config.api_key_pepper;
+        let hasher = peppers::hasher(&keymaster, &kek, pepper, clock.as_ref())
+            .await
+            .map_err(StartError::of)?;
         let (sequencer, handle) =
             Sequencer::start(Job::new(pool(Role::Sequencer, 1)?), Arc::clone(&keys.batch));
         let checkpointer = Checkpointer::new(
@@ -151,8 +160,9 @@ impl Platform {
                 Arc::clone(&clock),
             ),
             lookup: AuthLookup::new(pool(Role::Authenticator, 4)?),
-            key_gate: KeyGate::new(Hasher::default(), KEPT_KEYS),
+            key_gate: KeyGate::new(hasher, KEPT_KEYS),
             last_used: LastUsed::new(KEPT_KEYS),
+            rehashes: jobs::Rehashes::default(),
             sequencer,
             checkpointer,
             generations,
@@ -166,6 +176,7 @@ impl Platform {
             batch_signer: keys.batch,
             upstream,
             limits: RateLimits::new(&config.limits),
+            refusals: Refusals::default(),
             calls: Arc::new(Semaphore::new(config.limits.concurrent_calls)),
             redactions: Arc::new(Semaphore::new(
                 std::thread::available_parallelism().map_or(1, std::num::NonZero::get),

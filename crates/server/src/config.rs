@@ -43,6 +43,8 @@ pub struct Config {
     pub trusted_proxies: Vec<Network>,
     /// Life of an access token, in seconds.
     pub token_lifetime_seconds: u64,
+    /// The version of the pepper that API keys are hashed under; 0 for none.
+    pub api_key_pepper: u32,
     /// How long a verifier may keep the public keys of access tokens, in seconds.
     pub token_verifier_cache_seconds: u64,
     /// When the keys of access tokens are rotated, and their overlaps.
@@ -175,6 +177,7 @@ impl Config {
             webhooks_allow_loopback: values.parsed("webhooks.allow_loopback")?,
             trusted_proxies,
             token_lifetime_seconds: values.between("tokens.lifetime_seconds", 1, 900)?,
+            api_key_pepper: values.between("api_keys.pepper", 0, 1_000_000)?,
             token_verifier_cache_seconds: values.between(
                 "tokens.verifier_cache_seconds",
                 0,

@@ -50,6 +50,8 @@ macro_rules! registry {
 registry! {
     /// Not HTTP as it should be: a header twice, a body that cannot be read.
     MalformedRequest = "malformed-request", 400, "invalid_request_error", "the request is malformed";
+    /// A credential in the URL.
+    CredentialInUrl = "credential-in-url", 400, "invalid_request_error", "a credential is never in a URL";
     /// The body is not JSON, or not of the route's shape.
     InvalidBody = "invalid-body", 400, "invalid_request_error", "the body is not what this route takes";
     /// A field is refused.

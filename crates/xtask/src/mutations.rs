@@ -5,6 +5,7 @@ mod crates;
 mod envelope;
 mod login;
 mod server;
+mod server_keys;
 mod server_tokens;
 mod tenant_token;
 mod token_keys;
@@ -31,6 +32,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         envelope::MUTATIONS,
         login::MUTATIONS,
         server::MUTATIONS,
+        server_keys::MUTATIONS,
         server_tokens::MUTATIONS,
         tenant_token::MUTATIONS,
         token_keys::MUTATIONS,

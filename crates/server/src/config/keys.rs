@@ -120,6 +120,12 @@ pub const KEYS: &[Key] = &[
         "life of an access token, 1 to 900",
     ),
     key(
+        "api_keys.pepper",
+        "0",
+        "version of the pepper that API keys are hashed under, 0 for SHA-256 alone; made when it \
+         is first named, and each key is hashed anew at its next use",
+    ),
+    key(
         "tokens.rotation_days",
         "7",
         "how many days a key signs access tokens before the next one does, 1 to 30",

@@ -1,8 +1,8 @@
 //! Last gate: nothing is answered before its event is durable.
 //!
 //! It wraps the gates that know the caller, so that their refusals are recorded too, and acts
-//! when the handler has answered. Only a tenant's refusals beyond a rate are counted instead: the
-//! next one that is recorded says how many they were.
+//! when the handler has answered. Only refusals beyond ten a minute of a key, and beyond a tenant's
+//! rate, are counted instead, in one event at the minute's end.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use tracing::Instrument;
 use uuid::Uuid;
 
 use super::caller::Caller;
-use super::rate_limit::Noted;
+use super::refusals::Noted;
 use super::request_id::RequestContext;
 use crate::app::App;
 use crate::audit::{AuditError, Draft, EventError, STAGE_EVENT, new_event_id};
@@ -65,13 +65,11 @@ async fn settle(app: &App, spec: Spec, context: &RequestContext, response: Respo
         return response;
     }
     let outcome = outcome(&response);
-    let mut unrecorded = 0;
     // Refusals cost who provokes them nothing: beyond a rate they are counted, not appended.
-    if matches!(outcome, Outcome::Refused(_)) {
-        match app.limits.note_refusal(*tenant) {
-            Noted::Count => return response,
-            Noted::Record { unrecorded: count } => unrecorded = count,
-        }
+    if let Outcome::Refused(reason) = &outcome
+        && app.refusals.note(*tenant, context.key(), reason) == Noted::Count
+    {
+        return response;
     }
     let recorded = record(
         app,
@@ -79,16 +77,13 @@ async fn settle(app: &App, spec: Spec, context: &RequestContext, response: Respo
         *tenant,
         actor.clone(),
         spec.action,
-        (unrecorded > 0).then(|| format!("unrecorded-refusals/{unrecorded}")),
+        None,
         outcome,
     )
     .await;
     match recorded {
         Ok(_) => response,
-        Err(problem) => {
-            app.limits.keep_unrecorded(*tenant, unrecorded);
-            problem.into_response()
-        }
+        Err(problem) => problem.into_response(),
     }
 }
 

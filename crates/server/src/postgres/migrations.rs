@@ -102,6 +102,12 @@ const MIGRATIONS: &[Migration] = &[
         protects: &[],
         lookups: "",
     },
+    Migration {
+        name: "0010_peppers",
+        sql: include_str!("../../migrations/0010_peppers.sql"),
+        protects: &[],
+        lookups: include_str!("../../migrations/0010_lookups.sql"),
+    },
 ];
 
 /// A connection of the database's owner: a superuser, or a role that may create roles.

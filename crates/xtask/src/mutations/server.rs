@@ -364,9 +364,9 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "refusals-fill-the-log",
         file: "crates/server/src/gates/audit.rs",
-        find: "Noted::Count => return response,",
-        replace: "Noted::Count => {}",
-        test: "-p strongroom-server --test platform -- --exact unauthorised_coverage::refusals_without_end_do_not_fill_the_log_and_are_all_counted",
+        find: "&& app.refusals.note(*tenant, context.key(), reason) == Noted::Count",
+        replace: "&& app.refusals.note(*tenant, context.key(), reason) == Noted::Count\n        && false",
+        test: "-p strongroom-server --test platform -- --exact refusals::refusals_without_end_do_not_fill_the_log_and_are_all_counted",
     },
     Mutation {
         name: "pii-on-the-runtime",

@@ -319,4 +319,11 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "!key.header().is_empty()",
         test: "-p strongroom-tenant-token --test vectors tokens",
     },
+    Mutation {
+        name: "token-epoch-forgotten",
+        file: "crates/tenant-token/src/revocation.rs",
+        find: "self.actors.retain(|_, at| matters(*at));",
+        replace: "self.actors.retain(|_, at| matters(*at));\n        self.epochs.retain(|_, _| matters(0));",
+        test: "-p strongroom-tenant-token --test token_cache an_epoch_is_never_forgotten",
+    },
 ];
