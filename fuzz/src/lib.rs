@@ -40,6 +40,7 @@ bodies! {
     envelope_stream: open, round_trip;
     llm_wire: answer, request;
     pii: policy, redact, scan_text;
+    tenancy: base62;
     tenant_token: id_token, issuer_keys, jwks, private_key, refresh, verify;
     webhook_sig: headers, round_trip, schemes, schemes_round_trip, secret;
 }

@@ -288,6 +288,11 @@ impl KeyGate {
         unknown.remove(id);
     }
 
+    /// Drops what is kept of a key: call it when its row was written anew, for another hash.
+    pub fn forget(&self, id: &KeyId) {
+        locked(self.shard(id)).remove(id);
+    }
+
     /// How many records are kept.
     #[must_use]
     pub fn kept(&self) -> usize {

@@ -120,6 +120,8 @@ impl HashedKey {
     /// Whether the presented text is the one that was hashed, in constant time; `None` when its
     /// pepper is not there.
     pub(crate) fn matches(&self, presented: &str, hasher: &Hasher) -> Option<Choice> {
+        #[cfg(test)]
+        tests::COMPARISONS.with(|count| count.set(count.get() + 1));
         let hashed = match self.pepper {
             None => Self::sha256(presented),
             Some(pepper) => hasher.hash_under(pepper, presented)?,
@@ -153,8 +155,21 @@ impl fmt::Debug for HashedKey {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::time::Duration;
+
+    use strongroom_tenancy::{Role, TenantId};
+
     use super::*;
-    use crate::{ApiKey, TEST_KEY};
+    use crate::{
+        ApiKey, KeyError, KeyGate, KeyId, KeyRecord, KeyStore, Pepper, StoreFuture, TEST_KEY,
+        TableFeed, Visit,
+    };
+
+    thread_local! {
+        /// How many keys were hashed and compared with a stored hash.
+        pub(super) static COMPARISONS: Cell<u32> = const { Cell::new(0) };
+    }
 
     #[test]
     fn rejections() {
@@ -179,5 +194,64 @@ mod tests {
         assert_eq!(format!("{hash:?}"), "HashedKey(Sha256)");
         let hash = HashedKey::of_nobody(Some(PepperId(7)));
         assert_eq!(format!("{hash:?}"), "HashedKey(Peppered by 7)");
+    }
+
+    /// One record, or none.
+    struct Store(Option<KeyRecord>);
+
+    impl KeyStore for Store {
+        fn by_id<'a>(&'a self, id: &'a KeyId) -> StoreFuture<'a> {
+            let found = self.0.clone().filter(|record| record.id == *id);
+            Box::pin(std::future::ready(Ok(found)))
+        }
+    }
+
+    fn now<T>(future: impl Future<Output = T>) -> T {
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        match std::pin::pin!(future).as_mut().poll(&mut context) {
+            std::task::Poll::Ready(value) => value,
+            std::task::Poll::Pending => panic!("nothing here waits"),
+        }
+    }
+
+    /// Were it fewer, how soon the answer comes would tell which ids exist.
+    #[test]
+    fn an_unknown_id_costs_as_many_hashes_as_a_known_one() {
+        let known: ApiKey = TEST_KEY.parse().unwrap();
+        let (prefix, environment) = (known.prefix(), known.environment());
+        let forged = ApiKey::from_parts(prefix, environment, known.id(), &[7; 32]);
+        let unknown = ApiKey::generate(prefix, environment).unwrap();
+        let pepper = Pepper::new(PepperId(1), &[1; 32]).unwrap();
+        for hasher in [
+            Hasher::default(),
+            Hasher::peppered(pepper, Vec::new()).unwrap(),
+        ] {
+            let all = Role::Admin.capabilities();
+            let mut record = KeyRecord::issue(&known, TenantId::PLATFORM, all, &all, None).unwrap();
+            record.hash = hasher.hash(&known);
+            let store = Store(Some(record));
+            let feed = TableFeed::new(|| Duration::ZERO);
+            feed.answer(feed.ask(), 0, []);
+            let gate = KeyGate::new(hasher, 10);
+            let visit = Visit {
+                now: 5,
+                address: None,
+            };
+            let asked = |key: &ApiKey, refused: Option<KeyError>| {
+                let before = COMPARISONS.get();
+                let checked = now(gate.authenticate(key, &visit, &store, &feed));
+                assert_eq!(checked.err(), refused);
+                COMPARISONS.get() - before
+            };
+            // Each first from the store, then from memory.
+            for _ in 0..2 {
+                assert_eq!(asked(&known, None), 1);
+                assert_eq!(asked(&forged, Some(KeyError::Mismatch)), 1);
+                assert_eq!(asked(&unknown, Some(KeyError::Unknown)), 1);
+            }
+        }
+        let before = COMPARISONS.get();
+        let _ = crate::reject_unknown(&unknown);
+        assert_eq!(COMPARISONS.get() - before, 1);
     }
 }

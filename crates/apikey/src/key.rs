@@ -4,9 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use secrecy::{ExposeSecret as _, SecretString};
+use strongroom_tenancy::base62::{self, DIGITS as SECRET_DIGITS};
 use zeroize::Zeroizing;
 
-use crate::base62::{self, SECRET_DIGITS};
 use crate::{Environment, HashedKey, KeyId, ParseError, Prefix};
 
 /// What a secret scanner looks for, as a regular expression; the checksum then tells a key from
@@ -80,7 +80,7 @@ impl ApiKey {
             text.push_str(part);
             text.push('_');
         }
-        let secret = base62::encode_secret(secret);
+        let secret = base62::encode(secret);
         text.extend(secret.iter().copied().map(char::from));
         let checksum = checksum(&text);
         text.extend(checksum.into_iter().map(char::from));
@@ -117,7 +117,7 @@ impl ApiKey {
         let (secret, _) = tail
             .split_at_checked(SECRET_DIGITS)
             .ok_or(ParseError::Secret)?;
-        if !base62::is_secret(secret.as_bytes()) {
+        if !base62::is_encoded(secret.as_bytes()) {
             return Err(ParseError::Secret);
         }
         let (covered, given) = text

@@ -32,7 +32,6 @@
 
 #[cfg(any(feature = "legacy", feature = "password"))]
 mod argon;
-mod base62;
 mod feed;
 mod gate;
 mod grant;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::base62;
+use strongroom_tenancy::base62;
 
 const ID_BYTES: usize = 12;
 const MAX_PREFIX_BYTES: usize = 12;

@@ -46,8 +46,9 @@ pub enum PepperError {
 /// ```
 #[derive(Debug, Default)]
 pub struct Hasher {
-    /// The current one first. Without any, keys are hashed by SHA-256.
-    peppers: Vec<Pepper>,
+    /// Without one, keys are hashed by SHA-256.
+    current: Option<Pepper>,
+    known: Vec<Pepper>,
 }
 
 impl Pepper {
@@ -86,14 +87,25 @@ impl Hasher {
     /// # Errors
     /// [`PepperError::Twice`].
     pub fn peppered(current: Pepper, retired: Vec<Pepper>) -> Result<Self, PepperError> {
-        let mut peppers = vec![current];
-        for pepper in retired {
-            if peppers.iter().any(|known| known.id == pepper.id) {
-                return Err(PepperError::Twice);
-            }
-            peppers.push(pepper);
+        Self::of(Some(current), retired)
+    }
+
+    /// Hashes by SHA-256, and knows what was hashed under these: so that every node knows a pepper
+    /// before the first one hashes under it, and after the last one does.
+    ///
+    /// # Errors
+    /// [`PepperError::Twice`].
+    pub fn unpeppered(known: Vec<Pepper>) -> Result<Self, PepperError> {
+        Self::of(None, known)
+    }
+
+    fn of(current: Option<Pepper>, known: Vec<Pepper>) -> Result<Self, PepperError> {
+        let mut ids: Vec<_> = current.iter().chain(&known).map(Pepper::id).collect();
+        ids.sort_unstable();
+        if ids.windows(2).any(|pair| pair.first() == pair.last()) {
+            return Err(PepperError::Twice);
         }
-        Ok(Self { peppers })
+        Ok(Self { current, known })
     }
 
     /// What is stored of a key.
@@ -117,19 +129,20 @@ impl Hasher {
     }
 
     pub(crate) fn hash_text(&self, text: &str) -> HashedKey {
-        match self.peppers.first() {
+        match &self.current {
             None => HashedKey::sha256(text),
             Some(pepper) => pepper.hash(text),
         }
     }
 
     pub(crate) fn hash_under(&self, id: PepperId, text: &str) -> Option<HashedKey> {
-        let pepper = self.peppers.iter().find(|pepper| pepper.id == id)?;
+        let peppers = &mut self.current.iter().chain(&self.known);
+        let pepper = peppers.find(|pepper| pepper.id == id)?;
         Some(pepper.hash(text))
     }
 
     fn current(&self) -> Option<PepperId> {
-        self.peppers.first().map(Pepper::id)
+        self.current.as_ref().map(Pepper::id)
     }
 }
 
@@ -155,6 +168,8 @@ mod tests {
             assert_eq!(refused, Some(PepperError::Length), "{length}");
         }
         let twice = Hasher::peppered(pepper(1, 1), vec![pepper(2, 2), pepper(1, 3)]);
+        assert_eq!(twice.err(), Some(PepperError::Twice));
+        let twice = Hasher::unpeppered(vec![pepper(2, 2), pepper(1, 1), pepper(2, 3)]);
         assert_eq!(twice.err(), Some(PepperError::Twice));
     }
 
@@ -188,6 +203,13 @@ mod tests {
         assert_eq!(outdated(&Hasher::default()), [false, true, true]);
         assert_eq!(outdated(&first()), [true, false, true]);
         assert_eq!(outdated(&second), [true, true, false]);
+        let before = Hasher::unpeppered(vec![pepper(1, 1)]).unwrap();
+        assert_eq!(outdated(&before), [false, true, true]);
+        let matches = |hash: &HashedKey| hash.matches(key.expose(), &before).map(bool::from);
+        assert_eq!(
+            hashes.each_ref().map(matches),
+            [Some(true), Some(true), None]
+        );
     }
 
     #[test]
@@ -195,7 +217,7 @@ mod tests {
         let hasher = Hasher::peppered(pepper(7, 0x41), vec![pepper(6, 0x42)]).unwrap();
         assert_eq!(
             format!("{hasher:?}"),
-            "Hasher { peppers: [Pepper(7), Pepper(6)] }"
+            "Hasher { current: Some(Pepper(7)), known: [Pepper(6)] }"
         );
     }
 }

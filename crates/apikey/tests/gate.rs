@@ -328,7 +328,7 @@ fn debug_shows_no_secret() {
     let shown = format!("{:?}", bench.gate);
     assert_eq!(
         shown,
-        "KeyGate { hasher: Hasher { peppers: [] }, without_lease: AskStore, .. }"
+        "KeyGate { hasher: Hasher { current: None, known: [] }, without_lease: AskStore, .. }"
     );
     let ticket = bench.gate.begin(key(1).id(), &*bench.feed);
     let candidate = bench

@@ -84,3 +84,33 @@ pub(crate) fn check(session: &Session, key: ObjectHandle) -> Result<(), Failure>
         Err(KmsError::Unavailable.into())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use strongroom_envelope::{DekId, KeyRef, Provider, Purpose, WrappedDek};
+    use strongroom_tenancy::TenantId;
+
+    use super::ASSOCIATED_DATA;
+
+    /// A token that cut it off where nobody looked would bind nothing beyond.
+    #[test]
+    fn a_token_is_tried_with_what_is_as_long_as_any_wrap_s() {
+        let longest: KeyRef = "k".repeat(128).parse().unwrap();
+        let purposes = [
+            Purpose::Record,
+            Purpose::Dek(DekId::from_bytes([0xff; 16])),
+            Purpose::Lookup(DekId::from_bytes([0xff; 16])),
+            Purpose::Kek {
+                name: longest.clone(),
+                version: u32::MAX,
+                created_at: u64::MAX,
+            },
+        ];
+        let lengths = purposes.map(|purpose| {
+            let (provider, tenant) = (Provider::PKCS11, &TenantId::PLATFORM);
+            WrappedDek::associated_data(provider, tenant, &longest, u32::MAX, &purpose).len()
+        });
+        let longest = lengths.into_iter().max().unwrap();
+        assert!((300..=ASSOCIATED_DATA).contains(&longest), "{longest}");
+    }
+}

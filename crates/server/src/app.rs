@@ -2,24 +2,25 @@
 
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
-use strongroom_apikey::{Hasher, KeyGate, LastUsed};
+use strongroom_apikey::{KeyGate, LastUsed};
 use strongroom_auditchain::Ed25519Signer;
 use strongroom_envelope::{KeyAdmin, KeyRef, LocalKms};
-use strongroom_tenant_token::{JwkSet, SigningKey, TokenCache, Verifier};
+use strongroom_tenant_token::TokenCache;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use crate::audit::{Checkpointer, Sequencer, SequencerHandle};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::gates::RateLimits;
+use crate::gates::{RateLimits, Refusals};
 use crate::generations::{Generations, Watch};
 use crate::jobs;
 use crate::keys::PlatformKeys;
 use crate::keystore::{self, KeyStore, Roots};
 use crate::login::IssuerKeySets;
+use crate::peppers;
 use crate::postgres::{AuthLookup, Endpoint, Gateway, Job, Pool, Role, self_check};
+use crate::token_keys::{RingStore, TokenKeys};
 use crate::upstream::{Upstream, install_tls};
 
 /// The most API keys of which a record, or a last use, is kept.
@@ -42,6 +43,8 @@ pub struct App {
     pub key_gate: KeyGate,
     /// When keys were last used, until it is stored.
     pub last_used: LastUsed,
+    /// Keys that are hashed anew, until they are stored so.
+    pub rehashes: jobs::Rehashes,
     /// The audit log.
     pub sequencer: Sequencer,
     /// Signs logs that grew.
@@ -56,12 +59,8 @@ pub struct App {
     pub key_admin: Arc<dyn KeyAdmin>,
     /// The name of each tenant's root key in the KMS.
     pub root: KeyRef,
-    /// Signs access tokens.
-    pub token_key: SigningKey,
-    /// The public keys of access tokens.
-    pub jwks: JwkSet,
-    /// Verifies access tokens.
-    pub verifier: ArcSwap<Verifier>,
+    /// The keys of access tokens.
+    pub token_keys: TokenKeys,
     /// Access tokens that were verified, and good.
     pub tokens: TokenCache,
     /// Signs checkpoints.
@@ -72,6 +71,8 @@ pub struct App {
     pub upstream: Option<Upstream>,
     /// Who may ask how often.
     pub limits: RateLimits,
+    /// Who was refused how often.
+    pub refusals: Refusals,
     /// Places for chat calls.
     pub calls: Arc<Semaphore>,
     /// Places for the examination of texts, which keeps a processor busy: one for each there is.
@@ -126,6 +127,10 @@ impl Platform {
         let keys = PlatformKeys::open(&keymaster, &kek, config.host())
             .await
             .map_err(StartError::of)?;
+        let pepper = config.api_key_pepper;
+        let hasher = peppers::hasher(&keymaster, &kek, pepper, clock.as_ref())
+            .await
+            .map_err(StartError::of)?;
         let (sequencer, handle) =
             Sequencer::start(Job::new(pool(Role::Sequencer, 1)?), Arc::clone(&keys.batch));
         let checkpointer = Checkpointer::new(
@@ -134,11 +139,19 @@ impl Platform {
             Arc::clone(&clock),
             config.checkpoint_seconds,
         );
+        let ring = RingStore::new(
+            keymaster.clone(),
+            Roots::new(Arc::clone(&kms) as _, root.clone()),
+            Arc::clone(&clock),
+            config.token_rotation,
+        );
+        // The first start makes the first key. Before the watch: that sees it at its first look.
+        ring.advance().await.map_err(StartError::of)?;
         let (generations, watch) = Generations::start(Job::new(pool(Role::Watcher, 2)?));
+        let token_keys = TokenKeys::new(ring, generations.clone(), &config);
+        token_keys.read_again().await.map_err(StartError::of)?;
         let key_store = KeyStore::new(keymaster, roots, generations.clone(), Arc::clone(&clock))
             .map_err(StartError::of)?;
-        let jwks = JwkSet::of(&[keys.token.public_key()]);
-        let verifier = Verifier::new(&*config.issuer, &*config.audience, jwks.clone());
         let upstream = Upstream::new(&config).map_err(StartError::of)?;
         let app = Arc::new(App {
             gateway: Gateway::new(
@@ -147,8 +160,9 @@ impl Platform {
                 Arc::clone(&clock),
             ),
             lookup: AuthLookup::new(pool(Role::Authenticator, 4)?),
-            key_gate: KeyGate::new(Hasher::default(), KEPT_KEYS),
+            key_gate: KeyGate::new(hasher, KEPT_KEYS),
             last_used: LastUsed::new(KEPT_KEYS),
+            rehashes: jobs::Rehashes::default(),
             sequencer,
             checkpointer,
             generations,
@@ -156,14 +170,13 @@ impl Platform {
             issuer_keys: IssuerKeySets::new(Arc::clone(&clock), config.webhooks_allow_loopback),
             key_admin: kms,
             root,
-            token_key: keys.token,
-            jwks,
-            verifier: ArcSwap::from_pointee(verifier),
+            token_keys,
             tokens: TokenCache::new(KEPT_TOKENS),
             checkpoint_signer: keys.checkpoint,
             batch_signer: keys.batch,
             upstream,
             limits: RateLimits::new(&config.limits),
+            refusals: Refusals::default(),
             calls: Arc::new(Semaphore::new(config.limits.concurrent_calls)),
             redactions: Arc::new(Semaphore::new(
                 std::thread::available_parallelism().map_or(1, std::num::NonZero::get),

@@ -9,6 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use strongroom_tenant_token::{RotationPolicy, RotationPolicyError};
+
 pub use keys::{KEYS, Key, explain};
 pub use network::Network;
 
@@ -41,6 +43,12 @@ pub struct Config {
     pub trusted_proxies: Vec<Network>,
     /// Life of an access token, in seconds.
     pub token_lifetime_seconds: u64,
+    /// The version of the pepper that API keys are hashed under; 0 for none.
+    pub api_key_pepper: u32,
+    /// How long a verifier may keep the public keys of access tokens, in seconds.
+    pub token_verifier_cache_seconds: u64,
+    /// When the keys of access tokens are rotated, and their overlaps.
+    pub token_rotation: RotationPolicy,
     /// How often logs that grew are signed, in seconds.
     pub checkpoint_seconds: u64,
     /// When tenants' keys are rotated.
@@ -169,6 +177,13 @@ impl Config {
             webhooks_allow_loopback: values.parsed("webhooks.allow_loopback")?,
             trusted_proxies,
             token_lifetime_seconds: values.between("tokens.lifetime_seconds", 1, 900)?,
+            api_key_pepper: values.between("api_keys.pepper", 0, 1_000_000)?,
+            token_verifier_cache_seconds: values.between(
+                "tokens.verifier_cache_seconds",
+                0,
+                3600,
+            )?,
+            token_rotation: token_rotation(values)?,
             checkpoint_seconds: values.between("audit.checkpoint_seconds", 10, 300)?,
             keys: KeyTimes {
                 rotation_days: values.between("keys.rotation_days", 1, 365)?,
@@ -195,6 +210,21 @@ impl Config {
     pub fn keyrings(&self) -> PathBuf {
         self.state_dir.join("keys")
     }
+}
+
+/// The overlaps follow from how long tokens live and verifiers keep keys.
+fn token_rotation(values: &Values) -> Result<RotationPolicy, ConfigError> {
+    let days: u64 = values.between("tokens.rotation_days", 1, 30)?;
+    let lifetime = values.parsed("tokens.lifetime_seconds")?;
+    let kept = values.parsed("tokens.verifier_cache_seconds")?;
+    RotationPolicy::new(days.saturating_mul(86_400), lifetime, kept).map_err(|error| {
+        let key = match error {
+            RotationPolicyError::TokenLifetime => "tokens.lifetime_seconds",
+            RotationPolicyError::VerifierCache => "tokens.verifier_cache_seconds",
+            _ => "tokens.rotation_days",
+        };
+        refuse(&key, &error)
+    })
 }
 
 struct Values(BTreeMap<&'static str, String>);
@@ -347,6 +377,7 @@ mod tests {
             (10, 20)
         );
         assert_eq!(config.checkpoint_seconds, 300);
+        assert_eq!(config.token_rotation, RotationPolicy::default());
     }
 
     #[test]
@@ -401,6 +432,16 @@ mod tests {
                 "audit.checkpoint_seconds = 301",
                 "audit.checkpoint_seconds",
                 "expected 10 to 300",
+            ),
+            (
+                "tokens.rotation_days = 31",
+                "tokens.rotation_days",
+                "expected 1 to 30",
+            ),
+            (
+                "tokens.verifier_cache_seconds = 3601",
+                "tokens.verifier_cache_seconds",
+                "expected 0 to 3600",
             ),
             ("listne = '127.0.0.1:1'", "listne", "not a known key"),
             (

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use strongroom_apikey::ApiKey;
+use strongroom_apikey::{ApiKey, Hasher};
 use strongroom_auditchain::Outcome;
 use strongroom_envelope::{KeyAdmin, KmsError, LocalKms};
 use strongroom_tenancy::{
@@ -119,7 +119,9 @@ async fn platform_tenant(
         return Ok(None);
     }
     let now = clock.unix_seconds();
-    let key = provision(&mut tx, now, config.host(), "platform", OPERATOR)
+    // Its first use hashes it anew, where there is a pepper.
+    let hasher = Hasher::default();
+    let key = provision(&mut tx, now, config.host(), "platform", OPERATOR, &hasher)
         .await
         .map_err(|problem| StartError::of(problem.kind().title()))?;
     let draft = Draft {

@@ -10,15 +10,13 @@ use strongroom_tenant_token::SigningKey;
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
-use crate::keystore;
+use crate::keystore::{self, Sealed};
 use crate::postgres::{Job, QueryError};
 
 /// The platform's keys, opened.
 pub struct PlatformKeys {
     /// Makes tenant claims.
     pub claim: ClaimKey,
-    /// Signs access tokens.
-    pub token: SigningKey,
     /// Signs checkpoints, each log under its own name.
     pub checkpoint: Arc<Ed25519Signer>,
     /// Signs batches.
@@ -56,7 +54,8 @@ pub enum KeysError {
 }
 
 impl Purpose {
-    const ALL: [Self; 4] = [Self::Claim, Self::Token, Self::Checkpoint, Self::Batch];
+    /// Those of which there is one. Token keys come and go: [`crate::token_keys`].
+    const SINGLE: [Self; 3] = [Self::Claim, Self::Checkpoint, Self::Batch];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -77,7 +76,7 @@ impl Purpose {
     }
 }
 
-/// The key id of the first key of each purpose. Rotation adds others.
+/// The key id of a purpose's only key, and of the token key of a platform that had but one.
 const FIRST: &str = "k1";
 
 fn kek() -> Result<KeyRef, KeysError> {
@@ -96,25 +95,17 @@ impl PlatformKeys {
              (tenant_id, purpose, kid, sealed, created_at, kek, kek_version) \
              values ($1, $2, $3, $4, $5, $6, $7) \
              on conflict (tenant_id, purpose, kid) do nothing";
-        let key = self::kek()?;
         let now = i64::try_from(clock.unix_seconds()).unwrap_or(i64::MAX);
         let mut tx = job.begin().await?;
-        for purpose in Purpose::ALL {
+        for purpose in Purpose::SINGLE {
             let mut secret = Zeroizing::new([0_u8; 32]);
             getrandom::fill(secret.as_mut_slice())
                 .map_err(|error| KeysError::Make(error.to_string()))?;
-            let context = purpose.context(FIRST)?;
-            let make = |error: &dyn std::fmt::Display| KeysError::Make(error.to_string());
-            let platform = TenantId::PLATFORM;
-            let recipients = [Recipient::new(kek, &key)];
-            let sealed = seal(&recipients, &platform, &context, secret.as_slice())
-                .await
-                .map_err(|error| make(&error))?;
-            let sealed = keystore::describe(sealed).map_err(|error| make(&error))?;
+            let sealed = seal_one(kek, purpose, FIRST, secret.as_slice()).await?;
             tx.query(
                 STORE,
                 &[
-                    platform.as_uuid(),
+                    TenantId::PLATFORM.as_uuid(),
                     &purpose.as_str(),
                     &FIRST,
                     &sealed.bytes,
@@ -134,11 +125,12 @@ impl PlatformKeys {
     /// # Errors
     /// [`KeysError::Missing`] before initialisation, [`KeysError::Sealed`] with a wrong keyring.
     pub async fn open(job: &Job, kek: &TenantKeys, host: &str) -> Result<Self, KeysError> {
-        let mut secrets = Vec::with_capacity(Purpose::ALL.len());
-        for purpose in Purpose::ALL {
-            secrets.push(open_one(job, kek, purpose).await?);
+        let mut secrets = Vec::with_capacity(Purpose::SINGLE.len());
+        for purpose in Purpose::SINGLE {
+            let opened = open_one(job, kek, purpose, FIRST).await?;
+            secrets.push(opened.ok_or(KeysError::Missing(purpose.as_str()))?);
         }
-        let [claim, token, checkpoint, batch] = secrets.as_slice() else {
+        let [claim, checkpoint, batch] = secrets.as_slice() else {
             return Err(KeysError::Missing("platform"));
         };
         let signer = |name: String, seed: &[u8; 32]| {
@@ -149,34 +141,90 @@ impl PlatformKeys {
         let kid = FIRST.parse().map_err(|_| KeysError::Missing("claim"))?;
         Ok(Self {
             claim: ClaimKey::from_bytes(kid, claim),
-            token: SigningKey::from_seed(token),
             checkpoint: signer(format!("{host}/checkpoint"), checkpoint)?,
             batch: signer(format!("{host}/batch"), batch)?,
         })
     }
 }
 
+/// A token key's private half, sealed to be stored under its `kid`.
+///
+/// # Errors
+/// [`KeysError::Make`].
+pub(crate) async fn seal_token_key(
+    kek: &TenantKeys,
+    key: &SigningKey,
+) -> Result<Sealed, KeysError> {
+    let secret = key.expose_secret();
+    seal_one(kek, Purpose::Token, key.kid(), secret.as_slice()).await
+}
+
+/// A token key's private half, by its `kid`; none when it is not stored.
+///
+/// # Errors
+/// [`KeysError::Sealed`] also for a key that is stored under another's name.
+pub(crate) async fn open_token_key(
+    job: &Job,
+    kek: &TenantKeys,
+    kid: &str,
+) -> Result<Option<SigningKey>, KeysError> {
+    let opened = open_one(job, kek, Purpose::Token, kid).await?;
+    let key = opened.map(|secret| SigningKey::from_seed(&secret));
+    match key {
+        Some(key) if key.kid() != kid => Err(KeysError::Sealed(Purpose::Token.as_str())),
+        key => Ok(key),
+    }
+}
+
+/// The one token key of a platform whose keys did not rotate.
+///
+/// # Errors
+/// [`KeysError`].
+pub(crate) async fn open_only_token_key(
+    job: &Job,
+    kek: &TenantKeys,
+) -> Result<Option<SigningKey>, KeysError> {
+    let opened = open_one(job, kek, Purpose::Token, FIRST).await?;
+    Ok(opened.map(|secret| SigningKey::from_seed(&secret)))
+}
+
+async fn seal_one(
+    kek: &TenantKeys,
+    purpose: Purpose,
+    kid: &str,
+    secret: &[u8],
+) -> Result<Sealed, KeysError> {
+    let make = |error: &dyn std::fmt::Display| KeysError::Make(error.to_string());
+    let (key, context) = (self::kek()?, purpose.context(kid)?);
+    let recipients = [Recipient::new(kek, &key)];
+    let sealed = seal(&recipients, &TenantId::PLATFORM, &context, secret).await;
+    let sealed = sealed.map_err(|error| make(&error))?;
+    keystore::describe(sealed).map_err(|error| make(&error))
+}
+
 async fn open_one(
     job: &Job,
     kek: &TenantKeys,
     purpose: Purpose,
-) -> Result<Zeroizing<[u8; 32]>, KeysError> {
+    kid: &str,
+) -> Result<Option<Zeroizing<[u8; 32]>>, KeysError> {
     const READ: &str = "select sealed from app.platform_keys where purpose = $1 and kid = $2";
     let key = self::kek()?;
     let mut tx = job.begin().await?;
-    let rows = tx.query(READ, &[&purpose.as_str(), &FIRST]).await?;
+    let rows = tx.query(READ, &[&purpose.as_str(), &kid]).await?;
     tx.rollback().await;
-    let row = rows.first().ok_or(KeysError::Missing(purpose.as_str()))?;
+    let Some(row) = rows.first() else {
+        return Ok(None);
+    };
     let sealed: Vec<u8> = row
         .try_get(0)
         .map_err(|error| QueryError::Row(error.to_string()))?;
-    let context = purpose.context(FIRST)?;
+    let context = purpose.context(kid)?;
     let recipients = [Recipient::new(kek, &key)];
     let opened = open(&recipients, &TenantId::PLATFORM, &context, &sealed)
         .await
         .map_err(|_| KeysError::Sealed(purpose.as_str()))?;
     let bytes = <[u8; 32]>::try_from(opened.as_slice());
-    Ok(Zeroizing::new(
-        bytes.map_err(|_| KeysError::Sealed(purpose.as_str()))?,
-    ))
+    let bytes = bytes.map_err(|_| KeysError::Sealed(purpose.as_str()))?;
+    Ok(Some(Zeroizing::new(bytes)))
 }

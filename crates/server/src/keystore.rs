@@ -63,6 +63,14 @@ pub struct Sealed {
     pub kek_version: i32,
 }
 
+/// A tenant's own KEK (from the tenant), or one by its name (from both), which the first record
+/// under it makes.
+#[derive(Clone, Copy, Debug)]
+pub struct Kek<'a> {
+    tenant: &'a TenantId,
+    name: Option<&'a KeyRef>,
+}
+
 /// Why keys could not be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -120,17 +128,17 @@ impl KeyStore {
         self.inner.cache.len()
     }
 
-    /// Seals a record under a data key of its own, which the tenant's KEK wraps.
+    /// Seals a record under a data key of its own, which the KEK wraps.
     ///
     /// # Errors
-    /// [`KeyStoreError`].
-    pub async fn seal(
+    /// [`KeyStoreError`]; [`KeyStoreError::NoKey`] when the KEK is destroyed.
+    pub async fn seal<'a>(
         &self,
-        tenant: &TenantId,
+        kek: impl Into<Kek<'a>>,
         context: &EncryptionContext,
         plaintext: &[u8],
     ) -> Result<Sealed, KeyStoreError> {
-        let whose = self.inner.own(tenant);
+        let whose = self.ensured(kek.into()).await?;
         self.inner.seal(&whose, context, plaintext).await
     }
 
@@ -149,17 +157,17 @@ impl KeyStore {
         self.inner.open(&whose, context, sealed).await
     }
 
-    /// Seals a record under the tenant's shared data key, whose row is stored when this returns.
+    /// Seals a record under the KEK's shared data key, whose row is stored when this returns.
     ///
     /// # Errors
-    /// [`KeyStoreError`].
-    pub async fn seal_detached(
+    /// As [`KeyStore::seal`].
+    pub async fn seal_detached<'a>(
         &self,
-        tenant: &TenantId,
+        kek: impl Into<Kek<'a>>,
         context: &EncryptionContext,
         plaintext: &[u8],
     ) -> Result<(DekId, Vec<u8>), KeyStoreError> {
-        let whose = self.inner.own(tenant);
+        let whose = self.ensured(kek.into()).await?;
         self.inner.seal_detached(&whose, context, plaintext).await
     }
 
@@ -175,38 +183,6 @@ impl KeyStore {
     ) -> Result<Plaintext, KeyStoreError> {
         let whose = self.inner.own(tenant);
         self.inner.open_detached(&whose, context, sealed).await
-    }
-
-    /// Seals for a service under a KEK other than the tenant's own; the first record makes it.
-    ///
-    /// # Errors
-    /// [`KeyStoreError::NoKey`] when it is destroyed.
-    pub async fn seal_under(
-        &self,
-        tenant: &TenantId,
-        name: &KeyRef,
-        context: &EncryptionContext,
-        plaintext: &[u8],
-    ) -> Result<Sealed, KeyStoreError> {
-        let whose = Whose::new(*tenant, name);
-        self.inner.ensure(&whose).await?;
-        self.inner.seal(&whose, context, plaintext).await
-    }
-
-    /// As [`KeyStore::seal_under`], under a shared data key.
-    ///
-    /// # Errors
-    /// [`KeyStoreError::NoKey`] when the KEK is destroyed.
-    pub async fn seal_detached_under(
-        &self,
-        tenant: &TenantId,
-        name: &KeyRef,
-        context: &EncryptionContext,
-        plaintext: &[u8],
-    ) -> Result<(DekId, Vec<u8>), KeyStoreError> {
-        let whose = Whose::new(*tenant, name);
-        self.inner.ensure(&whose).await?;
-        self.inner.seal_detached(&whose, context, plaintext).await
     }
 
     /// Opens a record of either form, if it is under this KEK.
@@ -244,6 +220,28 @@ impl KeyStore {
             tracing::error!(%error, %tenant, "a tenant's KEK was not made");
             KeyStoreError::Unavailable
         })
+    }
+
+    async fn ensured(&self, kek: Kek<'_>) -> Result<Whose, KeyStoreError> {
+        let Some(name) = kek.name else {
+            return Ok(self.inner.own(kek.tenant));
+        };
+        let whose = Whose::new(*kek.tenant, name);
+        self.inner.ensure(&whose).await?;
+        Ok(whose)
+    }
+}
+
+impl<'a> From<&'a TenantId> for Kek<'a> {
+    fn from(tenant: &'a TenantId) -> Self {
+        Self { tenant, name: None }
+    }
+}
+
+impl<'a> From<(&'a TenantId, &'a KeyRef)> for Kek<'a> {
+    fn from((tenant, name): (&'a TenantId, &'a KeyRef)) -> Self {
+        let name = Some(name);
+        Self { tenant, name }
     }
 }
 

@@ -38,6 +38,7 @@ macro_rules! registry {
                 match self {
                     Self::GrantRefused => "invalid_grant",
                     Self::GrantUnsupported => "unsupported_grant_type",
+                    Self::ScopeRefused => "invalid_scope",
                     _ if self.status() >= 500 => "temporarily_unavailable",
                     _ => "invalid_request",
                 }
@@ -49,6 +50,8 @@ macro_rules! registry {
 registry! {
     /// Not HTTP as it should be: a header twice, a body that cannot be read.
     MalformedRequest = "malformed-request", 400, "invalid_request_error", "the request is malformed";
+    /// A credential in the URL.
+    CredentialInUrl = "credential-in-url", 400, "invalid_request_error", "a credential is never in a URL";
     /// The body is not JSON, or not of the route's shape.
     InvalidBody = "invalid-body", 400, "invalid_request_error", "the body is not what this route takes";
     /// A field is refused.
@@ -63,6 +66,8 @@ registry! {
     PiiBlocked = "pii-blocked", 400, "invalid_request_error", "the tenant's policy blocks this content";
     /// A refresh token that is not accepted; why is said in the log alone.
     GrantRefused = "grant-refused", 400, "invalid_request_error", "the grant is not accepted";
+    /// A renewal with a scope.
+    ScopeRefused = "scope-refused", 400, "invalid_request_error", "the scope is not accepted";
     /// Another `grant_type` than `refresh_token`.
     GrantUnsupported = "grant-unsupported", 400, "invalid_request_error", "the grant type is not supported";
     /// No credential.
@@ -177,6 +182,12 @@ impl Problem {
     #[must_use]
     pub fn param(&self) -> Option<&str> {
         self.param.as_deref()
+    }
+
+    /// Whether a credential was not accepted, and why is for the log alone.
+    #[must_use]
+    pub const fn is_of_a_credential(&self) -> bool {
+        matches!(self.kind, Kind::CredentialRefused | Kind::GrantRefused)
     }
 
     /// What kind it is.

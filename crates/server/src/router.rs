@@ -12,7 +12,7 @@ use crate::app::App;
 use crate::gates;
 use crate::routes::{
     api_keys, audit, chat, identity_providers, keys, login, oauth, policy, providers, public, seal,
-    sessions, tenants, token, webhooks,
+    sessions, tenants, token, token_keys, webhooks,
 };
 
 /// What a route asks of its caller.
@@ -116,6 +116,30 @@ pub fn routes() -> Vec<Route> {
             Write,
             "tenant.shred",
             post(keys::shred_tenant),
+        ),
+        route(
+            Method::GET,
+            "/v1/token-keys",
+            may(C::TokenKeysManage),
+            Read,
+            "token_key.list",
+            get(token_keys::list),
+        ),
+        route(
+            Method::POST,
+            "/v1/token-keys/rotate",
+            may(C::TokenKeysManage),
+            Write,
+            "token_key.rotate",
+            post(token_keys::rotate),
+        ),
+        route(
+            Method::POST,
+            "/v1/token-keys/{kid}/withdraw",
+            may(C::TokenKeysManage),
+            Write,
+            "token_key.withdraw",
+            post(token_keys::withdraw),
         ),
         // Credentials.
         route(

@@ -1,8 +1,8 @@
 #![forbid(unsafe_code)]
 //! The vocabulary of a multi-tenant platform: who is asking, for which tenant, and what they may do.
 //!
-//! Types only, no work: every other crate of the family speaks in these. Each is parsed once, by
-//! its own `FromStr`, and cannot hold a value that its parser would refuse.
+//! Types, and no work but [`base62`]: every other crate of the family speaks in these. Each is
+//! parsed once, by its own `FromStr`, and cannot hold a value that its parser would refuse.
 //!
 //! ```
 //! use strongroom_tenancy::{Capability, CapabilitySet, Role, TenantId};
@@ -17,6 +17,7 @@
 //! ```
 
 mod actor;
+pub mod base62;
 mod capability;
 mod request;
 mod role;

@@ -277,6 +277,18 @@ impl KeyRing {
         }
     }
 
+    /// Has the next key sign before the active one's time is over, if it was published long enough;
+    /// whether it does.
+    pub fn replace_early(&mut self, now: u64) -> bool {
+        let next = self.in_state(KeyState::Next);
+        let is_ready =
+            next.is_some_and(|e| now.saturating_sub(e.since) >= self.policy.publish_ahead);
+        if is_ready {
+            self.replace_active(KeyState::Retiring, now);
+        }
+        is_ready
+    }
+
     /// Withdraws a key that may have leaked: it is gone at once, with every token that it signed.
     /// Was it the active one, then the next one signs from now on, if there is one.
     ///

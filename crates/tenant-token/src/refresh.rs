@@ -4,7 +4,6 @@
 //! rules, without a store and a clock; [`begin`], [`rotate`] and [`revoke`] put it to a
 //! [`RefreshStore`].
 
-mod base62;
 mod error;
 mod family;
 mod memory;

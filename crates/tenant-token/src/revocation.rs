@@ -69,7 +69,7 @@ pub struct RevocationList {
     tokens: HashMap<(TenantId, Uuid), u64>,
     sessions: HashMap<(TenantId, Uuid), u64>,
     actors: HashMap<(TenantId, ActorId), u64>,
-    epochs: HashMap<TenantId, (u64, u64)>,
+    epochs: HashMap<TenantId, u64>,
 }
 
 impl RevocationList {
@@ -83,8 +83,8 @@ impl RevocationList {
             Revocation::Session(id) => later(&mut self.sessions, (tenant, id), at),
             Revocation::Actor(id) => later(&mut self.actors, (tenant, id), at),
             Revocation::Epoch(epoch) => {
-                let known = self.epochs.entry(tenant).or_insert((epoch, at));
-                *known = (known.0.max(epoch), known.1.max(at));
+                let known = self.epochs.entry(tenant).or_insert(epoch);
+                *known = epoch.max(*known);
             }
         }
     }
@@ -102,7 +102,7 @@ impl RevocationList {
             || self
                 .epochs
                 .get(&tenant)
-                .is_some_and(|(epoch, _)| claims.epoch < *epoch);
+                .is_some_and(|epoch| claims.epoch < *epoch);
         if is_revoked {
             Standing::Revoked
         } else {
@@ -110,13 +110,19 @@ impl RevocationList {
         }
     }
 
-    /// Drops what no token can fall under any more.
+    /// Drops what no token can fall under any more: tokens, sessions and actors that were revoked
+    /// 3,660 seconds ago. Epochs are kept, one a tenant: a node that has not heard of the new one
+    /// may mint under the old one at any time.
+    ///
+    /// # Security
+    /// A session must be found good after the clock was read for `iat`. A token that is minted the
+    /// other way round, on a node that stood still between the two, may outlive what is
+    /// remembered of its session.
     pub fn forget(&mut self, now: u64) {
         let matters = |at: u64| now <= at.saturating_add(REMEMBERED_FOR);
         self.tokens.retain(|_, at| matters(*at));
         self.sessions.retain(|_, at| matters(*at));
         self.actors.retain(|_, at| matters(*at));
-        self.epochs.retain(|_, (_, at)| matters(*at));
     }
 
     /// How many revocations are held.

@@ -81,6 +81,19 @@ fn a_withdrawn_key_is_gone_at_once() {
 }
 
 #[test]
+fn a_key_signs_early_only_when_it_was_published_long_enough() {
+    let mut ring = KeyRing::new(RotationPolicy::default());
+    ring.add(key(1), NOW).unwrap();
+    assert!(!ring.replace_early(NOW + DAY));
+    ring.add(key(2), NOW + DAY).unwrap();
+    assert!(!ring.replace_early(NOW + DAY + 599));
+    assert_eq!(ring.active(), Some(&key(1)));
+    assert!(ring.replace_early(NOW + DAY + 600));
+    assert_eq!(states(&ring), [KeyState::Retiring, KeyState::Active]);
+    assert_eq!(ring.generation(), 0);
+}
+
+#[test]
 fn what_was_stored_is_checked() {
     let policy = RotationPolicy::default();
     let entry = |seed, state| KeyEntry {

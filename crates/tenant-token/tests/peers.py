@@ -1,9 +1,10 @@
 """The peer libraries, each behind `sign` and `verify`, and a live run of ours against them, both ways.
 
-    python3 -m venv v && v/bin/pip install pyjwt cryptography joserfc jwcrypto
-    npm install --prefix n jose
-    cargo build --release -p strongroom-cli
-    v/bin/python peers.py target/release/strongroom n    # without `n`, without jose
+    cargo xtask soak --only token-peers
+
+installs what it names in requirements.txt and package-lock.json, and runs
+
+    python peers.py path/to/strongroom folder-of-node-modules    # without the folder, without jose
 """
 
 import json, pathlib, subprocess, sys, tempfile, uuid

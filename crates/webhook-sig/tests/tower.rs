@@ -361,6 +361,43 @@ fn what_was_handled_and_not_committed_is_not_asked_for_again() {
     assert_eq!(noted, Some(&WebhookError::StoreUnavailable));
 }
 
+/// A guard that takes its time to commit, and counts what it is asked to release.
+struct Slow(MemoryReplayGuard, AtomicU64);
+
+impl ReplayGuard for Slow {
+    fn claim<'a>(&'a self, e: &'a str, v: &'a Verified, now: u64) -> ReplayFuture<'a, Claim> {
+        Box::pin(future::ready(self.0.claim(e, v, now)))
+    }
+
+    fn commit<'a>(&'a self, _: &'a str, _: &'a Verified, _: u64) -> ReplayFuture<'a, ()> {
+        Box::pin(future::pending())
+    }
+
+    fn release<'a>(&'a self, e: &'a str, v: &'a Verified, now: u64) -> ReplayFuture<'a, ()> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Box::pin(future::ready(self.0.release(e, v, now)))
+    }
+}
+
+/// Who gives the request up while its message is committed does not have it handled again.
+#[test]
+fn what_was_handled_is_not_released_while_it_is_committed() {
+    let slow = Arc::new(Slow(MemoryReplayGuard::new(100, 300), AtomicU64::new(0)));
+    let endpoint = Endpoint::guarded(Arc::clone(&slow) as _);
+    let call = |at| {
+        let handler = service_fn(async |_: Request<Full<Bytes>>| Ok::<_, &str>(Answer::default()));
+        let service = endpoint.layer().layer(handler);
+        Box::pin(service.oneshot(signed(at, "{}", text("{}"))))
+    };
+    let mut context = Context::from_waker(Waker::noop());
+    let mut committing = call(NOW);
+    assert!(committing.as_mut().poll(&mut context).is_pending());
+    drop(committing);
+    assert_eq!(slow.1.load(Ordering::Relaxed), 0);
+    let retry = block_on(call(NOW + 5)).unwrap();
+    assert_eq!(retry.extensions().get(), Some(&WebhookError::InFlight));
+}
+
 /// A recorded delivery whose body trickles until the guard has forgotten it.
 #[test]
 fn a_body_that_outlasts_the_window_is_too_old() {

@@ -12,6 +12,7 @@ mod moto;
 mod mutate;
 mod mutations;
 mod oidc;
+mod peers;
 mod program;
 mod project;
 mod setup;

@@ -5,9 +5,12 @@ mod crates;
 mod envelope;
 mod login;
 mod server;
+mod server_keys;
 mod server_tokens;
 mod tenant_token;
+mod token_keys;
 mod webhook_sig;
+mod webhooks;
 
 /// One line to break.
 pub(crate) struct Mutation {
@@ -29,9 +32,12 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         envelope::MUTATIONS,
         login::MUTATIONS,
         server::MUTATIONS,
+        server_keys::MUTATIONS,
         server_tokens::MUTATIONS,
         tenant_token::MUTATIONS,
+        token_keys::MUTATIONS,
         webhook_sig::MUTATIONS,
+        webhooks::MUTATIONS,
     ];
     tables.into_iter().flatten()
 }

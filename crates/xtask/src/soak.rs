@@ -6,7 +6,7 @@ use crate::empty_root::EmptyRoot;
 use crate::failure::Failure;
 use crate::project::Project;
 use crate::stage::{Outcome, Stage, simple};
-use crate::{fips, fuzz, moto, mutate, oidc, program, softhsm};
+use crate::{fips, fuzz, moto, mutate, oidc, peers, program, softhsm};
 
 /// Seconds for each of the two dozen fuzz bodies, in each of the two ways; `cargo xtask fuzz 600` is
 /// for a night.
@@ -48,6 +48,16 @@ pub(crate) const STAGES: &[Stage] = &[
         name: "oidc",
         about: "logins with the ID tokens of a certified OpenID provider",
         run: oidc::check,
+    },
+    Stage {
+        name: "webhook-peers",
+        about: "webhooks and the official libraries on PyPI and npm, both ways",
+        run: peers::webhooks,
+    },
+    Stage {
+        name: "token-peers",
+        about: "access tokens and the JOSE libraries on PyPI and npm, both ways",
+        run: peers::tokens,
     },
     Stage {
         name: "bench-builds",

@@ -32,6 +32,18 @@ pub(crate) const ENVELOPE: Environment = Environment {
     requirements: "crates/xtask/requirements-envelope.txt",
 };
 
+/// The webhook libraries that ours is held against.
+pub(crate) const WEBHOOK_PEERS: Environment = Environment {
+    folder: "venv-webhook-peers",
+    requirements: "crates/webhook-sig/tests/peers/requirements.txt",
+};
+
+/// The token libraries that ours is held against.
+pub(crate) const TOKEN_PEERS: Environment = Environment {
+    folder: "venv-token-peers",
+    requirements: "crates/tenant-token/tests/requirements.txt",
+};
+
 /// Names the interpreter to the tests that run the second implementation: where it is named they
 /// must run it, and without it they may go without. Not `STRONGROOM_`: the server takes those for
 /// its configuration, and refuses one that it does not know.
@@ -134,6 +146,25 @@ mod tests {
         for line in lists.iter().flat_map(|list| list.lines()) {
             let (name, version) = line.split_once("==").unwrap();
             assert!(!name.is_empty() && !version.contains('*'), "{line}");
+        }
+    }
+
+    /// With one hash in a list, pip wants one for every package.
+    #[test]
+    fn every_peer_is_pinned_by_its_hash() {
+        let lists = [
+            include_str!("../../webhook-sig/tests/peers/requirements.txt"),
+            include_str!("../../tenant-token/tests/requirements.txt"),
+        ];
+        for list in lists {
+            let mut lines = list.lines().peekable();
+            while let Some(line) = lines.next() {
+                let (name, version) = line.split_once("==").unwrap();
+                assert!(!name.contains(' ') && version.ends_with(" \\"), "{line}");
+                let is_hash = |line: &&str| line.trim_start().starts_with("--hash=sha256:");
+                assert!(lines.next_if(is_hash).is_some(), "{line}");
+                while lines.next_if(is_hash).is_some() {}
+            }
         }
     }
 }

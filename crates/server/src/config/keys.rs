@@ -120,6 +120,23 @@ pub const KEYS: &[Key] = &[
         "life of an access token, 1 to 900",
     ),
     key(
+        "api_keys.pepper",
+        "0",
+        "version of the pepper that API keys are hashed under, 0 for SHA-256 alone; made when it \
+         is first named, and each key is hashed anew at its next use",
+    ),
+    key(
+        "tokens.rotation_days",
+        "7",
+        "how many days a key signs access tokens before the next one does, 1 to 30",
+    ),
+    key(
+        "tokens.verifier_cache_seconds",
+        "300",
+        "how long others may keep the JWK Set, 0 to 3600: a key is published twice that long before \
+         it signs, at least 600 s, and for a token's life, 30 s and that long after, at least 1800 s",
+    ),
+    key(
         "audit.checkpoint_seconds",
         "300",
         "how often logs that grew are signed, 10 to 300",

@@ -1,8 +1,8 @@
 //! Last gate: nothing is answered before its event is durable.
 //!
 //! It wraps the gates that know the caller, so that their refusals are recorded too, and acts
-//! when the handler has answered. Only a tenant's refusals beyond a rate are counted instead: the
-//! next one that is recorded says how many they were.
+//! when the handler has answered. Only refusals beyond ten a minute of a key, and beyond a tenant's
+//! rate, are counted instead, in one event at the minute's end.
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -14,9 +14,10 @@ use futures_util::FutureExt;
 use strongroom_auditchain::{Outcome, Receipt};
 use strongroom_tenancy::{Actor, TenantId};
 use tracing::Instrument;
+use uuid::Uuid;
 
 use super::caller::Caller;
-use super::rate_limit::Noted;
+use super::refusals::Noted;
 use super::request_id::RequestContext;
 use crate::app::App;
 use crate::audit::{AuditError, Draft, EventError, STAGE_EVENT, new_event_id};
@@ -64,13 +65,11 @@ async fn settle(app: &App, spec: Spec, context: &RequestContext, response: Respo
         return response;
     }
     let outcome = outcome(&response);
-    let mut unrecorded = 0;
     // Refusals cost who provokes them nothing: beyond a rate they are counted, not appended.
-    if matches!(outcome, Outcome::Refused(_)) {
-        match app.limits.note_refusal(*tenant) {
-            Noted::Count => return response,
-            Noted::Record { unrecorded: count } => unrecorded = count,
-        }
+    if let Outcome::Refused(reason) = &outcome
+        && app.refusals.note(*tenant, context.key(), reason) == Noted::Count
+    {
+        return response;
     }
     let recorded = record(
         app,
@@ -78,16 +77,13 @@ async fn settle(app: &App, spec: Spec, context: &RequestContext, response: Respo
         *tenant,
         actor.clone(),
         spec.action,
-        (unrecorded > 0).then(|| format!("unrecorded-refusals/{unrecorded}")),
+        None,
         outcome,
     )
     .await;
     match recorded {
         Ok(_) => response,
-        Err(problem) => {
-            app.limits.keep_unrecorded(*tenant, unrecorded);
-            problem.into_response()
-        }
+        Err(problem) => problem.into_response(),
     }
 }
 
@@ -196,6 +192,33 @@ pub async fn commit_recorded_by(
     tx.commit().await?;
     // From here on the event is written, by the next sweep at the latest. An operator's write into
     // another tenant's log has an event in the operator's own besides.
+    acknowledge(app, context, tenant, id, kind).await
+}
+
+/// Waits until an event is durable that a job's transaction staged in the caller's own log, with
+/// what it wrote; the response then carries its receipt.
+///
+/// # Errors
+/// As [`commit_recorded`].
+pub async fn acknowledge_staged(
+    app: &App,
+    context: &RequestContext,
+    id: Uuid,
+    kind: &'static str,
+) -> Result<(), Problem> {
+    let Some((tenant, _)) = context.known() else {
+        return Err(Problem::new(Kind::Internal, "the request has no tenant"));
+    };
+    acknowledge(app, context, *tenant, id, kind).await.map(drop)
+}
+
+async fn acknowledge(
+    app: &App,
+    context: &RequestContext,
+    tenant: TenantId,
+    id: Uuid,
+    kind: &'static str,
+) -> Result<Receipt, Problem> {
     let own = context.known().is_some_and(|(known, _)| *known == tenant);
     if own {
         context.conclude();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, header};
-use strongroom_apikey::{ApiKey, KeyError, KeyId, Visit};
+use http::{HeaderMap, Uri};
+use strongroom_apikey::{ApiKey, KeyError, KeyId, Place, PresentationError, Presented, Visit};
 use strongroom_tenancy::Actor;
 use strongroom_tenant_token::{Rejection, TokenError};
 
@@ -31,7 +31,7 @@ pub async fn authenticate(
     let Some(context) = request.extensions().get::<Arc<RequestContext>>().cloned() else {
         return Problem::new(Kind::Internal, "the request has no id").into_response();
     };
-    let shown = match shown(request.headers()) {
+    let shown = match shown(request.uri(), request.headers()) {
         Ok(shown) => shown,
         Err(problem) => return problem.into_response(),
     };
@@ -42,6 +42,9 @@ pub async fn authenticate(
     match caller {
         Ok(caller) => {
             context.identify(caller.tenant(), Some(caller.actor().clone()));
+            if let Some(key) = caller.key() {
+                context.holds(key);
+            }
             request.extensions_mut().insert(caller);
             next.run(request).await
         }
@@ -50,39 +53,33 @@ pub async fn authenticate(
 }
 
 /// One credential, in one place, and never in a URL.
-fn shown(headers: &HeaderMap) -> Result<Shown, Problem> {
+fn shown(uri: &Uri, headers: &HeaderMap) -> Result<Shown, Problem> {
     let refused = || Problem::new(Kind::CredentialRefused, "the credential is not accepted");
-    let bearer = headers.get(header::AUTHORIZATION);
-    let key = headers.get("x-api-key");
-    let text = match (bearer, key) {
-        (None, None) => {
-            return Err(Problem::new(
-                Kind::Unauthenticated,
-                "an access token is required",
-            ));
+    let fields = headers
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_bytes()));
+    let target = uri.to_string();
+    let presented = Presented::find(fields, &target).map_err(|error| {
+        tracing::info!(reason = error.code(), "credential refused");
+        match error {
+            PresentationError::TwoCredentials => {
+                let problem = Problem::new(Kind::MalformedRequest, "two credentials are given");
+                problem.with_param("x-api-key")
+            }
+            PresentationError::InUrl => {
+                let detail = "a credential in a URL is in logs and histories too: replace it";
+                Problem::new(Kind::CredentialInUrl, detail)
+            }
+            _ => refused(),
         }
-        (Some(_), Some(_)) => {
-            let problem = Problem::new(Kind::MalformedRequest, "two credentials are given");
-            return Err(problem.with_param("x-api-key"));
-        }
-        (None, Some(key)) => {
-            let text = key.to_str().map_err(|_| refused())?;
-            return ApiKey::parse(text).map(Shown::Key).map_err(|_| refused());
-        }
-        (Some(bearer), None) => bearer.to_str().map_err(|_| refused())?,
-    };
-    let (scheme, credential) = text.split_once(' ').ok_or_else(refused)?;
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(refused());
-    }
+    })?;
+    let missing = || Problem::new(Kind::Unauthenticated, "an access token is required");
+    let presented = presented.ok_or_else(missing)?;
     // SDKs of LLM providers show API keys as bearer tokens. A key holds no dot, a token two.
-    if credential.contains('.') {
-        Ok(Shown::Token(credential.to_owned()))
-    } else {
-        ApiKey::parse(credential)
-            .map(Shown::Key)
-            .map_err(|_| refused())
+    if presented.place() == Place::Bearer && presented.expose().contains('.') {
+        return Ok(Shown::Token(presented.expose().to_owned()));
     }
+    presented.key().map(Shown::Key).map_err(|_| refused())
 }
 
 async fn present_token(
@@ -99,6 +96,7 @@ async fn present_token(
             reason,
         } => {
             context.identify(claims.tenant, Some(claims.actor));
+            context.holds(&key);
             refused(&key, reason)
         }
         Refusal::Unavailable => unavailable(),
@@ -112,6 +110,8 @@ async fn present_token(
             id: claims.token_id,
             session: claims.session_id,
             key: claims.client_id.parse().ok(),
+            issued_at: claims.issued_at,
+            epoch: claims.epoch,
         },
         Some(claims.expires_at),
     ))
@@ -154,8 +154,9 @@ pub async fn present_key(
         .as_ref()
         .err()
         .is_none_or(KeyError::is_of_a_genuine_key);
-    if let Some(record) = record.filter(|_| is_genuine) {
+    if let Some(record) = record.as_ref().filter(|_| is_genuine) {
         context.identify(record.tenant, record.actor.map(Actor::new));
+        context.holds(key.id());
     }
     let verified = checked.map_err(|reason| refused(key.id(), reason))?;
     let Some(actor) = verified.actor() else {
@@ -166,6 +167,9 @@ pub async fn present_key(
         ));
     };
     note_use(app, verified.id(), visit.now);
+    if let Some((record, hash)) = record.as_ref().zip(verified.rehashed()) {
+        app.rehashes.note(record, hash);
+    }
     Ok(Caller::new(
         *verified.tenant(),
         Actor::new(actor),
@@ -202,33 +206,69 @@ fn note_use(app: &App, key: &KeyId, now: u64) {
 
 #[cfg(test)]
 mod tests {
+    use strongroom_apikey::TEST_KEY;
+
     use super::*;
 
-    fn kind_of(headers: &[(&'static str, &str)]) -> Kind {
+    fn kind_of(target: &'static str, headers: &[(&'static str, &str)]) -> Kind {
         let mut map = HeaderMap::new();
         for (name, value) in headers {
-            map.insert(*name, value.parse().unwrap());
+            map.append(*name, value.parse().unwrap());
         }
-        shown(&map)
+        shown(&Uri::from_static(target), &map)
             .err()
             .map_or(Kind::Internal, |problem| problem.kind())
     }
 
     #[test]
     fn one_credential_in_one_place() {
+        let kind_of = |headers: &[(&'static str, &str)]| kind_of("/v1/policy?limit=1", headers);
         assert_eq!(kind_of(&[]), Kind::Unauthenticated);
-        for refused in ["Bearer", "Basic dTpw", "Bearer nonsense", "Bearer "] {
+        for refused in [
+            "Bearer",
+            "Basic dTpw",
+            "Bearer nonsense",
+            "Bearer ",
+            "Bearer a.b c",
+        ] {
             assert_eq!(
                 kind_of(&[("authorization", refused)]),
                 Kind::CredentialRefused,
                 "{refused}"
             );
         }
+        for refused in ["nonsense", "a.b.c", ""] {
+            assert_eq!(
+                kind_of(&[("x-api-key", refused)]),
+                Kind::CredentialRefused,
+                "{refused}"
+            );
+        }
+        for two in [
+            [("authorization", "Bearer a.b.c"), ("x-api-key", "x")],
+            [("authorization", "Bearer a.b.c"); 2],
+            [("x-api-key", TEST_KEY); 2],
+        ] {
+            assert_eq!(kind_of(&two), Kind::MalformedRequest);
+        }
+        assert_eq!(kind_of(&[("x-api-key", TEST_KEY)]), Kind::Internal);
         assert_eq!(
-            kind_of(&[("x-api-key", "nonsense")]),
-            Kind::CredentialRefused
+            kind_of(&[("authorization", "bearer a.b.c")]),
+            Kind::Internal
         );
-        let both = [("authorization", "Bearer a.b.c"), ("x-api-key", "x")];
-        assert_eq!(kind_of(&both), Kind::MalformedRequest);
+    }
+
+    #[test]
+    fn none_in_a_url_beside_whatever_headers() {
+        for target in [
+            "/v1/policy?api_key=x",
+            "/v1/policy?a=b&access%5Ftoken=x",
+            "https://platform.example/v1/policy?X-API-Key=x",
+            "/v1/keys/cust_test_EXAMPLEKEY00_00000000000000000000000000000000000000000004Atusu",
+        ] {
+            for headers in [&[][..], &[("x-api-key", TEST_KEY)]] {
+                assert_eq!(kind_of(target, headers), Kind::CredentialInUrl, "{target}");
+            }
+        }
     }
 }

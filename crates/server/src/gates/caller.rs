@@ -28,6 +28,10 @@ pub enum Credential {
         session: Uuid,
         /// The API key that it was exchanged for; none when a login gave it.
         key: Option<KeyId>,
+        /// Its `iat`.
+        issued_at: u64,
+        /// Its tenant's epoch when it was minted.
+        epoch: u64,
     },
 }
 

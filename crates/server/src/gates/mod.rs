@@ -10,14 +10,16 @@ mod authorise;
 mod caller;
 mod pii;
 mod rate_limit;
+mod refusals;
 mod request_id;
 mod tenant_context;
 
-pub use audit::{audit, commit_recorded, commit_recorded_by, record};
+pub use audit::{acknowledge_staged, audit, commit_recorded, commit_recorded_by, record};
 pub use authenticate::{authenticate, present_key};
 pub use authorise::authorise;
 pub use caller::{Caller, Credential};
 pub use pii::{Redacted, active_policy, examine, redact_chat};
-pub use rate_limit::{Noted, RateLimits, limit_address};
+pub use rate_limit::{RateLimits, limit_address};
+pub use refusals::{Counted, Noted, Refusals};
 pub use request_id::{RequestContext, RequestHandle, request_id};
 pub use tenant_context::{TenantContext, tenant_context};

@@ -1,9 +1,8 @@
 //! Second gate: how often an address may ask, and, once known, a caller.
 
-use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU32;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request, State};
@@ -22,48 +21,27 @@ use crate::problem::{Kind, Problem};
 /// Keys beyond which idle ones are swept, so that strangers cannot fill the memory.
 const SWEEP_ABOVE: usize = 100_000;
 
-/// How many refusals of one tenant are recorded at once; after that, one a second.
-const REFUSALS: u32 = 60;
-
 type CallerKey = (TenantId, ActorId, &'static str);
 
-/// The limits: two by address, one by caller and route, one on a tenant's recorded refusals.
+/// The limits: two by address, one by caller and route.
 pub struct RateLimits {
     edge: DefaultKeyedRateLimiter<IpAddr>,
     proxy: DefaultKeyedRateLimiter<IpAddr>,
     caller: DefaultKeyedRateLimiter<CallerKey>,
-    refusals: DefaultKeyedRateLimiter<TenantId>,
-    unrecorded: Mutex<HashMap<TenantId, u64>>,
-}
-
-/// What becomes of a refusal's event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Noted {
-    /// It is recorded, and says how many before it were not.
-    Record {
-        /// How many.
-        unrecorded: u64,
-    },
-    /// It is only counted: the tenant's log must not grow as fast as anyone can be refused.
-    Count,
 }
 
 impl RateLimits {
     /// Limits of these figures.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
-        let count = |number: u32| NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN);
         let edge = count(limits.edge_per_10_seconds);
         let pause = Duration::from_secs(10) / edge.get();
         let edge = Quota::with_period(pause.max(Duration::from_nanos(1)))
             .map_or_else(|| Quota::per_second(edge), |quota| quota.allow_burst(edge));
-        let per_second = |rate, burst| Quota::per_second(count(rate)).allow_burst(count(burst));
         Self {
             edge: RateLimiter::keyed(edge),
             proxy: RateLimiter::keyed(per_second(limits.proxy_per_second, limits.proxy_burst)),
             caller: RateLimiter::keyed(per_second(limits.caller_per_second, limits.caller_burst)),
-            refusals: RateLimiter::keyed(per_second(1, REFUSALS)),
-            unrecorded: Mutex::default(),
         }
     }
 
@@ -85,35 +63,6 @@ impl RateLimits {
     ) -> Result<(), Problem> {
         check(&self.caller, &(tenant, actor, route))
     }
-
-    /// Decides whether a tenant's refusal is recorded or only counted.
-    #[must_use]
-    pub fn note_refusal(&self, tenant: TenantId) -> Noted {
-        let within = check(&self.refusals, &tenant).is_ok();
-        let mut counts = self
-            .unrecorded
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if within {
-            let unrecorded = counts.remove(&tenant).unwrap_or(0);
-            return Noted::Record { unrecorded };
-        }
-        let count = counts.entry(tenant).or_default();
-        *count = count.saturating_add(1);
-        Noted::Count
-    }
-
-    /// Keeps a count for the next refusal, when the event that was to carry it was not recorded.
-    pub fn keep_unrecorded(&self, tenant: TenantId, unrecorded: u64) {
-        if unrecorded > 0 {
-            let mut counts = self
-                .unrecorded
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            let count = counts.entry(tenant).or_default();
-            *count = count.saturating_add(unrecorded);
-        }
-    }
 }
 
 /// What one client has for itself: an IPv4 address, or an IPv6 network of 64 bits, in which it can
@@ -128,7 +77,15 @@ fn network(address: IpAddr) -> IpAddr {
     }
 }
 
-fn check<K: std::hash::Hash + Eq + Clone>(
+pub(super) fn per_second(rate: u32, burst: u32) -> Quota {
+    Quota::per_second(count(rate)).allow_burst(count(burst))
+}
+
+fn count(number: u32) -> NonZeroU32 {
+    NonZeroU32::new(number).unwrap_or(NonZeroU32::MIN)
+}
+
+pub(super) fn check<K: std::hash::Hash + Eq + Clone>(
     limiter: &DefaultKeyedRateLimiter<K>,
     key: &K,
 ) -> Result<(), Problem> {
@@ -277,18 +234,5 @@ mod tests {
             limits.check_address(address.into()).is_err()
         });
         assert!(refused.count() > 0);
-    }
-
-    #[test]
-    fn refusals_beyond_the_rate_are_counted_and_the_count_is_told_once() {
-        let (limits, tenant) = (limits(), TenantId::PLATFORM);
-        let noted: Vec<_> = (0..100).map(|_| limits.note_refusal(tenant)).collect();
-        let counted = noted.iter().filter(|noted| **noted == Noted::Count).count();
-        assert!((35..=40).contains(&counted), "{counted}");
-        let other = "0190b2a4-8c7e-7d3a-9f00-0242ac120002".parse().unwrap();
-        assert_eq!(limits.note_refusal(other), Noted::Record { unrecorded: 0 });
-        limits.keep_unrecorded(other, 3);
-        assert_eq!(limits.note_refusal(other), Noted::Record { unrecorded: 3 });
-        assert_eq!(limits.note_refusal(other), Noted::Record { unrecorded: 0 });
     }
 }

@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use strongroom_apikey::KeyId;
 use strongroom_tenancy::{Actor, ClientRequestId, RequestId, TenantId};
 use tracing::Instrument;
 
@@ -36,6 +37,7 @@ pub struct RequestContext {
     pub client_id: Option<ClientRequestId>,
     known: OnceLock<(TenantId, Option<Actor>)>,
     receipt: OnceLock<String>,
+    key: OnceLock<KeyId>,
     address: OnceLock<IpAddr>,
     concluded: AtomicBool,
 }
@@ -53,6 +55,7 @@ impl RequestContext {
             client_id,
             known: OnceLock::new(),
             receipt: OnceLock::new(),
+            key: OnceLock::new(),
             address: OnceLock::new(),
             concluded: AtomicBool::new(false),
         }
@@ -67,6 +70,17 @@ impl RequestContext {
     /// Notes whose request it is. The first word counts.
     pub fn identify(&self, tenant: TenantId, actor: Option<Actor>) {
         let _ = self.known.set((tenant, actor));
+    }
+
+    /// The API key that the caller holds, or that its token comes from, once that is known.
+    #[must_use]
+    pub fn key(&self) -> Option<&KeyId> {
+        self.key.get()
+    }
+
+    /// Notes which key the caller is known to hold. The first word counts.
+    pub(super) fn holds(&self, key: &KeyId) {
+        let _ = self.key.set(key.clone());
     }
 
     /// From where the client asks, once the edge has found out.
@@ -131,6 +145,14 @@ pub async fn request_id(State(app): State<Arc<App>>, mut request: Request, next:
     }
     .instrument(span)
     .await;
+    // A receipt says that a credential was genuine: none with the refusal of one.
+    let refused = response.extensions().get::<Problem>();
+    let is_refused = refused.is_some_and(Problem::is_of_a_credential);
+    if context.known().is_none()
+        && let Some(reason) = refusal(&response).and_then(|kind| kind.slug().parse().ok())
+    {
+        app.refusals.note_stranger(reason);
+    }
     let mut response = render(response, &id, dialect);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&id.to_string()) {
@@ -140,11 +162,13 @@ pub async fn request_id(State(app): State<Arc<App>>, mut request: Request, next:
     if let Some(value) = context
         .receipt
         .get()
+        .filter(|_| !is_refused)
         .and_then(|text| HeaderValue::from_str(text).ok())
     {
         headers.insert("strongroom-receipt", value);
     }
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let kept = headers.entry(header::CACHE_CONTROL);
+    kept.or_insert(HeaderValue::from_static("no-store"));
     headers.insert(
         "x-content-type-options",
         HeaderValue::from_static("nosniff"),
@@ -198,8 +222,20 @@ fn render(mut response: Response, id: &RequestId, dialect: Dialect) -> Response 
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
         return problem.render(id, dialect);
     }
-    let kind = match response.status().as_u16() {
-        ..400 => return response,
+    let Some(kind) = kind(response.status()) else {
+        return response;
+    };
+    let mut rendered = Problem::new(kind, kind.title()).render(id, dialect);
+    if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
+        rendered.headers_mut().insert(header::ALLOW, allow);
+    }
+    rendered
+}
+
+/// What kind of problem the framework means by a status.
+fn kind(status: StatusCode) -> Option<Kind> {
+    Some(match status.as_u16() {
+        ..400 => return None,
         404 => Kind::RouteUnknown,
         405 => Kind::MethodNotAllowed,
         413 => Kind::BodyTooLarge,
@@ -207,12 +243,16 @@ fn render(mut response: Response, id: &RequestId, dialect: Dialect) -> Response 
         431 => Kind::HeadersTooLarge,
         400..500 => Kind::MalformedRequest,
         _ => Kind::Internal,
-    };
-    let mut rendered = Problem::new(kind, kind.title()).render(id, dialect);
-    if let Some(allow) = response.headers_mut().remove(header::ALLOW) {
-        rendered.headers_mut().insert(header::ALLOW, allow);
-    }
-    rendered
+    })
+}
+
+/// Why a call was refused, if it was.
+fn refusal(response: &Response) -> Option<Kind> {
+    let problem = response.extensions().get::<Problem>().map(Problem::kind);
+    let is_refusal = response.status().is_client_error();
+    problem
+        .or_else(|| kind(response.status()))
+        .filter(|_| is_refusal)
 }
 
 impl<S: Send + Sync> axum::extract::FromRequestParts<S> for RequestHandle {

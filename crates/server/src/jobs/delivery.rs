@@ -3,6 +3,7 @@
 mod attempt;
 mod schedule;
 mod settle;
+mod turns;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +13,6 @@ use strongroom_auditchain::Outcome;
 use strongroom_envelope::EncryptionContext;
 use strongroom_tenancy::{RequestId, TenantId};
 use tokio::task::{Id, JoinSet};
-use tokio_postgres::Row;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -32,9 +32,6 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// How long its name may take to resolve.
 const RESOLVING: Duration = Duration::from_secs(5);
 
-/// How often secrets that are over are looked for, in seconds.
-const FORGET_SECONDS: u64 = 60;
-
 /// Most deliveries at once.
 const AT_ONCE: usize = 64;
 
@@ -44,31 +41,6 @@ const AT_ONCE_EACH: usize = 2;
 
 /// A message that was taken and not settled within this many seconds is due again: its taker died.
 const LEASE_SECONDS: i64 = 60;
-
-/// Takes at most two messages of each tenant, none of those tenants that have enough under way.
-const TAKE: &str = "with ranked as ( \
-       select o.tenant_id, o.id, \
-         row_number() over (partition by o.tenant_id order by o.next_attempt_at, o.id) as place \
-       from app.webhook_outbox o join app.webhook_endpoints e \
-         on e.tenant_id = o.tenant_id and e.id = o.endpoint_id and e.disabled_at is null \
-       where o.next_attempt_at <= $1 and o.tenant_id <> all ($2)), \
-     due as ( \
-       select o.tenant_id, o.id from app.webhook_outbox o join ranked r \
-         on r.tenant_id = o.tenant_id and r.id = o.id and r.place <= 2 \
-       where o.next_attempt_at <= $1 \
-       order by o.next_attempt_at, o.id limit $3 for update of o skip locked) \
-     update app.webhook_outbox o set attempts = least(o.attempts + 1, 1000), \
-     next_attempt_at = $1::bigint + 60 \
-     from due, app.webhook_endpoints e \
-     where o.tenant_id = due.tenant_id and o.id = due.id \
-     and e.tenant_id = o.tenant_id and e.id = o.endpoint_id \
-     returning o.tenant_id, o.id, o.body, o.attempts, e.id, e.url, \
-     array[e.sealed_secret] || array(select s.sealed from app.webhook_old_secrets s \
-       where s.tenant_id = e.tenant_id and s.endpoint_id = e.id and s.expires_at > $1 \
-       order by s.expires_at desc limit 15), o.next_attempt_at";
-
-/// Secrets whose time is over sign nothing, and are not kept.
-const FORGET: &str = "delete from app.webhook_old_secrets where expires_at <= $1";
 
 /// Delivers what is due.
 pub struct Deliverer {
@@ -98,6 +70,8 @@ enum DeliveryError {
 struct UnderWay {
     tasks: JoinSet<Result<(), DeliveryError>>,
     tenants: HashMap<Id, TenantId>,
+    /// The tenant whose turn it is, or the next one after this id.
+    turn: Uuid,
 }
 
 struct Message {
@@ -174,21 +148,14 @@ impl Deliverer {
         let deliverer = Arc::new(self);
         let mut under_way = UnderWay::default();
         let mut ticks = ticks();
-        let mut forget_at = 0;
         loop {
-            tokio::select! {
+            let is_tick = tokio::select! {
                 () = stop.cancelled() => break,
-                () = under_way.landed() => {}
-                _ = ticks.tick() => {}
-            }
-            let now = deliverer.clock.unix_seconds();
-            if now >= forget_at {
-                forget_at = now.saturating_add(FORGET_SECONDS);
-                if let Err(error) = deliverer.forget_old_secrets().await {
-                    tracing::error!(%error, "old webhook secrets were not forgotten");
-                }
-            }
-            if let Err(error) = deliverer.take_off(&mut under_way, &stop).await {
+                () = under_way.landed() => false,
+                _ = ticks.tick() => true,
+            };
+            let taken_off = deliverer.take_off(&mut under_way, is_tick, &stop);
+            if let Err(error) = taken_off.await {
                 tracing::error!(%error, "webhooks were not taken");
                 // The next try waits for its tick, whatever lands before.
                 ticks.tick().await;
@@ -199,10 +166,12 @@ impl Deliverer {
         }
     }
 
-    /// Takes due messages and sets out with each, until none is left or too many are under way.
+    /// Takes due messages and sets out with each, until none is left or too many are under way. At
+    /// a tick it looks on to the last tenant; when one has landed, no further than it finds any.
     async fn take_off(
         self: &Arc<Self>,
         under_way: &mut UnderWay,
+        is_tick: bool,
         stop: &CancellationToken,
     ) -> Result<(), DeliveryError> {
         loop {
@@ -210,28 +179,21 @@ impl Deliverer {
             if room == 0 || stop.is_cancelled() {
                 return Ok(());
             }
-            let taken = self.take(&under_way.busy(), room).await?;
-            if taken.is_empty() {
+            let busy = under_way.busy();
+            let taken = self.take(&busy, room, under_way.turn).await?;
+            // After the last tenant comes the first.
+            under_way.turn = taken.next.unwrap_or_default();
+            let goes_on = is_tick && taken.next.is_some();
+            if !(taken.is_any || goes_on) {
                 return Ok(());
             }
-            for message in taken {
+            for message in taken.due {
                 let (deliverer, tenant) = (Arc::clone(self), message.tenant);
                 let task = async move { deliverer.deliver(&message).await };
                 let id = under_way.tasks.spawn(task).id();
                 under_way.tenants.insert(id, tenant);
             }
         }
-    }
-
-    async fn take(&self, busy: &[Uuid], room: usize) -> Result<Vec<Message>, DeliveryError> {
-        let now = i64::try_from(self.clock.unix_seconds()).unwrap_or(i64::MAX);
-        let room = i64::try_from(room).unwrap_or(i64::MAX);
-        debug_assert!(LEASE_SECONDS > (RESOLVING + PATIENCE).as_secs() as i64);
-        let mut tx = self.job.begin().await?;
-        let rows = tx.query(TAKE, &[&now, &busy, &room]).await?;
-        // No transaction is held across an outward call: the lease keeps others away.
-        tx.commit().await?;
-        Ok(rows.iter().map(message).collect::<Result<Vec<_>, _>>()?)
     }
 
     async fn deliver(&self, message: &Message) -> Result<(), DeliveryError> {
@@ -295,27 +257,4 @@ impl Deliverer {
         let appended = self.sequencer.append(message.tenant, id, leaf, None).await;
         appended.map(|_| ()).map_err(|_| Unsent::Audit)
     }
-
-    async fn forget_old_secrets(&self) -> Result<(), DeliveryError> {
-        let now = i64::try_from(self.clock.unix_seconds()).unwrap_or(i64::MAX);
-        let mut tx = self.job.begin().await?;
-        tx.query(FORGET, &[&now]).await?;
-        tx.commit().await?;
-        Ok(())
-    }
-}
-
-fn message(row: &Row) -> Result<Message, QueryError> {
-    let shape = |error: tokio_postgres::Error| QueryError::Row(error.to_string());
-    Ok(Message {
-        tenant: TenantId::from_uuid(row.try_get(0).map_err(shape)?)
-            .map_err(|error| QueryError::Row(error.to_string()))?,
-        id: row.try_get(1).map_err(shape)?,
-        body: row.try_get(2).map_err(shape)?,
-        attempts: row.try_get(3).map_err(shape)?,
-        endpoint: row.try_get(4).map_err(shape)?,
-        url: row.try_get(5).map_err(shape)?,
-        sealed_secrets: row.try_get(6).map_err(shape)?,
-        lease: row.try_get(7).map_err(shape)?,
-    })
 }

@@ -1,25 +1,36 @@
-//! Work without a request: checkpoints on schedule, webhook deliveries, key rotations, the sweep
-//! of what is over.
+//! Work without a request: checkpoints on schedule, webhook deliveries, key rotations, token keys,
+//! counts, deletion of what is over.
 
 mod delivery;
 mod destination;
 mod last_used;
+mod refusals;
+mod rehash;
+mod retention;
 mod rotation;
 mod sweeper;
+mod token_keys;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use strongroom_tenancy::RequestId;
 use tokio::task::JoinHandle;
 use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
+use crate::audit::EventError;
+use crate::clock::Clock;
 use crate::postgres::Job;
 
 pub use delivery::{Deliverer, next_attempt, secret_context};
 pub(crate) use destination::resolve;
 pub use destination::{DestinationError, check_address, check_url};
+pub use refusals::write_refusals;
+pub use rehash::Rehashes;
+pub(crate) use rehash::columns as hash_columns;
+pub use retention::{Retention, RetentionError};
 
 /// How often the schedule looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
@@ -35,6 +46,7 @@ impl Jobs {
     #[must_use]
     pub fn start(app: &Arc<App>, deliveries: Job, sweeps: Job) -> Self {
         let stop = CancellationToken::new();
+        let retention = retention::Retention::of(app, deliveries.clone());
         let deliverer = Deliverer::new(app, deliveries);
         let checkpointer = app.checkpointer.clone();
         let mut last = app.clock.unix_seconds();
@@ -45,7 +57,11 @@ impl Jobs {
         });
         let deliveries = deliverer.run(stop.clone());
         let rotations = rotation::Rotator::new(app).run(stop.clone());
+        let token_keys = token_keys::advance(app.token_keys.clone(), stop.clone());
+        let retention = retention.run(stop.clone());
         let uses = last_used::store(Arc::clone(app), stop.clone());
+        let refused = refusals::write(Arc::clone(app), stop.clone());
+        let rehashed = rehash::store(Arc::clone(app), stop.clone());
         let sweeps = sweeper::Sweeper::new(app, sweeps).run(stop.clone());
         Self {
             stop,
@@ -54,7 +70,11 @@ impl Jobs {
                 tokio::spawn(deliveries),
                 tokio::spawn(rotations),
                 tokio::spawn(uses),
+                tokio::spawn(refused),
+                tokio::spawn(rehashed),
                 tokio::spawn(sweeps),
+                tokio::spawn(token_keys),
+                tokio::spawn(retention),
             ],
         }
     }
@@ -66,6 +86,13 @@ impl Jobs {
             let _ = task.await;
         }
     }
+}
+
+/// A request id for what no client asked for.
+fn request_id(clock: &dyn Clock) -> Result<RequestId, EventError> {
+    let mut random = [0_u8; 10];
+    getrandom::fill(&mut random).map_err(|_| EventError::Randomness)?;
+    Ok(RequestId::from_parts(clock.unix_millis(), &random))
 }
 
 async fn every(stop: CancellationToken, mut work: impl AsyncFnMut()) {

@@ -22,27 +22,33 @@ const MARGIN: u64 = 24 * 3_600;
 /// Rows deleted at once.
 const BATCH: i64 = 1000;
 
+// All by the database's clock: a node's own may be wrong, and this cannot be undone.
+
 const SUCCESSORS: &str = "update app.refresh_families f \
      set successor = null, version = f.version + 1 \
      from (select g.tenant_id, g.id from app.refresh_families g \
-       where g.successor is not null and g.rotated_at < $1 \
+       where g.successor is not null \
+       and g.rotated_at < extract(epoch from clock_timestamp())::bigint - $1 \
        order by g.rotated_at limit $2 for no key update skip locked) o \
      where f.tenant_id = o.tenant_id and f.id = o.id returning f.id";
 
 const REVOCATIONS: &str = "delete from app.token_revocations r \
      using (select g.tenant_id, g.kind, g.subject from app.token_revocations g \
-       where g.revoked_at < $1 order by g.revoked_at limit $2) o \
+       where g.revoked_at < extract(epoch from clock_timestamp())::bigint - $1 \
+       order by g.revoked_at limit $2 for no key update skip locked) o \
      where r.tenant_id = o.tenant_id and r.kind = o.kind and r.subject = o.subject \
-       and r.revoked_at < $1 returning r.subject";
+     returning r.subject";
 
 const IDLE_FAMILIES: &str = "delete from app.refresh_families f \
-     using (select g.tenant_id, g.id from app.refresh_families g where g.rotated_at < $1 \
-       order by g.rotated_at limit $2) o \
-     where f.tenant_id = o.tenant_id and f.id = o.id and f.rotated_at < $1 returning f.id";
+     using (select g.tenant_id, g.id from app.refresh_families g \
+       where g.rotated_at < extract(epoch from clock_timestamp())::bigint - $1 \
+       order by g.rotated_at limit $2 for no key update skip locked) o \
+     where f.tenant_id = o.tenant_id and f.id = o.id returning f.id";
 
 const OLD_FAMILIES: &str = "delete from app.refresh_families f \
-     using (select g.tenant_id, g.id from app.refresh_families g where g.begun_at < $1 \
-       order by g.begun_at limit $2) o \
+     using (select g.tenant_id, g.id from app.refresh_families g \
+       where g.begun_at < extract(epoch from clock_timestamp())::bigint - $1 \
+       order by g.begun_at limit $2 for no key update skip locked) o \
      where f.tenant_id = o.tenant_id and f.id = o.id returning f.id";
 
 /// Deletes what is over.
@@ -78,7 +84,7 @@ impl Sweeper {
                 ]);
             }
             for (sql, age) in due {
-                if let Err(error) = self.sweep(sql, now.saturating_sub(age), &stop).await {
+                if let Err(error) = self.sweep(sql, age, &stop).await {
                     tracing::error!(%error, "what is over was not deleted");
                 }
             }
@@ -88,13 +94,13 @@ impl Sweeper {
     async fn sweep(
         &self,
         sql: &'static str,
-        before: u64,
+        age: u64,
         stop: &CancellationToken,
     ) -> Result<(), QueryError> {
-        let before = i64::try_from(before).unwrap_or(i64::MAX);
+        let age = i64::try_from(age).unwrap_or(i64::MAX);
         loop {
             let mut tx = self.job.begin().await?;
-            let rows = tx.query(sql, &[&before, &BATCH]).await?;
+            let rows = tx.query(sql, &[&age, &BATCH]).await?;
             tx.commit()
                 .await
                 .map_err(|error| QueryError::Unavailable(error.to_string()))?;

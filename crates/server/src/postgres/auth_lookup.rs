@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use strongroom_apikey::{
-    HashedKey, KeyId, KeyRecord, KeyStore, Networks, Retirement, StoreFuture, StoreUnavailable,
+    HashedKey, KeyId, KeyRecord, KeyStore, Networks, PepperId, Retirement, StoreFuture,
+    StoreUnavailable,
 };
 use strongroom_tenancy::TenantId;
 use tokio_postgres::Row;
@@ -15,7 +16,7 @@ use super::transaction::{Params, QueryError, Transaction};
 use crate::login::Connection;
 
 const FIND: &str = "select tenant_id, environment, scheme, hash, actor, capabilities, \
-     expires_at, revoked_at, networks, successor, retires_at from app.find_api_key($1)";
+     expires_at, revoked_at, networks, successor, retires_at, pepper from app.find_api_key($1)";
 
 const FIND_IDENTITY_PROVIDER: &str = "select name, profile, issuer, client_id, jwks_url, \
      algorithms, capabilities, max_age_seconds from app.find_identity_provider($1, $2)";
@@ -113,7 +114,7 @@ impl KeyStore for AuthLookup {
 }
 
 /// A key's record, from columns that begin at `first`: environment, scheme, hash, actor,
-/// capabilities, expires_at, revoked_at, networks, successor, retires_at.
+/// capabilities, expires_at, revoked_at, networks, successor, retires_at, pepper.
 ///
 /// # Errors
 /// [`QueryError::Row`] when a column is malformed.
@@ -128,6 +129,12 @@ pub fn key_record(
     let text = |index: usize| column::<String>(row, first + index);
     let scheme = u8::try_from(column::<i16>(row, first + 1)?).map_err(|_| shape("scheme"))?;
     let hash: Vec<u8> = column(row, first + 2)?;
+    let pepper: Option<i32> = column(row, first + 10)?;
+    let hash = match pepper.map(u32::try_from) {
+        None => HashedKey::from_stored(scheme, &hash),
+        Some(Ok(pepper)) => HashedKey::from_stored_peppered(PepperId(pepper), &hash),
+        Some(Err(_)) => return Err(shape("pepper")),
+    };
     let networks: Option<String> = column(row, first + 7)?;
     let successor: Option<String> = column(row, first + 8)?;
     let retires_at = time(column(row, first + 9)?);
@@ -139,7 +146,7 @@ pub fn key_record(
         tenant,
         id: id.clone(),
         environment: text(0)?.parse().map_err(|_| shape("environment"))?,
-        hash: HashedKey::from_stored(scheme, &hash).map_err(|_| shape("hash"))?,
+        hash: hash.map_err(|_| shape("hash"))?,
         actor: Some(text(3)?.parse().map_err(|_| shape("actor"))?),
         capabilities: text(4)?.parse().map_err(|_| shape("capabilities"))?,
         expires_at: time(column(row, first + 5)?),

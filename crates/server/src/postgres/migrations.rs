@@ -65,7 +65,11 @@ const MIGRATIONS: &[Migration] = &[
     Migration {
         name: "0005_tokens",
         sql: include_str!("../../migrations/0005_tokens.sql"),
-        protects: &["app.token_revocations", "app.refresh_families"],
+        protects: &[
+            "app.token_epochs",
+            "app.token_revocations",
+            "app.refresh_families",
+        ],
         lookups: include_str!("../../migrations/0005_lookups.sql"),
     },
     Migration {
@@ -75,10 +79,34 @@ const MIGRATIONS: &[Migration] = &[
         lookups: "",
     },
     Migration {
+        name: "0006_token_keys",
+        sql: include_str!("../../migrations/0006_token_keys.sql"),
+        protects: &["app.token_keys", "app.token_key_rings"],
+        lookups: "",
+    },
+    Migration {
         name: "0007_identity",
         sql: include_str!("../../migrations/0007_identity.sql"),
         protects: &["app.identity_providers"],
         lookups: include_str!("../../migrations/0007_lookups.sql"),
+    },
+    Migration {
+        name: "0008_receipts",
+        sql: include_str!("../../migrations/0008_receipts.sql"),
+        protects: &["app.webhook_receipts"],
+        lookups: "",
+    },
+    Migration {
+        name: "0009_outbox",
+        sql: include_str!("../../migrations/0009_outbox.sql"),
+        protects: &[],
+        lookups: "",
+    },
+    Migration {
+        name: "0010_peppers",
+        sql: include_str!("../../migrations/0010_peppers.sql"),
+        protects: &[],
+        lookups: include_str!("../../migrations/0010_lookups.sql"),
     },
 ];
 

@@ -52,11 +52,25 @@ const SETTINGS: &[(&str, &str)] = &[
         "generations-are-stamped",
     ),
     (
+        "select 'app.webhook_receipts', 'lacks an enabled trigger that waits for the disk' \
+         where (select count(*) from pg_catalog.pg_trigger t \
+         where t.tgrelid = 'app.webhook_receipts'::pg_catalog.regclass and not t.tgisinternal \
+         and t.tgenabled = 'O') <> 1",
+        "receipts-are-durable",
+    ),
+    (
         "select 'app.tenant_keks', 'lacks an enabled trigger that keeps its tombstones' \
          where (select count(*) from pg_catalog.pg_trigger t \
          where t.tgrelid = 'app.tenant_keks'::pg_catalog.regclass and not t.tgisinternal \
          and t.tgenabled = 'O') <> 2",
         "tombstones-stay",
+    ),
+    (
+        "select 'app.token_keys', 'lacks an enabled trigger that keeps what is withdrawn' \
+         where (select count(*) from pg_catalog.pg_trigger t \
+         where t.tgrelid = 'app.token_keys'::pg_catalog.regclass and not t.tgisinternal \
+         and t.tgenabled = 'O') <> 2",
+        "withdrawn-keys-stay-withdrawn",
     ),
     (
         "select t.name, 'lacks an enabled trigger that refuses a destroyed key' \

@@ -13,7 +13,8 @@ const IS_REVOKED: &str = "select app.token_is_revoked($1, $2, $3, $4, $5, $6)";
 
 const FAMILY: &str = "select tenant_id, version, actors, capabilities, session_id, client_id, \
      auth_time, auth_class, auth_methods, lineage, generation, newest, parent, successor, \
-     begun_at, rotated_at, revoked_at, revoked_reason, epoch from app.find_refresh_family($1)";
+     begun_at, rotated_at, revoked_at, revoked_reason, epoch, now \
+     from app.find_refresh_family($1)";
 
 /// A family as it is stored.
 pub struct StoredFamily {
@@ -21,6 +22,8 @@ pub struct StoredFamily {
     pub family: Family,
     /// Its tenant's epoch at the login.
     pub epoch: u64,
+    /// The database's time, in Unix seconds.
+    pub now: u64,
 }
 
 impl AuthLookup {
@@ -129,6 +132,7 @@ fn stored_family(id: FamilyId, row: &Row) -> Result<StoredFamily, QueryError> {
     Ok(StoredFamily {
         family,
         epoch: number(18)?,
+        now: number(19)?,
     })
 }
 

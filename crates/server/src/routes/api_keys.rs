@@ -1,5 +1,7 @@
 //! API keys: issued, listed, rotated, revoked.
 
+mod listing;
+
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
@@ -18,8 +20,12 @@ use crate::app::App;
 use crate::body::Json;
 use crate::gates::{Caller, RequestHandle, TenantContext, commit_recorded};
 use crate::generations::{BUMP_GENERATION, revoked_everywhere};
+use crate::jobs::hash_columns;
 use crate::postgres::{self, Access, TenantTx};
 use crate::problem::{Kind, Problem};
+use crate::tokens;
+
+pub use listing::{Page, list};
 
 /// The prefix of every key that the platform issues.
 pub const PREFIX: &str = "cust";
@@ -27,7 +33,7 @@ pub const PREFIX: &str = "cust";
 /// The shortest overlap but none, in seconds.
 const MIN_OVERLAP: u64 = 60;
 
-/// The most keys of a tenant that are not revoked: all of them are listed.
+/// The most keys of a tenant that are not revoked.
 const MAX_KEYS: i64 = 900;
 
 /// The longest life of a key, in seconds: ten years.
@@ -58,6 +64,10 @@ pub struct Replacement {
     expires_in: Option<u64>,
 }
 
+fn refuse(field: &'static str, reason: &'static str) -> Problem {
+    Problem::new(Kind::InvalidField, reason).with_param(field)
+}
+
 /// Issues a key and shows it, once.
 ///
 /// # Errors
@@ -69,9 +79,6 @@ pub async fn issue(
     tenant: TenantContext,
     Json(asked): Json<NewKey>,
 ) -> Result<Response, Problem> {
-    let refuse = |field: &'static str, reason: &'static str| {
-        Problem::new(Kind::InvalidField, reason).with_param(field)
-    };
     let names = asked.capabilities.iter().map(String::as_str);
     let capabilities = CapabilitySet::from_names(names)
         .map_err(|_| refuse("capabilities", "unknown or repeated capability"))?;
@@ -179,6 +186,7 @@ async fn issuer(
     const ISSUER: &str = "select expires_at, revoked_at, environment, networks, retires_at \
          from app.api_keys where id = $1 for share";
     let refused = || Problem::new(Kind::CredentialRefused, "the credential is not accepted");
+    tokens::require_standing(tx, caller).await?;
     let Some(id) = caller.key() else {
         // A login hands on what it may do itself, in either environment, for as long as it says.
         return Ok(Grant {
@@ -224,8 +232,8 @@ pub(crate) async fn store(
     issuer: Option<&KeyId>,
 ) -> Result<(), Problem> {
     const INSERT: &str = "insert into app.api_keys (tenant_id, id, environment, scheme, hash, \
-         actor, capabilities, issued_at, expires_at, issued_by, networks) \
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
+         actor, capabilities, issued_at, expires_at, issued_by, networks, pepper) \
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
     const COUNT: &str = "select count(*) from app.api_keys where revoked_at is null";
     let rows = tx.query(COUNT, &[]).await?;
     let count: i64 = rows.first().map_or(Ok(0), |row| column(row, 0))?;
@@ -240,13 +248,14 @@ pub(crate) async fn store(
         Networks::Only(list) => Some(list.to_string()),
     };
     let actor = record.actor.map(|actor| actor.to_string());
+    let (scheme, pepper) = hash_columns(&record.hash);
     tx.query(
         INSERT,
         &[
             record.tenant.as_uuid(),
             &record.id.as_str(),
             &record.environment.as_str(),
-            &i16::from(record.hash.scheme() as u8),
+            &scheme,
             &record.hash.as_bytes().as_slice(),
             &actor,
             &record.capabilities.to_string(),
@@ -254,44 +263,11 @@ pub(crate) async fn store(
             &record.expires_at.map(seconds),
             &issuer.map(KeyId::as_str),
             &networks,
+            &pepper,
         ],
     )
     .await?;
     Ok(())
-}
-
-/// Lists the tenant's keys, without their hashes: those that are not revoked first, the newest of
-/// each first.
-///
-/// # Errors
-/// A problem.
-pub async fn list(tenant: TenantContext) -> Result<Response, Problem> {
-    const LIST: &str = "select id, environment, actor, capabilities, issued_at, expires_at, \
-         revoked_at, issued_by, networks, successor, retires_at, last_used_at \
-         from app.api_keys order by revoked_at is not null, issued_at desc, id limit 1000";
-    let mut tx = tenant.begin(Access::Read).await?;
-    let rows = tx.query(LIST, &[]).await?;
-    tx.rollback().await;
-    let mut keys = Vec::with_capacity(rows.len());
-    for row in &rows {
-        let capabilities: String = column(row, 3)?;
-        keys.push(json!({
-            "id": column::<String>(row, 0)?,
-            "environment": column::<String>(row, 1)?,
-            "actor": column::<String>(row, 2)?,
-            "capabilities": capabilities.parse::<CapabilitySet>().map_err(internal)?,
-            "issued_at": column::<i64>(row, 4)?,
-            "expires_at": column::<Option<i64>>(row, 5)?,
-            "revoked_at": column::<Option<i64>>(row, 6)?,
-            "issued_by": column::<Option<String>>(row, 7)?,
-            "networks": column::<Option<String>>(row, 8)?
-                .map(|list| list.split(' ').map(str::to_owned).collect::<Vec<_>>()),
-            "successor": column::<Option<String>>(row, 9)?,
-            "retires_at": column::<Option<i64>>(row, 10)?,
-            "last_used_at": column::<Option<i64>>(row, 11)?,
-        }));
-    }
-    Ok(axum::Json(json!({ "data": keys })).into_response())
 }
 
 /// Replaces a key by a new one, shown once, that is bound to the same; both are accepted until the
@@ -310,9 +286,6 @@ pub async fn rotate(
 ) -> Result<Response, Problem> {
     const RETIRE: &str =
         "update app.api_keys set successor = $2, retires_at = $3 where id = $1 returning id";
-    let refuse = |field: &'static str, reason: &'static str| {
-        Problem::new(Kind::InvalidField, reason).with_param(field)
-    };
     let id: KeyId = id.parse().map_err(|_| not_found())?;
     let overlap = asked.overlap_seconds.unwrap_or(ROTATION_OVERLAP);
     // Nodes' clocks differ by seconds: an end that near would be another one on each.
@@ -382,7 +355,7 @@ async fn held(
     id: &KeyId,
 ) -> Result<Option<KeyRecord>, Problem> {
     const HELD: &str = "select environment, scheme, hash, actor, capabilities, expires_at, \
-         revoked_at, networks, successor, retires_at from app.api_keys where id = $1 \
+         revoked_at, networks, successor, retires_at, pepper from app.api_keys where id = $1 \
          for no key update";
     let rows = tx.query(HELD, &[&id.as_str()]).await?;
     let Some(row) = rows.first() else {

@@ -14,6 +14,7 @@ use crate::gates::{Caller, RequestHandle, TenantContext, commit_recorded};
 use crate::login::{Connection, NewConnection, is_name};
 use crate::postgres::{Access, TenantTx};
 use crate::problem::{Kind, Problem};
+use crate::tokens;
 
 /// Most identity providers of one tenant.
 const MAX_PROVIDERS: i64 = 20;
@@ -48,6 +49,7 @@ pub async fn store(
     let now = seconds(app.clock.unix_seconds());
     let age = i32::try_from(connection.expected.max_age).unwrap_or(i32::MAX);
     let mut tx = tenant.begin(Access::Write).await?;
+    tokens::require_standing(&mut tx, &caller).await?;
     let is_new = check_count(&mut tx, &name).await?;
     tx.query(
         UPSERT,

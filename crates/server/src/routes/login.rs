@@ -31,6 +31,9 @@ pub struct Presented {
     nonce: Option<String>,
 }
 
+/// What the client of a login is called, before the connection's name.
+pub(crate) const CLIENT: &str = "login:";
+
 /// Begins a session for whom an ID token names.
 ///
 /// # Errors
@@ -89,7 +92,7 @@ pub async fn begin(
         tenant,
         actor: Actor::new(actor),
         capabilities: connection.capabilities,
-        client_id: format!("login:{}", connection.name),
+        client_id: format!("{CLIENT}{}", connection.name),
         authentication: verified.authentication().clone(),
     };
     begin_session(&app, &request, login).await

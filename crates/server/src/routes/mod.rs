@@ -14,6 +14,7 @@ pub mod seal;
 pub mod sessions;
 pub mod tenants;
 pub mod token;
+pub mod token_keys;
 pub mod webhooks;
 
 use tokio_postgres::Row;

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use strongroom_tenant_token::Claims;
-use strongroom_tenant_token::refresh::{self, RefreshError};
+use strongroom_tenancy::CapabilitySet;
+use strongroom_tenant_token::TokenError;
+use strongroom_tenant_token::refresh::{self, Grant, RefreshError};
 
+use super::login::CLIENT as LOGIN_CLIENT;
 use super::seconds;
 use crate::app::App;
 use crate::form::Form;
@@ -33,19 +35,43 @@ pub async fn renew(
         ));
     }
     if form.get("scope").is_some() {
-        let problem = Problem::new(Kind::InvalidField, "a renewal has the scope of its login");
+        let problem = Problem::new(Kind::ScopeRefused, "a renewal has the scope of its login");
         return Err(problem.with_param("scope"));
     }
     let (token, client) = (form.require("refresh_token")?, form.require("client_id")?);
     let families = Families::new(&app, &request);
     let now = app.clock.unix_seconds();
-    let rotated = refresh::rotate(&families, token, client, now).await;
-    if let Err(RefreshError::ReuseDetected(_)) = &rotated {
-        // The session has ended: on every node, when this is answered.
-        revoked_everywhere().await;
-    }
-    let rotated = rotated.map_err(|error| families.problem(&error))?;
-    tokens::renewed(&app, &rotated.grant, families.epoch(), &rotated.token)
+    let rotated = match refresh::rotate(&families, token, client, now).await {
+        Ok(rotated) => rotated,
+        Err(error) => {
+            // With a second use the session has ended: on every node, when this is answered. A
+            // refusal for any other reason comes no sooner, so that none can be told apart.
+            if Families::is_genuine(&error) {
+                revoked_everywhere().await;
+            }
+            return Err(families.problem(&error));
+        }
+    };
+    let mut grant = rotated.grant;
+    grant.capabilities = allowed_now(&app, &grant).await?;
+    tokens::renewed(&app, &grant, families.epoch(), now, &rotated.token).await
+}
+
+/// What a login may do still: no more than its identity provider's connection lets people do now.
+async fn allowed_now(app: &App, grant: &Grant) -> Result<CapabilitySet, Problem> {
+    let Some(provider) = grant.client_id.strip_prefix(LOGIN_CLIENT) else {
+        return Ok(grant.capabilities);
+    };
+    let found = app
+        .lookup
+        .identity_provider(&grant.tenant, provider)
+        .await?;
+    let Some(connection) = found else {
+        tracing::info!(provider, "the connection of a login is gone");
+        let detail = "the refresh token is not accepted";
+        return Err(Problem::new(Kind::GrantRefused, detail));
+    };
+    Ok(grant.capabilities.narrowed_to(&connection.capabilities))
 }
 
 /// Ends a token: an access token alone, a refresh token with its session. When it answers, no node
@@ -67,7 +93,8 @@ pub async fn revoke(
         let families = Families::new(&app, &request);
         let now = app.clock.unix_seconds();
         match refresh::revoke(&families, token, client, now).await {
-            Ok(ended) => ended.is_some(),
+            // Also for one that somebody else is ending: this answer, too, says that it is over.
+            Ok(_) => true,
             Err(RefreshError::Malformed(_)) => false,
             Err(error) => return Err(families.problem(&error)),
         }
@@ -85,26 +112,38 @@ async fn end_access_token(
     client: &str,
 ) -> Result<bool, Problem> {
     let now = app.clock.unix_seconds();
-    let Ok(verified) = app.verifier.load().verify(token, now) else {
-        return Ok(false);
+    let verified = app.token_keys.check(|keys| keys.verify(token, now));
+    let verified = match verified.await? {
+        Ok(verified) => verified,
+        // Another node's clock is ahead of this one's: here it will be good, there it is.
+        Err(rejection)
+            if matches!(
+                rejection.error(),
+                TokenError::IssuedInFuture | TokenError::NotYetValid
+            ) =>
+        {
+            let problem = Problem::new(Kind::Unavailable, "the token is not valid yet");
+            return Err(problem.with_retry_after(30));
+        }
+        Err(_) => return Ok(false),
     };
-    let Claims {
-        tenant,
-        actor,
-        token_id,
-        client_id,
-        ..
-    } = verified.claims();
-    request.identify(*tenant, Some(actor.clone()));
-    if client_id != client {
+    let claims = verified.claims();
+    let (tenant, actor) = (claims.tenant, &claims.actor);
+    request.identify(tenant, Some(actor.clone()));
+    if claims.client_id != client {
         let detail = "the token is another client's";
         return Err(Problem::new(Kind::GrantRefused, detail));
     }
+    app.limits
+        .check_caller(tenant, *actor.id(), "token.revoke")?;
+    if app.lookup.token_is_revoked(claims).await? {
+        return Ok(true);
+    }
     let begun = app
         .gateway
-        .begin(*tenant, *actor.id(), &request.id, Access::Write);
+        .begin(tenant, *actor.id(), &request.id, Access::Write);
     let mut tx = begun.await?;
-    let ended = Ended::Token(*token_id);
+    let ended = Ended::Token(claims.token_id);
     tokens::end(&mut tx, &ended, seconds(now)).await?;
     let resource = Some(ended.resource());
     commit_recorded_by(app, request, actor.clone(), tx, "token.revoke", resource).await?;

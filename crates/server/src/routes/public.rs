@@ -35,13 +35,18 @@ pub async fn ready(
     Ok("ready\n")
 }
 
-/// The public keys of access tokens (RFC 7517).
-pub async fn jwks(State(app): State<Arc<App>>) -> Response {
-    (
-        [(header::CONTENT_TYPE, "application/jwk-set+json")],
-        app.jwks.to_json(),
-    )
-        .into_response()
+/// The public keys of access tokens (RFC 7517), and how long they may be kept.
+///
+/// # Errors
+/// `unavailable`.
+pub async fn jwks(State(app): State<Arc<App>>) -> Result<Response, Problem> {
+    let jwks = app.token_keys.jwks().await?.to_json();
+    let kept = format!("max-age={}", app.config.token_verifier_cache_seconds);
+    let headers = [
+        (header::CONTENT_TYPE, "application/jwk-set+json".to_owned()),
+        (header::CACHE_CONTROL, kept),
+    ];
+    Ok((headers, jwks).into_response())
 }
 
 /// Where to report a vulnerability (RFC 9116).

@@ -19,7 +19,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::{internal, keys};
 use crate::app::App;
 use crate::body::Json;
-use crate::gates::{Caller, RequestHandle, record};
+use crate::gates::{Caller, RequestContext, RequestHandle, record};
 use crate::keystore::{EXPORT, KeyStoreError, TENANT};
 use crate::problem::{Kind, Problem};
 
@@ -85,26 +85,15 @@ pub async fn seal(
     let tenant = caller.tenant();
     let name = kek(asked.subject.as_deref(), is_inline)?;
     let sealed = if is_inline {
-        let sealed = app.keys.seal_under(&tenant, &name, &context, &plaintext);
+        let sealed = app.keys.seal((&tenant, &name), &context, &plaintext);
         sealed.await?.bytes
     } else {
         let sealed = app
             .keys
-            .seal_detached_under(&tenant, &name, &context, &plaintext);
+            .seal_detached((&tenant, &name), &context, &plaintext);
         sealed.await?.1
     };
-    let actor = Some(caller.actor().clone());
-    let outcome = Outcome::Success;
-    record(
-        &app,
-        &request,
-        tenant,
-        actor,
-        "keys.seal",
-        Some(hash),
-        outcome,
-    )
-    .await?;
+    done(&app, &request, &caller, "keys.seal", hash).await?;
     Ok(axum::Json(json!({ "sealed": STANDARD.encode(sealed) })).into_response())
 }
 
@@ -133,24 +122,27 @@ pub async fn open(
         KeyStoreError::Failed | KeyStoreError::NoKey => unopened(),
         error => error.into(),
     })?;
-    let actor = Some(caller.actor().clone());
-    let outcome = Outcome::Success;
-    record(
-        &app,
-        &request,
-        tenant,
-        actor,
-        "keys.open",
-        Some(hash),
-        outcome,
-    )
-    .await?;
+    done(&app, &request, &caller, "keys.open", hash).await?;
     let mut body = json!({ "plaintext": STANDARD.encode(&opened) });
     let response = axum::Json(&body).into_response();
     if let Some(serde_json::Value::String(text)) = body.get_mut("plaintext") {
         text.zeroize();
     }
     Ok(response)
+}
+
+/// The event of what was done, durable when this returns.
+async fn done(
+    app: &App,
+    request: &RequestContext,
+    caller: &Caller,
+    kind: &'static str,
+    hash: String,
+) -> Result<(), Problem> {
+    let (tenant, actor) = (caller.tenant(), Some(caller.actor().clone()));
+    let (resource, outcome) = (Some(hash), Outcome::Success);
+    record(app, request, tenant, actor, kind, resource, outcome).await?;
+    Ok(())
 }
 
 /// The KEK of a record by whose it is and by its form.

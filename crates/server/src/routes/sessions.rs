@@ -8,6 +8,7 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use strongroom_tenancy::{ActorId, CapabilitySet};
+use strongroom_tenant_token::refresh::FamilyId;
 use uuid::Uuid;
 
 use super::{column, internal, seconds, webhooks};
@@ -58,10 +59,10 @@ pub async fn list(
 ) -> Result<Response, Problem> {
     const LIST: &str = "select f.id, f.session_id, f.actors, f.client_id, f.capabilities, \
          f.auth_time, f.begun_at, f.rotated_at, f.generation, \
-         case when f.epoch < t.token_epoch then coalesce(f.revoked_at, 0) else f.revoked_at end, \
-         case when f.epoch < t.token_epoch then coalesce(f.revoked_reason, 'request') \
+         case when f.epoch < e.epoch then coalesce(f.revoked_at, 0) else f.revoked_at end, \
+         case when f.epoch < e.epoch then coalesce(f.revoked_reason, 'request') \
               else f.revoked_reason end \
-         from app.refresh_families f join app.tenants t on t.tenant_id = f.tenant_id \
+         from app.refresh_families f left join app.token_epochs e on e.tenant_id = f.tenant_id \
          where ($1::text is null or $1 = any (f.actors)) \
          and ($2::text is null or (f.begun_at, f.id) < \
            (select g.begun_at, g.id from app.refresh_families g where g.id = $2)) \
@@ -78,6 +79,11 @@ pub async fn list(
     {
         let problem = Problem::new(Kind::InvalidField, "expected an actor, as user:<uuid>");
         return Err(problem.with_param("actor"));
+    }
+    let is_id = |id: &String| id.parse::<FamilyId>().is_ok();
+    if !wanted.after.as_ref().is_none_or(is_id) {
+        let problem = Problem::new(Kind::InvalidField, "expected an id of this list");
+        return Err(problem.with_param("after"));
     }
     let mut tx = tenant.begin(Access::Read).await?;
     let rows = tx

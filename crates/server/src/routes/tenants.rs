@@ -7,7 +7,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
-use strongroom_apikey::{ApiKey, Environment, KeyRecord};
+use strongroom_apikey::{ApiKey, Environment, Hasher, KeyRecord};
 use strongroom_envelope::KmsError;
 use strongroom_tenancy::{ActorId, ActorKind, CapabilitySet, Role, TenantId};
 use uuid::Uuid;
@@ -61,6 +61,7 @@ pub async fn create(
         app.config.host(),
         &asked.name,
         owner,
+        app.key_gate.hasher(),
     )
     .await?;
     store_kek(&mut tx, &kek).await.map_err(internal)?;
@@ -100,6 +101,7 @@ pub(crate) async fn provision(
     host: &str,
     name: &str,
     capabilities: CapabilitySet,
+    hasher: &Hasher,
 ) -> Result<ApiKey, Problem> {
     const TENANT: &str = "insert into app.tenants (tenant_id, name) values ($1, $2)";
     const LOG: &str = "insert into app.audit_logs (tenant_id, origin) values ($1, $2)";
@@ -116,6 +118,7 @@ pub(crate) async fn provision(
     let id = uuid::Builder::from_random_bytes(random).into_uuid();
     let actor = ActorId::new(ActorKind::Service, id).map_err(internal)?;
     record.actor = Some(actor);
+    record.hash = hasher.hash(&key);
     api_keys::store(tx, &record, now, None).await?;
     Ok(key)
 }

@@ -53,7 +53,7 @@ pub async fn issue(
         client_id: key_id.to_string(),
         authentication: Authentication::at(now),
     };
-    let token = tokens::access_token(&app, &grant, epoch, now, expires_at)?;
+    let token = tokens::access_token(&app, &grant, epoch, now, expires_at).await?;
     let actor = Some(caller.actor().clone());
     let used = Some(format!("api_key/{key_id}"));
     let tenant = caller.tenant();

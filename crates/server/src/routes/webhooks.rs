@@ -26,6 +26,9 @@ use crate::problem::{Kind, Problem};
 /// Most endpoints of one tenant: each gets every message, and every message is stored for each.
 const MAX_ENDPOINTS: i64 = 20;
 
+/// Most messages that wait for one endpoint; the function that counts them stops there.
+pub(super) const MAX_WAITING: i64 = 5_000;
+
 /// An endpoint to be created.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -107,8 +110,8 @@ async fn check_count(tx: &mut TenantTx) -> Result<(), Problem> {
 /// # Errors
 /// A problem.
 pub async fn list(tenant: TenantContext) -> Result<Response, Problem> {
-    const LIST: &str = "select id, url, created_at, disabled_at, disabled_reason, first_failure_at \
-         from app.webhook_endpoints order by created_at, id";
+    const LIST: &str = "select id, url, created_at, disabled_at, disabled_reason, \
+         first_failure_at, dropped, dropped_at from app.webhook_endpoints order by created_at, id";
     let mut tx = tenant.begin(Access::Read).await?;
     let rows = tx.query(LIST, &[]).await?;
     tx.rollback().await;
@@ -121,6 +124,8 @@ pub async fn list(tenant: TenantContext) -> Result<Response, Problem> {
             "disabled_at": column::<Option<i64>>(row, 3)?,
             "disabled_reason": column::<Option<String>>(row, 4)?,
             "failing_since": column::<Option<i64>>(row, 5)?,
+            "dropped": column::<i64>(row, 6)?,
+            "dropped_at": column::<Option<i64>>(row, 7)?,
         }));
     }
     Ok(axum::Json(json!({ "data": endpoints })).into_response())
@@ -152,7 +157,8 @@ pub async fn disable(
     Ok(StatusCode::NO_CONTENT.into_response())
 }
 
-/// Has an endpoint called again, whoever stopped it, with what waited for it.
+/// Has an endpoint called again, whoever stopped it, with what waited for it from when it was
+/// stopped.
 ///
 /// # Errors
 /// `not-found` for another tenant's endpoint as for none.
@@ -165,12 +171,16 @@ pub async fn enable(
 ) -> Result<Response, Problem> {
     const ENABLE: &str = "update app.webhook_endpoints set disabled_at = null, \
          disabled_reason = null, first_failure_at = null where id = $1 returning id";
+    const RESUME: &str = "update app.webhook_outbox set next_attempt_at = $2, parked_at = null \
+         where endpoint_id = $1 and parked_at is not null";
     let id = parse(&id)?;
+    let now = seconds(app.clock.unix_seconds());
     let mut tx = tenant.begin(Access::Write).await?;
     if tx.query(ENABLE, &[&id]).await?.is_empty() {
         tx.rollback().await;
         return Err(not_found());
     }
+    tx.query(RESUME, &[&id, &now]).await?;
     let resource = Some(format!("webhook/{id}"));
     commit_recorded(&app, &request, &caller, tx, "webhook.enable", resource).await?;
     Ok(StatusCode::NO_CONTENT.into_response())
@@ -181,7 +191,8 @@ fn parse(id: &str) -> Result<Uuid, Problem> {
 }
 
 /// Puts a message for each of the tenant's endpoints into the outbox, in the transaction that
-/// makes it true. `data` must hold opaque ids and names only.
+/// makes it true. `data` must hold opaque ids and names only. For an endpoint that five thousand
+/// wait for already it is counted and not stored.
 ///
 /// # Errors
 /// A problem.
@@ -191,13 +202,21 @@ pub(crate) async fn enqueue(
     kind: &'static str,
     data: Value,
 ) -> Result<(), Problem> {
-    const ENDPOINTS: &str = "select id from app.webhook_endpoints where disabled_at is null";
+    const ENDPOINTS: &str = "select id, app.webhook_backlog(id) from app.webhook_endpoints \
+         where disabled_at is null order by id";
+    const DROP: &str = "update app.webhook_endpoints \
+         set dropped = dropped + 1, dropped_at = $2 where id = $1";
     const INSERT: &str = "insert into app.webhook_outbox \
          (tenant_id, id, endpoint_id, body, next_attempt_at) values ($1, $2, $3, $4, $5)";
     let now = app.clock.unix_seconds();
     let tenant = tx.tenant();
     for row in tx.query(ENDPOINTS, &[]).await? {
         let endpoint: Uuid = column(&row, 0)?;
+        if column::<i64>(&row, 1)? >= MAX_WAITING {
+            tracing::warn!(%tenant, %endpoint, kind, "a webhook message was not stored");
+            tx.query(DROP, &[&endpoint, &seconds(now)]).await?;
+            continue;
+        }
         let id = new_event_id(app.clock.as_ref()).map_err(internal)?;
         let body = json!({ "type": kind, "timestamp": now, "data": data }).to_string();
         tx.query(

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use strongroom_apikey::{KeyError, KeyId, Visit};
-use strongroom_tenant_token::{Claims, Rejection, Standing, VerifiedToken};
+use strongroom_tenancy::TenantId;
+use strongroom_tenant_token::{Claims, LEEWAY, Rejection, Standing, VerifiedToken};
 
 use crate::app::App;
 use crate::generations::{Generation, LeaseLapsed};
+use crate::token_keys::TokenKeysUnavailable;
 
-/// How often a token is asked about again because something of its tenant was revoked meanwhile.
+/// How often a token is asked about again because something of its tenant, or of the platform, was
+/// revoked meanwhile.
 const TRIES: usize = 4;
 
 /// Why a token is not accepted.
@@ -29,6 +32,12 @@ pub enum Refusal {
     Unavailable,
 }
 
+impl From<TokenKeysUnavailable> for Refusal {
+    fn from(_: TokenKeysUnavailable) -> Self {
+        Self::Unavailable
+    }
+}
+
 impl From<LeaseLapsed> for Refusal {
     fn from(_: LeaseLapsed) -> Self {
         Self::Unavailable
@@ -37,23 +46,33 @@ impl From<LeaseLapsed> for Refusal {
 
 /// Accepts an access token, or says why not.
 ///
-/// What is kept of its standing counts in the tenant's generation that it was asked in. The last
-/// thing read is that generation, under a lease: all that was asked before still holds then, so
-/// that instant is the acceptance, and it comes after all look-ups.
+/// What is kept of its standing counts in the tenant's generation that it was asked in, and the key
+/// that signed in the platform's. The last things read are these generations, under a lease: all
+/// that was asked before still holds then, so that instant is the acceptance, and it comes after
+/// all look-ups.
 ///
 /// # Errors
 /// [`Refusal`].
 pub async fn accept(app: &App, token: &str, visit: &Visit) -> Result<Arc<VerifiedToken>, Refusal> {
-    let verifier = app.verifier.load_full();
+    let (platform, tokens) = (TenantId::PLATFORM, &app.tokens);
     for _ in 0..TRIES {
-        let authentic = app.tokens.authenticate(&verifier, token, visit.now);
-        let authentic = authentic.map_err(Refusal::Token)?;
+        let keys = app.generations.confirm().await?.generation(platform);
+        let authentic = app
+            .token_keys
+            .check(|verifier| tokens.authenticate(verifier, token, app.clock.unix_seconds()));
+        let authentic = authentic.await?.map_err(Refusal::Token)?;
         let claims = authentic.claims();
         let tenant = claims.tenant;
         let before = app.generations.confirm().await?.generation(tenant);
         vouch(app, claims, visit).await?;
         let standing = standing(app, claims, authentic.good_as_of(), before).await;
-        if app.generations.lease()?.generation(tenant) == before {
+        // The look-ups took their time: a token whose own is over by now is looked at once more.
+        if app.clock.unix_seconds() >= claims.expires_at.saturating_add(LEEWAY) {
+            continue;
+        }
+        let lease = app.generations.lease()?;
+        let is_same = lease.generation(tenant) == before;
+        if is_same && lease.generation(platform) == keys {
             let admitted = app.tokens.admit(authentic, standing, before.number());
             return admitted.map_err(Refusal::Token);
         }

@@ -8,7 +8,6 @@ use strongroom_tenant_token::refresh::{
     Family, FamilyId, RefreshError, RefreshStore, RevokedBecause, StoreFuture, StoreUnavailable,
 };
 
-use super::login::epoch;
 use super::revocation::{Ended, end};
 use crate::app::App;
 use crate::gates::{RequestContext, commit_recorded_by};
@@ -19,7 +18,8 @@ use crate::routes::webhooks;
 const INSERT: &str = "insert into app.refresh_families (tenant_id, id, version, actors, \
      capabilities, session_id, client_id, auth_time, auth_class, auth_methods, epoch, lineage, \
      generation, newest, begun_at, rotated_at) \
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12, $13, $14, $15) \
+     returning epoch";
 
 const SWAP: &str = "update app.refresh_families set version = $3, generation = $4, newest = $5, \
      parent = $6, successor = $7, rotated_at = $8, revoked_at = $9, revoked_reason = $10 \
@@ -41,6 +41,10 @@ struct Seen {
     owner: Option<(strongroom_tenancy::TenantId, Actor)>,
     /// Its generation.
     generation: u64,
+    /// The database's time of the reading.
+    now: Option<u64>,
+    /// What became of a change that is not known, or not acknowledged, or was not let happen.
+    problem: Option<Problem>,
 }
 
 impl<'a> Families<'a> {
@@ -64,19 +68,31 @@ impl<'a> Families<'a> {
     #[must_use]
     pub fn problem(&self, error: &RefreshError) -> Problem {
         if *error == RefreshError::Unavailable {
+            if let Some(problem) = self.seen().problem.clone() {
+                return problem;
+            }
             let problem = Problem::new(Kind::Unavailable, "the token was not renewed");
             return problem.with_retry_after(1);
         }
         tracing::info!(reason = error.code(), "refresh token refused");
         // The family gave the token out, so whose it is is known and its log can say so.
-        let is_genuine = matches!(
-            error,
-            RefreshError::WrongClient | RefreshError::Expired | RefreshError::Revoked
-        );
-        if let Some((tenant, actor)) = self.seen().owner.clone().filter(|_| is_genuine) {
+        let owner = self.seen().owner.clone();
+        if let Some((tenant, actor)) = owner.filter(|_| Self::is_genuine(error)) {
             self.request.identify(tenant, Some(actor));
         }
         Problem::new(Kind::GrantRefused, "the refresh token is not accepted")
+    }
+
+    /// Whether the token that was shown is one that a family gave out.
+    #[must_use]
+    pub fn is_genuine(error: &RefreshError) -> bool {
+        matches!(
+            error,
+            RefreshError::WrongClient
+                | RefreshError::Expired
+                | RefreshError::Revoked
+                | RefreshError::ReuseDetected(_)
+        )
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -112,8 +128,10 @@ impl<'a> Families<'a> {
         let committed = commit_recorded_by(self.app, self.request, actor, tx, kind, resource).await;
         match committed {
             Ok(_) => Ok(()),
-            // The log says why.
-            Err(_) => Err(StoreUnavailable),
+            Err(problem) => {
+                self.seen().problem = Some(problem);
+                Err(StoreUnavailable)
+            }
         }
     }
 }
@@ -122,33 +140,37 @@ impl RefreshStore for Families<'_> {
     fn insert<'b>(&'b self, family: &'b Family) -> StoreFuture<'b, ()> {
         Box::pin(async move {
             let mut tx = self.begin(family).await?;
-            let epoch = epoch(&mut tx).await.map_err(|error| unavailable(&error))?;
-            self.seen().epoch = epoch;
             let grant = &family.grant;
             let authentication = &grant.authentication;
-            tx.query(
-                INSERT,
-                &[
-                    grant.tenant.as_uuid(),
-                    &family.id.as_str(),
-                    &integer(family.version),
-                    &actors(&grant.actor),
-                    &grant.capabilities.to_string(),
-                    &grant.session_id,
-                    &grant.client_id,
-                    &integer(authentication.time),
-                    &authentication.class,
-                    &authentication.methods,
-                    &integer(epoch),
-                    &family.lineage.as_slice(),
-                    &integer(family.generation),
-                    &family.current.as_slice(),
-                    &integer(family.begun_at),
-                    &integer(family.rotated_at),
-                ],
-            )
-            .await
-            .map_err(|error| unavailable(&error))?;
+            let rows = tx
+                .query(
+                    INSERT,
+                    &[
+                        grant.tenant.as_uuid(),
+                        &family.id.as_str(),
+                        &integer(family.version),
+                        &actors(&grant.actor),
+                        &grant.capabilities.to_string(),
+                        &grant.session_id,
+                        &grant.client_id,
+                        &integer(authentication.time),
+                        &authentication.class,
+                        &authentication.methods,
+                        &family.lineage.as_slice(),
+                        &integer(family.generation),
+                        &family.current.as_slice(),
+                        &integer(family.begun_at),
+                        &integer(family.rotated_at),
+                    ],
+                )
+                .await
+                .map_err(|error| unavailable(&error))?;
+            // The database says which: the tenant's as it is now.
+            let epoch = rows.first().map(|row| row.try_get::<_, i64>(0));
+            let epoch = epoch.transpose().map_err(|error| unavailable(&error))?;
+            self.seen().epoch = epoch
+                .and_then(|epoch| u64::try_from(epoch).ok())
+                .unwrap_or(0);
             self.commit(tx, family, "login").await
         })
     }
@@ -165,12 +187,18 @@ impl RefreshStore for Families<'_> {
             seen.epoch = found.epoch;
             seen.owner = Some((grant.tenant, grant.actor.clone()));
             seen.generation = found.family.generation;
+            seen.now = Some(found.now);
             Ok(Some(found.family))
         })
     }
 
+    fn clock(&self) -> Option<u64> {
+        self.seen().now
+    }
+
     fn swap<'b>(&'b self, expected: u64, next: &'b Family) -> StoreFuture<'b, bool> {
         Box::pin(async move {
+            self.check_rate(next)?;
             let mut tx = self.begin(next).await?;
             let (revoked_at, reason) = match next.revoked {
                 None => (None, None),
@@ -216,6 +244,20 @@ impl RefreshStore for Families<'_> {
 }
 
 impl Families<'_> {
+    /// Who holds a token changes its family no more often than a caller may call.
+    fn check_rate(&self, family: &Family) -> Result<(), StoreUnavailable> {
+        let (tenant, actor) = (family.grant.tenant, &family.grant.actor);
+        let checked = self
+            .app
+            .limits
+            .check_caller(tenant, *actor.id(), "token.refresh");
+        checked.map_err(|problem| {
+            self.request.identify(tenant, Some(actor.clone()));
+            self.seen().problem = Some(problem);
+            StoreUnavailable
+        })
+    }
+
     /// With a family its session's access tokens end, and the tenant is told.
     async fn end_session(
         &self,

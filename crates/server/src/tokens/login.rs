@@ -1,7 +1,9 @@
 //! Logins: what one gives, and how it is renewed.
 
 use axum::response::{IntoResponse, Response};
+use http::header;
 use serde_json::json;
+use strongroom_apikey::KeyId;
 use strongroom_tenancy::{Actor, CapabilitySet, TenantId};
 use strongroom_tenant_token::refresh::{self, Grant, RefreshToken};
 use strongroom_tenant_token::{Authentication, Claims, mint};
@@ -32,12 +34,16 @@ pub struct Login {
 /// Begins a session: an access token, and a refresh token that renews it for 30 days at most.
 ///
 /// # Errors
-/// A problem; there is no session then.
+/// A problem; with `outcome-unknown` there may be a session, which nobody can use.
 pub async fn begin_session(
     app: &App,
     request: &RequestContext,
     login: Login,
 ) -> Result<Response, Problem> {
+    if login.client_id.parse::<KeyId>().is_ok() {
+        tracing::error!("a login's client is named as an api key is");
+        return Err(Problem::new(Kind::Internal, "the platform failed"));
+    }
     let grant = Grant {
         tenant: login.tenant,
         actor: login.actor,
@@ -51,22 +57,23 @@ pub async fn begin_session(
     let token = refresh::begin(&families, PREFIX, grant.clone(), now)
         .await
         .map_err(|error| families.problem(&error))?;
-    renewed(app, &grant, families.epoch(), &token)
+    renewed(app, &grant, families.epoch(), now, &token).await
 }
 
-/// What a login or a renewal is answered with (RFC 6749, section 5.1).
+/// What a login or a renewal at `now` is answered with (RFC 6749, section 5.1). The access token is
+/// of that time, however long the answer took: what was revoked since is later.
 ///
 /// # Errors
 /// A problem.
-pub fn renewed(
+pub async fn renewed(
     app: &App,
     grant: &Grant,
     epoch: u64,
+    now: u64,
     refresh_token: &RefreshToken,
 ) -> Result<Response, Problem> {
-    let now = app.clock.unix_seconds();
     let expires_at = now.saturating_add(app.config.token_lifetime_seconds);
-    let access_token = access_token(app, grant, epoch, now, expires_at)?;
+    let access_token = access_token(app, grant, epoch, now, expires_at).await?;
     let body = json!({
         "access_token": access_token,
         "token_type": "Bearer",
@@ -77,14 +84,14 @@ pub fn renewed(
         "client_id": grant.client_id,
         "capabilities": grant.capabilities,
     });
-    Ok(axum::Json(body).into_response())
+    Ok(([(header::PRAGMA, "no-cache")], axum::Json(body)).into_response())
 }
 
 /// Mints an access token of a grant.
 ///
 /// # Errors
 /// A problem.
-pub fn access_token(
+pub async fn access_token(
     app: &App,
     grant: &Grant,
     epoch: u64,
@@ -105,7 +112,8 @@ pub fn access_token(
         authentication: grant.authentication.clone(),
         epoch,
     };
-    mint(&app.token_key, &claims).map_err(|error| {
+    let key = app.token_keys.signing().await?;
+    mint(&key, &claims).map_err(|error| {
         tracing::error!(%error, "an access token was not minted");
         Problem::new(Kind::Internal, "the platform failed")
     })
@@ -117,10 +125,11 @@ pub fn access_token(
 /// # Errors
 /// [`QueryError`].
 pub async fn epoch(tx: &mut TenantTx) -> Result<u64, QueryError> {
-    const EPOCH: &str = "select token_epoch from app.tenants where tenant_id = $1";
+    const EPOCH: &str =
+        "select coalesce((select epoch from app.token_epochs where tenant_id = $1), 0)";
     let rows = tx.query(EPOCH, &[tx.tenant().as_uuid()]).await?;
     let shape = |error: &dyn std::fmt::Display| QueryError::Row(error.to_string());
-    let row = rows.first().ok_or_else(|| shape(&"no tenant"))?;
+    let row = rows.first().ok_or_else(|| shape(&"no epoch"))?;
     let epoch: i64 = row.try_get(0).map_err(|error| shape(&error))?;
     u64::try_from(epoch).map_err(|error| shape(&error))
 }

@@ -9,4 +9,4 @@ mod revocation;
 pub use acceptance::{Refusal, accept};
 pub use families::Families;
 pub use login::{Login, access_token, begin_session, epoch, renewed};
-pub use revocation::{Ended, end};
+pub use revocation::{Ended, end, require_standing};

@@ -17,6 +17,7 @@ const READABLE: &[&str] = &[
     "webhook_endpoints",
     "webhook_outbox",
     "webhook_attempts",
+    "webhook_receipts",
     "audit_logs",
     "audit_leaves",
     "audit_payloads",

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use strongroom_auditchain::Receipt;
 
 use crate::database::{Database, database, folder};
-use crate::platform::{Running, on_platform, on_runtime, start};
+use crate::platform::{Running, last_event, on_platform, on_runtime, start};
 
 const EMAIL: &str = "john.planted@example.com";
 const SSN: &str = "536-90-4399";
@@ -259,12 +259,9 @@ fn a_provider_that_refuses_is_recorded_and_its_words_stay_here() {
         assert!(!answer.text.contains("sk-refused"));
         assert_eq!(answer.json()["error"]["code"], "upstream-failed");
         let entries = running.entries(&tenant.token).await;
-        let last = entries
-            .iter()
-            .rfind(|e| e["event"]["kind"] == "chat.outcome")
-            .unwrap();
-        assert_eq!(last["event"]["outcome"], "failed");
-        assert_eq!(last["event"]["reason"], "upstream-refused");
+        let last = last_event(&entries, "chat.outcome");
+        assert_eq!(last["outcome"], "failed");
+        assert_eq!(last["reason"], "upstream-refused");
     });
 }
 
@@ -329,12 +326,9 @@ fn an_answer_that_tells_the_credential_is_refused() {
         );
         assert!(!answer.text.contains("sk-tests-own-provider"));
         let entries = running.entries(&tenant.token).await;
-        let last = entries
-            .iter()
-            .rfind(|e| e["event"]["kind"] == "chat.outcome")
-            .unwrap();
-        assert_eq!(last["event"]["outcome"], "failed");
-        assert_eq!(last["event"]["reason"], "upstream-broken");
+        let last = last_event(&entries, "chat.outcome");
+        assert_eq!(last["outcome"], "failed");
+        assert_eq!(last["reason"], "upstream-broken");
     });
 }
 

@@ -12,7 +12,7 @@ use strongroom_server::router::router;
 use tower::ServiceExt;
 
 use crate::database::{Database, database, folder};
-use crate::platform::{Running, on_platform, on_runtime, start};
+use crate::platform::{Running, events_of, on_platform, on_runtime, start};
 
 fn request(method: &str, path: &str, token: &str, body: String) -> Request<Body> {
     let mut request = Request::builder()
@@ -54,21 +54,27 @@ async fn settled(running: &Running) {
     }
 }
 
+/// Drops a request at each of its await points in turn, until one comes to its end.
+async fn dropped_everywhere(running: &Running, make: impl Fn(usize) -> Request<Body>) {
+    for tried in 0..300 {
+        if dropped_after(running, make(tried), tried).await {
+            settled(running).await;
+            return;
+        }
+    }
+    panic!("no request came to its end in 300 polls");
+}
+
 #[test]
 fn a_write_dropped_at_every_await_point_has_its_event_or_no_row() {
     on_platform(|running| async move {
         let tenant = running.tenant("dropped-write").await;
-        let mut finished = false;
-        let mut tried = 0;
-        while !finished && tried < 300 {
+        let put = |tried| {
             let path = format!("/v1/providers/drop-{tried}/credential");
             let body = json!({ "credential": "sk-dropped" }).to_string();
-            let put = request("PUT", &path, &tenant.token, body);
-            finished = dropped_after(running, put, tried).await;
-            tried += 1;
-        }
-        assert!(finished, "no request came to its end in {tried} polls");
-        settled(running).await;
+            request("PUT", &path, &tenant.token, body)
+        };
+        dropped_everywhere(running, put).await;
         let superuser = database().sql("postgres").await;
         let rows = superuser
             .query(
@@ -94,20 +100,15 @@ fn a_write_dropped_at_every_await_point_has_its_event_or_no_row() {
 fn a_call_dropped_at_every_await_point_never_reaches_the_provider_unrecorded() {
     on_platform(|running| async move {
         let tenant = running.tenant("dropped-call").await;
-        let mut finished = false;
-        let mut tried = 0;
-        while !finished && tried < 300 {
+        let call = |_| {
             let body = json!({
                 "model": format!("gpt-dropped-{}", tenant.id),
                 "messages": [{ "role": "user", "content": "hello" }],
             });
             let path = "/v1/chat/completions";
-            let call = request("POST", path, &tenant.token, body.to_string());
-            finished = dropped_after(running, call, tried).await;
-            tried += 1;
-        }
-        assert!(finished, "no call came to its end in {tried} polls");
-        settled(running).await;
+            request("POST", path, &tenant.token, body.to_string())
+        };
+        dropped_everywhere(running, call).await;
         let model = format!("gpt-dropped-{}", tenant.id);
         let received = running.provider.received.lock().unwrap().clone();
         let calls = received
@@ -115,12 +116,7 @@ fn a_call_dropped_at_every_await_point_never_reaches_the_provider_unrecorded() {
             .filter(|(_, body)| body["model"] == model)
             .count();
         let entries = running.entries(&tenant.token).await;
-        let count = |kind: &str| {
-            entries
-                .iter()
-                .filter(|e| e["event"]["kind"] == kind)
-                .count()
-        };
+        let count = |kind| events_of(&entries, kind);
         assert!(calls > 0);
         // Once begun, each call ran to its end: as many attempts and outcomes as calls.
         assert_eq!(
@@ -148,14 +144,7 @@ fn a_client_that_hangs_up_in_mid_call_still_has_its_outcome_recorded() {
         let _ = call.send().await;
         for _ in 0..200 {
             let entries = running.entries(&tenant.token).await;
-            let count = |kind: &str| {
-                entries
-                    .iter()
-                    .filter(|e| e["event"]["kind"] == kind)
-                    .count()
-            };
-            let attempts = count("chat.attempt");
-            if attempts == count("chat.outcome") {
+            if events_of(&entries, "chat.attempt") == events_of(&entries, "chat.outcome") {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;

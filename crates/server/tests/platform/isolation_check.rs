@@ -122,6 +122,16 @@ async fn the_self_check_passes_and_finds_planted_holes() {
             "alter table app.generations enable trigger user",
             "generations-are-stamped",
         ),
+        (
+            "alter table app.token_keys disable trigger user",
+            "alter table app.token_keys enable trigger user",
+            "withdrawn-keys-stay-withdrawn",
+        ),
+        (
+            "alter table app.webhook_receipts disable trigger user",
+            "alter table app.webhook_receipts enable trigger user",
+            "receipts-are-durable",
+        ),
     ] {
         superuser.batch_execute(plant).await.unwrap();
         let error = self_check(&database.endpoint(), now())

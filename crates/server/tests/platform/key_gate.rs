@@ -2,16 +2,18 @@
 //! to networks.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use strongroom_apikey::ApiKey;
+use strongroom_server::clock::{Clock, SystemClock};
 use tokio_postgres::error::SqlState;
 
 use crate::database::database;
 use crate::key_rotation::on_own_platform;
 use crate::platform::{Answer, Running, Tenant, on_platform};
-use crate::sealing::second_node;
+use crate::sealing::{node, second_node};
 
 async fn post(running: &Running, tenant: &Tenant, path: &str, body: Value) -> Answer {
     let path = format!("/v1/api-keys{path}");
@@ -147,9 +149,13 @@ fn a_key_is_replaced_with_an_overlap() {
         assert!(!accepts(running, new).await);
         assert!(accepts(running, rotated.json()["key"].as_str().unwrap()).await);
 
-        let body = json!({ "overlap_seconds": 2_592_001 });
-        let refused = post(running, &tenant, &format!("/{id}/rotate"), body).await;
-        assert_eq!(refused.slug(), "invalid-field");
+        // Nodes' clocks may differ by more than the shortest of these.
+        for overlap in [1, 59, 2_592_001] {
+            let body = json!({ "overlap_seconds": overlap });
+            let refused = post(running, &tenant, &format!("/{id}/rotate"), body).await;
+            assert_eq!(refused.slug(), "invalid-field", "{overlap}");
+            assert_eq!(refused.json()["error"]["param"], "overlap_seconds");
+        }
         let other = running.tenant("replacing-nothing").await;
         let theirs = post(running, &other, &format!("/{id}/rotate"), json!({})).await;
         assert_eq!(theirs.slug(), "not-found");
@@ -261,5 +267,162 @@ fn a_wrong_secret_does_not_shut_out_the_right_one() {
             listed(running, &tenant, &id).await["revoked_at"],
             Value::Null
         );
+    });
+}
+
+/// Not even beside a good header: what is in a URL is in logs and histories by then.
+#[test]
+fn a_credential_in_a_url_is_refused() {
+    on_platform(|running| async move {
+        let tenant = running.tenant("in-url").await;
+        for query in [
+            format!("api_key={}", tenant.key),
+            format!("after={}", tenant.key),
+            format!("access_token={}", tenant.token),
+        ] {
+            let path = format!("/v1/policy?{query}");
+            for credential in [Some(tenant.key.as_str()), Some(&tenant.token), None] {
+                let refused = running.send("GET", &path, credential, None).await;
+                let answer = (refused.status, refused.slug());
+                assert_eq!(answer, (400, "credential-in-url".to_owned()));
+                assert!(!refused.text.contains(&query));
+            }
+        }
+        assert!(accepts(running, &tenant.key).await);
+    });
+}
+
+/// The machine's clock, and so many seconds behind it.
+#[derive(Default)]
+struct Behind(AtomicU64);
+
+impl Clock for Behind {
+    fn unix_micros(&self) -> u64 {
+        SystemClock.unix_micros() - self.0.load(Ordering::SeqCst) * 1_000_000
+    }
+}
+
+/// At once is at once on a node, too, by whose clock the moment has not come.
+#[test]
+fn a_key_that_is_replaced_at_once_is_refused_by_a_clock_that_is_behind() {
+    on_own_platform(|database, running| async move {
+        let clock = Arc::new(Behind::default());
+        let slow = Running {
+            app: Arc::clone(&running.app),
+            base: node(
+                &database,
+                running.app.config.clone(),
+                Arc::clone(&clock) as _,
+            )
+            .await,
+            admin_key: String::new(),
+            provider: Arc::clone(&running.provider),
+        };
+        let tenant = running.tenant("clocks").await;
+        let (key, id) = issue(&running, &tenant, json!({})).await;
+        // No node starts with such a clock; one may come to have it.
+        clock.0.store(20, Ordering::SeqCst);
+        assert!(accepts(&slow, &key).await);
+        let body = json!({ "overlap_seconds": 0 });
+        let rotated = post(&running, &tenant, &format!("/{id}/rotate"), body).await;
+        assert_eq!(rotated.status, 201, "{}", rotated.text);
+        assert!(!accepts(&slow, &key).await);
+        assert!(accepts(&slow, rotated.json()["key"].as_str().unwrap()).await);
+    });
+}
+
+/// What ended a key stays, whoever writes the row.
+#[test]
+fn the_end_of_a_key_is_not_taken_back() {
+    on_platform(|running| async move {
+        let tenant = running.tenant("ends").await;
+        let superuser = database().sql("postgres").await;
+        let set = async |id: &str, what: &str| {
+            let update = format!("update app.api_keys set {what} where id = $1");
+            superuser.execute(update.as_str(), &[&id]).await
+        };
+        let refused = async |id: &str, what: &str| {
+            let error = set(id, what).await.unwrap_err();
+            let message = error.as_db_error().unwrap().message();
+            assert_eq!(message, "the end of an api key is not taken back", "{what}");
+        };
+        let (_, id) = issue(running, &tenant, json!({})).await;
+        set(&id, "revoked_at = 1000").await.unwrap();
+        for what in ["revoked_at = null", "revoked_at = 999", "revoked_at = 1001"] {
+            refused(&id, what).await;
+        }
+        set(&id, "revoked_at = 1000, last_used_at = 5")
+            .await
+            .unwrap();
+        let (_, id) = issue(running, &tenant, json!({})).await;
+        set(&id, "successor = 'TestsOwnKey1', retires_at = 1000")
+            .await
+            .unwrap();
+        for what in [
+            "successor = 'TestsOwnKey2'",
+            "successor = null, retires_at = null",
+            "retires_at = 1001",
+        ] {
+            refused(&id, what).await;
+        }
+        set(&id, "retires_at = 999").await.unwrap();
+    });
+}
+
+#[test]
+fn a_tenant_has_no_more_than_nine_hundred_keys() {
+    on_platform(|running| async move {
+        let tenant = running.tenant("collector").await;
+        let (_, id) = issue(running, &tenant, json!({})).await;
+        let superuser = database().sql("postgres").await;
+        let copies = "insert into app.api_keys (tenant_id, id, environment, scheme, hash, actor, \
+             capabilities, issued_at) select tenant_id, 'Copy' || lpad(n::text, 8, '0'), \
+             environment, scheme, hash, actor, capabilities, issued_at \
+             from app.api_keys, generate_series(1, 897) n where id = $1";
+        assert_eq!(superuser.execute(copies, &[&id]).await.unwrap(), 897);
+        // The owner's, the one that was copied, its copies, and one more.
+        let (_, last) = issue(running, &tenant, json!({})).await;
+        let body = json!({ "capabilities": ["policy:manage"] });
+        let refused = post(running, &tenant, "", body).await;
+        assert_eq!(
+            (refused.status, refused.slug()),
+            (409, "conflict".to_owned())
+        );
+        let refused = post(running, &tenant, &format!("/{last}/rotate"), json!({})).await;
+        assert_eq!(refused.slug(), "conflict");
+        let path = format!("/v1/api-keys/{last}");
+        let gone = running
+            .send("DELETE", &path, Some(&tenant.token), None)
+            .await;
+        assert_eq!(gone.status, 204);
+        issue(running, &tenant, json!({})).await;
+    });
+}
+
+/// A last use is worth no wait: who holds the row may be rotating the key.
+#[test]
+fn uses_of_a_key_whose_row_is_held_are_passed_over() {
+    on_platform(|running| async move {
+        let tenant = running.tenant("held").await;
+        let (_, held) = issue(running, &tenant, json!({})).await;
+        let (_, free) = issue(running, &tenant, json!({})).await;
+        let superuser = database().sql("postgres").await;
+        superuser.batch_execute("begin").await.unwrap();
+        let lock = "select from app.api_keys where id = $1 for update";
+        superuser.execute(lock, &[&held]).await.unwrap();
+        let uses = [(held.parse().unwrap(), 17), (free.parse().unwrap(), 17)];
+        let noted = running.app.lookup.note_uses(&uses);
+        tokio::time::timeout(Duration::from_secs(2), noted)
+            .await
+            .unwrap()
+            .unwrap();
+        let used = async |id: &str| listed(running, &tenant, id).await["last_used_at"].clone();
+        assert_eq!(
+            (used(&held).await, used(&free).await),
+            (Value::Null, json!(17))
+        );
+        superuser.batch_execute("rollback").await.unwrap();
+        running.app.lookup.note_uses(&uses).await.unwrap();
+        assert_eq!(used(&held).await, 17);
     });
 }

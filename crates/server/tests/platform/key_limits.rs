@@ -136,9 +136,94 @@ fn a_key_that_is_over_issues_none_through_its_tokens() {
                 authentication: Authentication::at(now),
                 epoch: 0,
             };
-            let token = mint(&running.app.token_key, &claims).unwrap();
+            let key = running.app.token_keys.signing().await.unwrap();
+            let token = mint(&key, &claims).unwrap();
             refused(&issue(running, &token, None).await);
         }
         assert_eq!(keys(running, &tenant).await.len(), before);
+    });
+}
+
+#[test]
+fn keys_are_listed_in_pages_that_lose_none() {
+    on_platform(|running| async move {
+        let tenant = running.tenant("pages").await;
+        let list = async |query: &str| {
+            let path = format!("/v1/api-keys?{query}");
+            running.send("GET", &path, Some(&tenant.token), None).await
+        };
+        let ids = |answer: &Answer| -> Vec<String> {
+            assert_eq!(answer.status, 200, "{}", answer.text);
+            let answer = answer.json();
+            let data = answer["data"].as_array().unwrap().iter();
+            data.map(|key| key["id"].as_str().unwrap().to_owned())
+                .collect()
+        };
+        // The owner's key is the oldest, so that none of the others is it.
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        let (parent, made) = issued(running, &tenant.token, None).await;
+        let parent_id = made["id"].as_str().unwrap().to_owned();
+        let mut heirs = Vec::new();
+        for _ in 0..4 {
+            let (_, heir) = issued(running, &parent, None).await;
+            heirs.push(heir["id"].as_str().unwrap().to_owned());
+        }
+        let all = ids(&list("").await);
+        assert_eq!(all.len(), 6);
+        assert_eq!(list("limit=6").await.json()["next"], Value::Null);
+
+        let (mut seen, mut after) = (Vec::new(), String::new());
+        loop {
+            let page = list(&format!("limit=2{after}")).await;
+            // What is revoked on the way does not move a page's begin.
+            if seen.is_empty() {
+                let last = ids(&page).pop().unwrap();
+                let path = format!("/v1/api-keys/{last}");
+                let gone = running
+                    .send("DELETE", &path, Some(&tenant.token), None)
+                    .await;
+                assert_eq!(gone.status, 204);
+            }
+            seen.extend(ids(&page));
+            match page.json()["next"].as_str() {
+                Some(next) => after = format!("&after={next}"),
+                None => break,
+            }
+        }
+        assert_eq!(seen, all);
+
+        heirs.sort();
+        let mut by_parent = ids(&list(&format!("issued_by={parent_id}")).await);
+        by_parent.sort();
+        assert_eq!(by_parent, heirs);
+        issued(running, &tenant.token, Some(1)).await;
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        let (over, revoked) = (list("state=over").await, list("state=revoked").await);
+        assert_eq!((ids(&over).len(), ids(&revoked).len()), (1, 1));
+        let accepted = list("state=accepted&limit=1000").await;
+        assert_eq!(ids(&accepted).len(), 5);
+        for key in accepted.json()["data"].as_array().unwrap() {
+            assert_eq!(key["state"], "accepted");
+        }
+
+        let stranger = running.tenant("pages-of-another").await;
+        for (query, field) in [
+            ("limit=0".to_owned(), "limit"),
+            ("limit=1001".to_owned(), "limit"),
+            ("limit=all".to_owned(), "limit"),
+            ("after=TestsOwnKey1".to_owned(), "after"),
+            (format!("after={}", stranger.key_id()), "after"),
+            ("issued_by=x".to_owned(), "issued_by"),
+            ("state=live".to_owned(), "state"),
+        ] {
+            let refused = list(&query).await;
+            assert_eq!(refused.slug(), "invalid-field", "{query}");
+            assert_eq!(refused.json()["error"]["param"], field);
+        }
+        assert_eq!(list("order=id").await.slug(), "malformed-request");
+        assert_eq!(
+            ids(&list(&format!("issued_by={}", stranger.key_id())).await),
+            [""; 0]
+        );
     });
 }

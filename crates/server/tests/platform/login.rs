@@ -35,11 +35,18 @@ async fn log_in(running: &Running, tenant: &str, provider: &str, token: &str) ->
 }
 
 /// The claims of the access token that a login was answered with.
-fn session(running: &Running, answer: &Answer) -> Claims {
+async fn session(running: &Running, answer: &Answer) -> Claims {
     assert_eq!(answer.status, 200, "{}", answer.text);
     let token = answer.json()["access_token"].as_str().unwrap().to_owned();
     let now = running.app.clock.unix_seconds();
-    let verified = running.app.verifier.load().verify(&token, now).unwrap();
+    let verified = running
+        .app
+        .token_keys
+        .verifier()
+        .await
+        .unwrap()
+        .verify(&token, now)
+        .unwrap();
     verified.claims().clone()
 }
 
@@ -68,7 +75,7 @@ fn an_id_token_of_either_kind_begins_a_session() {
         let alice = person(&tenant.id, &issuer.base, "alice").unwrap();
         for kid in ["rsa", "ec"] {
             let token = issuer.sign(kid, &issuer.claims(now));
-            let claims = session(running, &log_in(running, &id, "staff", &token).await);
+            let claims = session(running, &log_in(running, &id, "staff", &token).await).await;
             assert_eq!(claims.tenant, tenant.id);
             assert_eq!(claims.actor.id(), &alice, "the same at each login");
             assert_eq!(claims.capabilities.to_string(), "chat:create audit:read");
@@ -95,7 +102,7 @@ fn an_id_token_of_either_kind_begins_a_session() {
         let mut bob = issuer.claims(now);
         bob["sub"] = json!("bob");
         let answer = log_in(running, &id, "staff", &issuer.sign("ec", &bob)).await;
-        assert_ne!(session(running, &answer).actor.id(), &alice);
+        assert_ne!(session(running, &answer).await.actor.id(), &alice);
         // The same person of another tenant is another actor.
         let other = running.tenant("logging in elsewhere").await;
         assert_eq!(
@@ -106,7 +113,7 @@ fn an_id_token_of_either_kind_begins_a_session() {
         );
         let token = issuer.sign("rsa", &issuer.claims(now));
         let answer = log_in(running, &other.id.to_string(), "staff", &token).await;
-        let claims = session(running, &answer);
+        let claims = session(running, &answer).await;
         assert_eq!(claims.tenant, other.id);
         assert_ne!(claims.actor.id(), &alice);
     });
@@ -247,7 +254,7 @@ fn a_connection_lets_nobody_do_more_than_who_made_it() {
         let now = running.app.clock.unix_seconds();
         let token = issuer.sign("rsa", &issuer.claims(now));
         let answer = log_in(running, &tenant.id.to_string(), "staff", &token).await;
-        let claims = session(running, &answer);
+        let claims = session(running, &answer).await;
         assert_eq!(
             claims.capabilities.to_string(),
             "chat:create",

@@ -102,7 +102,14 @@ fn a_certified_provider_s_id_tokens_are_accepted() {
             assert_eq!(answer.status, 200, "{client}: {}", answer.text);
             let access = answer.json()["access_token"].as_str().unwrap().to_owned();
             let now = running.app.clock.unix_seconds();
-            let verified = running.app.verifier.load().verify(&access, now).unwrap();
+            let verified = running
+                .app
+                .token_keys
+                .verifier()
+                .await
+                .unwrap()
+                .verify(&access, now)
+                .unwrap();
             assert_eq!(verified.claims().actor.id(), &alice);
             for (client, nonce) in [
                 (client, json!("n-2")),

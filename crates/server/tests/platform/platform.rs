@@ -316,3 +316,16 @@ impl Answer {
             .to_owned()
     }
 }
+
+/// How many entries are events of a kind.
+pub(crate) fn events_of(entries: &[Value], kind: &str) -> usize {
+    let kinds = entries.iter().map(|entry| &entry["event"]["kind"]);
+    kinds.filter(|found| *found == kind).count()
+}
+
+/// The last event of a kind.
+pub(crate) fn last_event<'a>(entries: &'a [Value], kind: &str) -> &'a Value {
+    let events = entries.iter().map(|entry| &entry["event"]);
+    let mut events = events.rev();
+    events.find(|event| event["kind"] == kind).unwrap()
+}

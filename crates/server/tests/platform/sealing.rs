@@ -8,7 +8,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use strongroom_server::app::Platform;
-use strongroom_server::clock::SystemClock;
+use strongroom_server::clock::{Clock, SystemClock};
+use strongroom_server::config::Config;
 use strongroom_tenancy::TenantId;
 
 use crate::database::Database;
@@ -132,8 +133,11 @@ fn services_cannot_open_what_the_platform_sealed() {
 
 /// Another node over the same database and keyrings, on loopback.
 pub(crate) async fn second_node(database: &Database, running: &Running) -> String {
-    let config = running.app.config.clone();
-    let clock = Arc::new(SystemClock);
+    node(database, running.app.config.clone(), Arc::new(SystemClock)).await
+}
+
+/// A node by a configuration and a clock.
+pub(crate) async fn node(database: &Database, config: Config, clock: Arc<dyn Clock>) -> String {
     let platform = Platform::start(config, database.endpoint(), clock)
         .await
         .unwrap();

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use strongroom_auditchain::{Receipt, VerifierKey};
 
 use crate::kills::send;
-use crate::platform::{Running, on_platform};
+use crate::platform::{Running, events_of, on_platform};
 
 struct Logged {
     child: Child,
@@ -128,12 +128,7 @@ fn told_to_stop_it_finishes_what_began() {
             .json();
         let key: VerifierKey = log["batch_key"].as_str().unwrap().parse().unwrap();
         let entries = running.entries(&tenant.token).await;
-        let count = |kind: &str| {
-            entries
-                .iter()
-                .filter(|e| e["event"]["kind"] == kind)
-                .count()
-        };
+        let count = |kind| events_of(&entries, kind);
         assert_eq!(
             count("chat.attempt"),
             count("chat.outcome"),
@@ -176,6 +171,7 @@ fn every_log_line_of_a_request_bears_its_id_and_no_content() {
                 json!({ "credential": "sk-planted-in-logs" }),
             ),
             ("GET", "/v1/nonsense/planted", json!({})),
+            ("GET", "/v1/audit/log?api_key=planted", json!({})),
         ] {
             let answer = send(&server.base, method, path, &tenant.token, body)
                 .await

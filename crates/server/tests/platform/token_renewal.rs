@@ -13,7 +13,7 @@ use crate::key_rotation::on_own_platform;
 use crate::platform::{Answer, Running, Tenant, on_platform};
 use crate::sealing::second_node;
 
-pub(crate) const CLIENT: &str = "login:tests";
+pub(crate) const CLIENT: &str = "tests:console";
 
 /// What a login or a renewal gave.
 pub(crate) struct Session {
@@ -99,6 +99,11 @@ pub(crate) async fn accepts(base: &str, token: &str) -> bool {
 
 fn refused(answer: &Answer) {
     assert_eq!(answer.status, 400, "{}", answer.text);
+    assert_eq!(
+        answer.header("strongroom-receipt"),
+        "",
+        "it would say that the token was genuine"
+    );
     assert_eq!(answer.header("content-type"), "application/json");
     assert_eq!(answer.json()["error"], "invalid_grant");
     assert_eq!(
@@ -221,7 +226,7 @@ fn what_is_no_token_of_this_client_is_refused_alike() {
             ),
             (
                 vec![("grant_type", "refresh_token"), ("scope", "audit:read")],
-                "invalid_request",
+                "invalid_scope",
                 "scope",
             ),
         ] {
@@ -274,12 +279,23 @@ fn two_at_once_have_one_successor_and_more_end_the_session() {
     });
 }
 
+/// Ages rows, which the triggers let nobody else do.
+async fn age(superuser: &tokio_postgres::Client, sql: &str) {
+    let sql = format!(
+        "set session_replication_role = replica; {sql}; set session_replication_role = origin"
+    );
+    superuser.batch_execute(&sql).await.unwrap();
+}
+
 #[test]
 fn a_sealed_successor_is_gone_after_its_grace_and_what_is_over_is_deleted() {
     on_own_platform(|database, running| async move {
         let tenant = running.tenant("sweeping").await;
         let session = login(&running, &tenant, user(3)).await;
-        let old = login(&running, &tenant, user(3)).await;
+        let (old, idle) = (
+            login(&running, &tenant, user(3)).await,
+            login(&running, &tenant, user(3)).await,
+        );
         assert_eq!(renew(&running.base, &session.refresh).await.status, 200);
         let superuser = database.sql("postgres").await;
         let sealed = "select count(*) from app.refresh_families where successor is not null";
@@ -288,50 +304,80 @@ fn a_sealed_successor_is_gone_after_its_grace_and_what_is_over_is_deleted() {
             row.get::<_, i64>(0)
         };
         assert_eq!(count(sealed).await, 1);
-        superuser
-            .batch_execute(
-                "update app.refresh_families \
-                 set rotated_at = rotated_at - 11, version = version + 1",
-            )
-            .await
-            .unwrap();
+        let later = "update app.refresh_families set rotated_at = rotated_at - 11";
+        age(&superuser, later).await;
         let started = std::time::Instant::now();
         while count(sealed).await > 0 {
             assert!(started.elapsed().as_secs() < 10);
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
         let fields = [("token", old.access.as_str()), ("client_id", CLIENT)];
-        assert_eq!(
-            form(&running.base, "/oauth/revoke", &fields).await.status,
-            200
-        );
-        superuser
-            .batch_execute(&format!(
+        let ended = form(&running.base, "/oauth/revoke", &fields).await;
+        assert_eq!(ended.status, 200);
+        age(
+            &superuser,
+            &format!(
                 "update app.token_revocations set revoked_at = revoked_at - 100000; \
-                 update app.refresh_families set version = version + 1, \
-                 begun_at = begun_at - 31 * 86400 - 1 where session_id = '{}'",
-                old.id
-            ))
-            .await
-            .unwrap();
+                 update app.refresh_families set begun_at = begun_at - 31 * 86400 - 1 \
+                 where session_id = '{}'; \
+                 update app.refresh_families set rotated_at = rotated_at - 15 * 86400 - 1 \
+                 where session_id = '{}'",
+                old.id, idle.id
+            ),
+        )
+        .await;
+        let fields = [("token", session.access.as_str()), ("client_id", CLIENT)];
+        let ended = form(&running.base, "/oauth/revoke", &fields).await;
+        assert_eq!(ended.status, 200);
+        // What somebody else holds is passed over.
+        let holder = database.sql("postgres").await;
+        let hold = "begin; insert into app.token_revocations (tenant_id, kind, subject) \
+             select tenant_id, 'token', 'held' from app.refresh_families limit 1";
+        holder.batch_execute(hold).await.unwrap();
         // A node that starts looks at once; this one looks once a minute.
         second_node(&database, &running).await;
         let left = "select count(*) from app.refresh_families";
         let revocations = "select count(*) from app.token_revocations";
         let started = std::time::Instant::now();
-        while count(left).await > 1 || count(revocations).await > 0 {
-            assert!(started.elapsed().as_secs() < 10);
+        while count(left).await > 1 || count(revocations).await > 1 {
+            assert!(started.elapsed().as_secs() < 8);
             tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
         let ids = "select count(*) from app.refresh_family_ids";
         assert_eq!((count(left).await, count(ids).await), (1, 1));
-        refused(&renew(&running.base, &old.refresh).await);
+        assert_eq!(count(revocations).await, 1, "no token has outlived it");
+        assert!(!accepts(&running.base, &session.access).await);
+        for over in [&old, &idle] {
+            refused(&renew(&running.base, &over.refresh).await);
+        }
     });
 }
 
-/// Whoever writes SQL as the gateway, under the tenant's own claim.
+/// The change happened, and its event is not acknowledged: that is no failure of the change.
+#[test]
+fn a_renewal_whose_event_is_not_acknowledged_is_not_said_to_have_failed() {
+    on_own_platform(|database, running| async move {
+        let tenant = running.tenant("unacknowledged").await;
+        let session = login(&running, &tenant, user(5)).await;
+        let superuser = database.sql("postgres").await;
+        let sql = "revoke insert on app.audit_leaves from strongroom_sequencer";
+        superuser.batch_execute(sql).await.unwrap();
+        let answer = renew(&running.base, &session.refresh).await;
+        assert_eq!(answer.status, 503);
+        let kind = answer.json()["type"].as_str().unwrap().to_owned();
+        assert!(kind.ends_with("/outcome-unknown"), "{kind}");
+        assert_eq!(answer.json()["error"], "temporarily_unavailable");
+    });
+}
+
+/// Whoever writes SQL as the gateway, under a tenant's own claim.
 #[test]
 fn a_family_does_not_come_back_and_nobody_takes_another_s() {
+    const FAMILY: &str = "insert into app.refresh_families (tenant_id, id, version, actors, \
+         capabilities, session_id, client_id, auth_time, auth_methods, epoch, lineage, \
+         generation, newest, begun_at, rotated_at, successor) select app.tenant_id(), ID, VERSION, \
+         '{x}', '', gen_random_uuid(), CLIENT, 0, '{}', EPOCH, decode(repeat('00', 32), 'hex'), 0, \
+         decode(repeat('00', 32), 'hex'), BEGUN, BEGUN, SUCCESSOR";
     on_platform(|running| async move {
         let tenant = running.tenant("coming-back").await;
         let other = running.tenant("taking").await;
@@ -342,46 +388,129 @@ fn a_family_does_not_come_back_and_nobody_takes_another_s() {
         assert_eq!(ended.status, 200);
         let database = database();
         let (attacker, pid) = database.attacker().await;
-        for (who, sql) in [
+        let claimed = async |who, sql: &str| {
+            let claim = database.claim(who, pid);
+            let sql = format!(
+                "begin; set local strongroom.claim = '{}'; {sql}",
+                claim.expose()
+            );
+            let done = attacker.simple_query(&sql).await;
+            attacker.batch_execute("rollback").await.unwrap();
+            done
+        };
+        let now = "extract(epoch from clock_timestamp())::bigint";
+        let insert = |id: &str, version, client, begun: &str, successor| {
+            FAMILY
+                .replace("ID,", &format!("'{id}',"))
+                .replace("VERSION", version)
+                .replace("CLIENT", client)
+                .replace("EPOCH", "1000000")
+                .replace("BEGUN", begun)
+                .replace("SUCCESSOR", successor)
+        };
+        let fresh = "Abcdefghij01";
+        let sealed = "decode(repeat('00', 60), 'hex')";
+        let set = |what: &str| format!("update app.refresh_families set {what}");
+        for (name, who, sql) in [
             (
+                "un-revoked",
                 tenant.id,
-                "update app.refresh_families set version = version + 1, revoked_at = null, \
-                 revoked_reason = null",
+                set("version = version + 1, revoked_at = null, revoked_reason = null"),
+            ),
+            ("unchanged", tenant.id, set("version = version")),
+            ("far ahead", tenant.id, set("version = version + 2")),
+            (
+                "rotated without its parent",
+                tenant.id,
+                set("version = version + 1, generation = generation + 1"),
             ),
             (
+                "another newest",
                 tenant.id,
-                "update app.refresh_families set version = version, generation = 0",
+                set("version = version + 1, newest = decode(repeat('00', 32), 'hex')"),
             ),
             (
+                "rotated after its end",
                 tenant.id,
-                "update app.tenants set token_epoch = token_epoch - 1",
+                set("version = version + 1, generation = generation + 1, parent = newest"),
             ),
             (
+                "another's id",
                 other.id,
-                "insert into app.refresh_families (tenant_id, id, version, actors, capabilities, \
-                 session_id, client_id, auth_time, auth_methods, epoch, lineage, generation, \
-                 newest, begun_at, rotated_at) select app.tenant_id(), 'FAMILY', 0, '{x}', '', \
-                 gen_random_uuid(), 'c', 0, '{}', 0, decode(repeat('00', 32), 'hex'), 0, \
-                 decode(repeat('00', 32), 'hex'), 0, 0",
+                insert(&family, "0", "'c'", now, "null"),
+            ),
+            (
+                "begun old",
+                other.id,
+                insert(fresh, "7", "'c'", now, "null"),
+            ),
+            (
+                "begun in future",
+                other.id,
+                insert(fresh, "0", "'c'", "9000000000000000000", "null"),
+            ),
+            (
+                "begun sealed",
+                other.id,
+                insert(fresh, "0", "'c'", now, sealed),
+            ),
+            (
+                "a key's client",
+                other.id,
+                insert(fresh, "0", "'mobileclient'", now, "null"),
+            ),
+            (
+                "a tenant's row held",
+                other.id,
+                "select from app.tenants for update".to_owned(),
+            ),
+            (
+                "hashes read",
+                tenant.id,
+                "select newest from app.refresh_families".to_owned(),
+            ),
+            (
+                "lineage read",
+                tenant.id,
+                "select lineage from app.refresh_families".to_owned(),
+            ),
+            (
+                "a revocation deleted",
+                tenant.id,
+                "delete from app.token_revocations".to_owned(),
             ),
         ] {
-            let claim = database.claim(who, pid);
-            attacker
-                .batch_execute(&format!(
-                    "begin; set local strongroom.claim = '{}'",
-                    claim.expose()
-                ))
-                .await
-                .unwrap();
-            let refused = attacker
-                .batch_execute(&sql.replace("FAMILY", &family))
-                .await;
-            attacker.batch_execute("rollback").await.unwrap();
-            assert!(refused.is_err(), "{sql}");
+            assert!(claimed(who, &sql).await.is_err(), "{name}");
         }
-        let hashes = attacker
-            .batch_execute("select newest from app.refresh_families")
-            .await;
-        assert!(hashes.is_err(), "the gateway reads no hash");
+        // What may be written is not what is asked for.
+        for (name, who, sql, read) in [
+            (
+                "an epoch to come",
+                other.id,
+                insert(fresh, "0", "'c'", now, "null"),
+                "select epoch = 0 from app.refresh_families".to_owned(),
+            ),
+            (
+                "an epoch of choice",
+                tenant.id,
+                "insert into app.token_epochs (tenant_id) values (app.tenant_id()); \
+                 update app.token_epochs set epoch = 9000000000000000000"
+                    .to_owned(),
+                "select epoch = 2 from app.token_epochs".to_owned(),
+            ),
+            (
+                "a revocation of long ago",
+                tenant.id,
+                "update app.token_revocations set revoked_at = 0".to_owned(),
+                format!("select min(revoked_at) > {now} - 60 from app.token_revocations"),
+            ),
+        ] {
+            let answer = claimed(who, &format!("{sql}; {read}")).await.unwrap();
+            let row = answer.iter().rev().find_map(|message| match message {
+                tokio_postgres::SimpleQueryMessage::Row(row) => row.get(0).map(str::to_owned),
+                _ => None,
+            });
+            assert_eq!(row.as_deref(), Some("t"), "{name}");
+        }
     });
 }

@@ -280,3 +280,84 @@ fn an_answer_from_before_the_revocation_accepts_nothing_after_it() {
         assert!(!asked.await.unwrap());
     });
 }
+
+/// Two who end one session at once: neither is answered before it is over everywhere.
+#[test]
+fn who_ends_what_is_being_ended_is_not_answered_sooner() {
+    on_own_platform(|database, running| async move {
+        let tenant = running.tenant("ending-twice").await;
+        let other = second_node(&database, &running).await;
+        let session = login(&running, &tenant, user(1)).await;
+        for token in [&session.access, &session.refresh] {
+            assert!(accepts(&other, &session.access).await || token == &session.refresh);
+            let end = async |wait: u64| {
+                tokio::time::sleep(Duration::from_millis(wait)).await;
+                let fields = [("token", token.as_str()), ("client_id", CLIENT)];
+                let answer = form(&running.base, "/oauth/revoke", &fields).await;
+                assert_eq!(answer.status, 200);
+                Instant::now()
+            };
+            let begun = Instant::now();
+            let (first, second) = tokio::join!(end(0), end(400));
+            assert!(first - begun > LEASE && second - begun > LEASE);
+            assert!(!accepts(&other, &session.access).await);
+        }
+    });
+}
+
+/// What a token leaves behind is there before its end is answered, or not at all.
+#[test]
+fn a_token_that_ends_in_the_course_of_a_request_leaves_no_key() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    on_platform(|running| async move {
+        let tenant = running.tenant("leaving").await;
+        let session = login(running, &tenant, user(1)).await;
+        let address = running.base.trim_start_matches("http://");
+        let mut slow = tokio::net::TcpStream::connect(address).await.unwrap();
+        let body = json!({ "capabilities": ["policy:manage"] }).to_string();
+        let head = format!(
+            "POST /v1/api-keys HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {}\r\n\
+             content-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+            session.access,
+            body.len()
+        );
+        slow.write_all(head.as_bytes()).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let ended = revoke(running, &tenant, json!({ "session": session.id })).await;
+        assert_eq!(ended.status, 204);
+        slow.write_all(body.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        slow.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+        let listed = running
+            .send("GET", "/v1/api-keys", Some(&tenant.key), None)
+            .await;
+        assert_eq!(listed.json()["data"].as_array().unwrap().len(), 1);
+    });
+}
+
+/// The minter's clock may be ahead by the leeway, and by no more.
+#[test]
+fn an_actors_tokens_are_over_up_to_the_leeway_and_not_beyond() {
+    on_platform(|running| async move {
+        let tenant = running.tenant("leeway").await;
+        let session = login(running, &tenant, user(1)).await;
+        let ended = revoke(running, &tenant, json!({ "actor": user(1) })).await;
+        assert_eq!(ended.status, 204);
+        let keys = running.app.token_keys.clone();
+        let now = running.app.clock.unix_seconds();
+        let verified = keys.verifier().await.unwrap().verify(&session.access, now);
+        let claims = verified.unwrap().claims().clone();
+        let key = keys.signing().await.unwrap();
+        let minted = |issued_at: u64| {
+            let mut claims = claims.clone();
+            claims.issued_at = issued_at;
+            claims.expires_at = issued_at + 600;
+            strongroom_tenant_token::mint(&key, &claims).unwrap()
+        };
+        // It was at least two seconds ago, and no more than a few.
+        assert!(!accepts(&running.base, &minted(now - 2 + 20)).await);
+        let beyond = running.app.clock.unix_seconds() + 30;
+        assert!(accepts(&running.base, &minted(beyond)).await);
+    });
+}

@@ -163,7 +163,7 @@ fn a_refused_delivery_is_tried_again_under_the_same_id() {
     });
 }
 
-async fn create(running: &Running, tenant: &Tenant, url: &str) -> Answer {
+pub(crate) async fn create(running: &Running, tenant: &Tenant, url: &str) -> Answer {
     let body = json!({ "url": url });
     running
         .send("POST", "/v1/webhooks", Some(&tenant.token), Some(body))
@@ -171,7 +171,7 @@ async fn create(running: &Running, tenant: &Tenant, url: &str) -> Answer {
 }
 
 /// The address of a subscriber who takes connections and never answers.
-async fn tarpit() -> String {
+pub(crate) async fn tarpit() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/hook", listener.local_addr().unwrap());
     tokio::spawn(async move {

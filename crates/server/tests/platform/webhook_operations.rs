@@ -18,18 +18,18 @@ use crate::key_rotation::on_own_platform;
 use crate::platform::{Answer, Running, Tenant, on_platform};
 
 /// A status, and a header of the answer.
-type Scripted = (StatusCode, Option<(&'static str, String)>);
+pub(crate) type Scripted = (StatusCode, Option<(&'static str, String)>);
 
 /// A subscriber's answers, one after the other; then 204.
 #[derive(Default)]
-struct Subscriber {
-    answers: Mutex<VecDeque<Scripted>>,
-    received: Mutex<Vec<(HeaderMap, Bytes)>>,
+pub(crate) struct Subscriber {
+    pub(crate) answers: Mutex<VecDeque<Scripted>>,
+    pub(crate) received: Mutex<Vec<(HeaderMap, Bytes)>>,
 }
 
-struct Hook {
-    subscriber: Arc<Subscriber>,
-    id: String,
+pub(crate) struct Hook {
+    pub(crate) subscriber: Arc<Subscriber>,
+    pub(crate) id: String,
     secret: SigningSecret,
 }
 
@@ -46,7 +46,7 @@ async fn take(
     }
 }
 
-async fn subscribe(
+pub(crate) async fn subscribe(
     running: &Running,
     tenant: &Tenant,
     answers: Vec<(u16, Option<(&'static str, String)>)>,
@@ -77,14 +77,14 @@ fn answer_next(hook: &Hook, status: StatusCode) {
     answers.push_back((status, None));
 }
 
-async fn post(running: &Running, tenant: &Tenant, path: &str, body: Value) -> Answer {
+pub(crate) async fn post(running: &Running, tenant: &Tenant, path: &str, body: Value) -> Answer {
     let path = format!("/v1/webhooks{path}");
     running
         .send("POST", &path, Some(&tenant.token), Some(body))
         .await
 }
 
-async fn trigger(running: &Running, tenant: &Tenant) {
+pub(crate) async fn trigger(running: &Running, tenant: &Tenant) {
     let body = json!({ "capabilities": ["chat:create"] });
     let made = running
         .send("POST", "/v1/api-keys", Some(&tenant.token), Some(body))
@@ -93,7 +93,10 @@ async fn trigger(running: &Running, tenant: &Tenant) {
 }
 
 /// Waits until there is something to be found.
-async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut find: impl FnMut() -> F) -> T {
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut find: impl FnMut() -> F,
+) -> T {
     for _ in 0..300 {
         if let Some(found) = find().await {
             return found;
@@ -103,7 +106,7 @@ async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut find: impl FnMu
     panic!("never: {what}");
 }
 
-async fn received(hook: &Hook, count: usize) -> Vec<(HeaderMap, Bytes)> {
+pub(crate) async fn received(hook: &Hook, count: usize) -> Vec<(HeaderMap, Bytes)> {
     until("deliveries arrived", || async {
         let received = hook.subscriber.received.lock().unwrap().clone();
         (received.len() >= count).then_some(received)
@@ -112,7 +115,7 @@ async fn received(hook: &Hook, count: usize) -> Vec<(HeaderMap, Bytes)> {
 }
 
 /// The endpoint's newest message, once it is as wanted.
-async fn message(
+pub(crate) async fn message(
     running: &Running,
     tenant: &Tenant,
     hook: &Hook,
@@ -127,7 +130,7 @@ async fn message(
     .await
 }
 
-async fn endpoint(running: &Running, tenant: &Tenant, hook: &Hook) -> Value {
+pub(crate) async fn endpoint(running: &Running, tenant: &Tenant, hook: &Hook) -> Value {
     let path = "/v1/webhooks";
     let listed = running.send("GET", path, Some(&tenant.token), None).await;
     let listed = listed.json();

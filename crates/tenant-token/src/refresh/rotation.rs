@@ -96,6 +96,7 @@ pub async fn rotate(
         getrandom::fill(random.as_mut_slice()).map_err(|_| RefreshError::Unavailable)?;
         let row = store.read(&presented.family()).await?;
         let row = row.ok_or(RefreshError::Unknown)?;
+        let now = store.clock().unwrap_or(now);
         let (next, answer) = match row.decide(&presented, client, now, &random) {
             Decision::Rotate { next, token } => (next, Ok((token, false))),
             Decision::Repeat { next, token } => (next, Ok((token, true))),
@@ -135,6 +136,7 @@ pub async fn revoke(
         if row.grant.client_id != client {
             return Err(RefreshError::WrongClient);
         }
+        let now = store.clock().unwrap_or(now);
         let Some(next) = row.revoke(now) else {
             return Ok(None);
         };

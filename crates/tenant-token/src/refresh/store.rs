@@ -32,6 +32,12 @@ pub trait RefreshStore: Send + Sync {
     /// The family's row as it is now; not from a replica.
     fn read<'a>(&'a self, id: &'a FamilyId) -> StoreFuture<'a, Option<Family>>;
 
+    /// The store's own time of the last [`read`](Self::read), in Unix seconds, where it has a
+    /// clock: the grace is counted by it then, and not by the clocks of several nodes.
+    fn clock(&self) -> Option<u64> {
+        None
+    }
+
     /// Puts `next` in the place of its row, if that has the version `expected`; says whether.
     fn swap<'a>(&'a self, expected: u64, next: &'a Family) -> StoreFuture<'a, bool>;
 }

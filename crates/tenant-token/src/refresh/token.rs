@@ -4,9 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
+use strongroom_tenancy::base62::{self, DIGITS as SECRET_DIGITS};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
-
-use super::base62::{self, SECRET_DIGITS};
 
 const ID_DIGITS: usize = 12;
 const CHECKSUM_DIGITS: usize = 6;

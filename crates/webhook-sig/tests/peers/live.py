@@ -3,7 +3,7 @@
     python live.py folder-of-node-modules path/to/strongroom
 
 Ours signs and theirs verify; theirs sign and ours verifies; of each message with one byte changed,
-neither is taken. docs/operating/webhooks.md says what to install.
+neither is taken. `cargo xtask soak --only webhook-peers` installs what it needs and runs it.
 """
 
 import base64

@@ -230,8 +230,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "apikey-any-pepper",
         file: "crates/apikey/src/pepper.rs",
-        find: ".find(|pepper| pepper.id == id)?;",
-        replace: ".next()?;",
+        find: "peppers.find(|pepper| pepper.id == id)?;",
+        replace: "peppers.next()?;",
         test: "-p strongroom-apikey --lib a_hash_holds_under_its_own_pepper_alone",
     },
     Mutation {
@@ -275,5 +275,26 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         find: "record.revoked_at = self.revoked_at;",
         replace: "",
         test: "-p strongroom-apikey --test legacy an_imported_key_is_bound_like_any_other",
+    },
+    Mutation {
+        name: "apikey-unknown-for-free",
+        file: "crates/apikey/src/pepper.rs",
+        find: "let _ = std::hint::black_box(nobody.matches(presented.into().text, self));",
+        replace: "let _ = (nobody, presented.into().text);",
+        test: "-p strongroom-apikey --lib an_unknown_id_costs",
+    },
+    Mutation {
+        name: "apikey-remembered-for-free",
+        file: "crates/apikey/src/store.rs",
+        find: "Found::Unknown => return (None, Err(self.reject_unknown(presented))),",
+        replace: "Found::Unknown => return (None, Err(KeyError::Unknown)),",
+        test: "-p strongroom-apikey --lib an_unknown_id_costs",
+    },
+    Mutation {
+        name: "apikey-not-found-for-free",
+        file: "crates/apikey/src/gate.rs",
+        find: "found.ok_or_else(|| self.reject_unknown(presented))",
+        replace: "found.ok_or_else(|| { let _ = presented; KeyError::Unknown })",
+        test: "-p strongroom-apikey --lib an_unknown_id_costs",
     },
 ];

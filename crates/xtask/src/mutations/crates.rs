@@ -69,10 +69,24 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "apikey-overflow",
-        file: "crates/apikey/src/base62.rs",
-        find: "bad == 0 && overflow == 0",
-        replace: "bad == 0",
+        file: "crates/tenancy/src/base62.rs",
+        find: "    bad == 0 && overflow == 0\n}",
+        replace: "    bad == 0\n}",
         test: "-p strongroom-apikey invalid_vectors",
+    },
+    Mutation {
+        name: "base62-overflow",
+        file: "crates/tenancy/src/base62.rs",
+        find: "(bad == 0 && overflow == 0).then_some(bytes)",
+        replace: "(bad == 0).then_some(bytes)",
+        test: "-p strongroom-tenancy --lib rejections",
+    },
+    Mutation {
+        name: "base62-any-character",
+        file: "crates/tenancy/src/base62.rs",
+        find: "bad |= digit >> 8;",
+        replace: "let _ = &mut bad;",
+        test: "-p strongroom-tenancy --lib rejections",
     },
     Mutation {
         name: "apikey-checksum",

@@ -221,6 +221,13 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-envelope-pkcs11 --lib codes_mean",
     },
     Mutation {
+        name: "token-tried-with-less",
+        file: "crates/envelope-pkcs11/src/wrap.rs",
+        find: "const ASSOCIATED_DATA: usize = 400;",
+        replace: "const ASSOCIATED_DATA: usize = 256;",
+        test: "-p strongroom-envelope-pkcs11 --lib a_token_is_tried_with",
+    },
+    Mutation {
         name: "token-pin-others-read",
         file: "crates/envelope-pkcs11/src/pin.rs",
         find: "mode() & 0o077 == 0",

@@ -54,7 +54,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "webhook-old-secret-for-ever",
-        file: "crates/server/src/jobs/delivery.rs",
+        file: "crates/server/src/jobs/delivery/turns.rs",
         find: "and s.expires_at > $1 \\",
         replace: "and s.expires_at > 0 \\",
         test: "-p strongroom-server --test platform a_replaced_secret_signs_until",
@@ -364,9 +364,9 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "refusals-fill-the-log",
         file: "crates/server/src/gates/audit.rs",
-        find: "Noted::Count => return response,",
-        replace: "Noted::Count => {}",
-        test: "-p strongroom-server --test platform -- --exact unauthorised_coverage::refusals_without_end_do_not_fill_the_log_and_are_all_counted",
+        find: "&& app.refusals.note(*tenant, context.key(), reason) == Noted::Count",
+        replace: "&& app.refusals.note(*tenant, context.key(), reason) == Noted::Count\n        && false",
+        test: "-p strongroom-server --test platform -- --exact refusals::refusals_without_end_do_not_fill_the_log_and_are_all_counted",
     },
     Mutation {
         name: "pii-on-the-runtime",
@@ -377,9 +377,9 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "tarpit-fills-the-places",
-        file: "crates/server/src/jobs/delivery.rs",
-        find: "r.place <= 2",
-        replace: "r.place <= 64",
+        file: "crates/server/src/jobs/delivery/turns.rs",
+        find: "order by o.next_attempt_at, o.id limit 2 for update",
+        replace: "order by o.next_attempt_at, o.id limit 64 for update",
         test: "-p strongroom-server --test platform -- --exact webhook_delivery::a_subscriber_who_never_answers_holds_up_its_own_tenant_only",
     },
     Mutation {

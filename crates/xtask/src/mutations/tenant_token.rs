@@ -4,6 +4,13 @@ use super::Mutation;
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
+        name: "token-key-signs-before-it-is-known",
+        file: "crates/tenant-token/src/key_ring.rs",
+        find: "next.is_some_and(|e| now.saturating_sub(e.since) >= self.policy.publish_ahead);",
+        replace: "next.is_some_and(|e| now >= e.since);",
+        test: "-p strongroom-tenant-token --test keys a_key_signs_early_only_when",
+    },
+    Mutation {
         name: "token-signature",
         file: "crates/tenant-token/src/verifier.rs",
         find: "if !key.holds(signed, &signature) {",
@@ -311,5 +318,12 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         find: "key.header() == header",
         replace: "!key.header().is_empty()",
         test: "-p strongroom-tenant-token --test vectors tokens",
+    },
+    Mutation {
+        name: "token-epoch-forgotten",
+        file: "crates/tenant-token/src/revocation.rs",
+        find: "self.actors.retain(|_, at| matters(*at));",
+        replace: "self.actors.retain(|_, at| matters(*at));\n        self.epochs.retain(|_, _| matters(0));",
+        test: "-p strongroom-tenant-token --test token_cache an_epoch_is_never_forgotten",
     },
 ];

@@ -241,4 +241,11 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: ";",
         test: "-p strongroom-cli --test cli -- --exact command_line::secrets_on_the_command_line_are_refused",
     },
+    Mutation {
+        name: "webhook-released-while-committed",
+        file: "crates/webhook-sig/src/layer.rs",
+        find: "self.is_settled = is_handled;",
+        replace: "self.is_settled = false;",
+        test: "-p strongroom-webhook-sig --test tower what_was_handled_is_not_released",
+    },
 ];

@@ -10,11 +10,13 @@ use super::{Deliverer, DeliveryError, Message};
 use crate::audit::{Draft, STAGE_EVENT, new_event_id};
 use crate::postgres::{JobTx, QueryError};
 
-const RECORD: &str = "insert into app.webhook_attempts \
+pub(super) const RECORD: &str = "insert into app.webhook_attempts \
      (tenant_id, id, message_id, at, took_ms, status, reason) values ($1, $2, $3, $4, $5, $6, $7)";
 
-const SETTLE: &str = "update app.webhook_outbox set next_attempt_at = $3, delivered_at = $4, \
-     last_status = $5 where tenant_id = $1 and id = $2 and next_attempt_at = $6 and attempts = $7 \
+/// Fenced: another taker's attempt has another time, or another number.
+pub(super) const SETTLE: &str = "update app.webhook_outbox set next_attempt_at = $3, \
+     delivered_at = $4, last_status = $5, \
+     settled_at = case when $3::bigint is null then $8::bigint end where tenant_id = $1 and id = $2 and next_attempt_at = $6 and attempts = $7 \
      returning id";
 
 const HEALTHY: &str = "update app.webhook_endpoints set first_failure_at = null \
@@ -71,7 +73,7 @@ impl Deliverer {
         tx.query(RECORD, &row).await?;
         let delivered_at = is_delivered.then_some(at);
         let again = again.map(seconds);
-        let row: [&(dyn tokio_postgres::types::ToSql + Sync); 7] = [
+        let row: [&(dyn tokio_postgres::types::ToSql + Sync); 8] = [
             tenant.as_uuid(),
             &message.id,
             &again,
@@ -79,6 +81,7 @@ impl Deliverer {
             &status,
             &message.lease,
             &message.attempts,
+            &at,
         ];
         // Whoever took it since settles it: what this attempt came to, late, is in its row alone.
         if !tx.query(SETTLE, &row).await?.is_empty() {
@@ -179,6 +182,6 @@ impl Deliverer {
     }
 }
 
-fn seconds(at: u64) -> i64 {
+pub(super) fn seconds(at: u64) -> i64 {
     i64::try_from(at).unwrap_or(i64::MAX)
 }

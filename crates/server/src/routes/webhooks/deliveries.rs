@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::parse;
+use super::{MAX_WAITING, parse};
 use crate::app::App;
 use crate::gates::{Caller, RequestHandle, TenantContext, commit_recorded};
 use crate::postgres::Access;
@@ -24,7 +24,7 @@ use crate::routes::{column, not_found, seconds};
 pub async fn list(tenant: TenantContext, Path(id): Path<String>) -> Result<Response, Problem> {
     const KNOWN: &str = "select from app.webhook_endpoints where id = $1";
     const LIST: &str = "select id, attempts, next_attempt_at, delivered_at, last_status, \
-         body::jsonb ->> 'type' from app.webhook_outbox where endpoint_id = $1 \
+         body::jsonb ->> 'type', parked_at from app.webhook_outbox where endpoint_id = $1 \
          order by id desc limit 100";
     const ATTEMPTS: &str = "select a.message_id, a.at, a.took_ms, a.status, a.reason \
          from unnest($1::uuid[]) as m (id) cross join lateral (select * from \
@@ -57,6 +57,7 @@ pub async fn list(tenant: TenantContext, Path(id): Path<String>) -> Result<Respo
             "type": column::<Option<String>>(row, 5)?,
             "attempts": column::<i32>(row, 1)?,
             "next_attempt_at": column::<Option<i64>>(row, 2)?,
+            "parked_at": column::<Option<i64>>(row, 6)?,
             "delivered_at": column::<Option<i64>>(row, 3)?,
             "last_status": column::<Option<i32>>(row, 4)?,
             "log": of.remove(&id).unwrap_or_default(),
@@ -69,8 +70,8 @@ pub async fn list(tenant: TenantContext, Path(id): Path<String>) -> Result<Respo
 /// a subscriber that has it can tell.
 ///
 /// # Errors
-/// `not-found`; `conflict` for a message that waits for its next attempt as it is, or when the
-/// endpoint is disabled.
+/// `not-found`; `conflict` for a message that waits for its next attempt as it is, when the endpoint
+/// is disabled, or when as many wait for it as may.
 pub async fn resend(
     State(app): State<Arc<App>>,
     RequestHandle(request): RequestHandle,
@@ -78,12 +79,13 @@ pub async fn resend(
     tenant: TenantContext,
     Path((endpoint, message)): Path<(String, String)>,
 ) -> Result<Response, Problem> {
-    const HOLD: &str = "select o.next_attempt_at is not null, e.disabled_at is not null \
+    const HOLD: &str = "select o.next_attempt_at is not null, e.disabled_at is not null, \
+         app.webhook_backlog(e.id) \
          from app.webhook_outbox o join app.webhook_endpoints e \
          on e.tenant_id = o.tenant_id and e.id = o.endpoint_id \
          where o.endpoint_id = $1 and o.id = $2 for update of o";
     const AGAIN: &str = "update app.webhook_outbox set attempts = 0, next_attempt_at = $2, \
-         delivered_at = null where id = $1";
+         delivered_at = null, settled_at = null, parked_at = null where id = $1";
     let (endpoint, message) = (parse(&endpoint)?, parse(&message)?);
     let mut tx = tenant.begin(Access::Write).await?;
     let rows = tx.query(HOLD, &[&endpoint, &message]).await?;
@@ -96,6 +98,10 @@ pub async fn resend(
         Some(row) if column::<bool>(row, 1)? => Some(Problem::new(
             Kind::Conflict,
             "the endpoint is disabled: enable it first",
+        )),
+        Some(row) if column::<i64>(row, 2)? >= MAX_WAITING => Some(Problem::new(
+            Kind::Conflict,
+            "too many messages wait for the endpoint",
         )),
         Some(_) => None,
     };

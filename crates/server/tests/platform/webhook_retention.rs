@@ -1,0 +1,155 @@
+//! What is over is deleted, in batches, and nothing else is.
+
+use std::sync::Arc;
+
+use strongroom_server::clock::ManualClock;
+use strongroom_server::jobs::Retention;
+use strongroom_server::postgres::{Job, Role};
+use strongroom_tenancy::TenantId;
+use tokio_postgres::Client;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::database::{Database, folder};
+use crate::platform::on_runtime;
+
+const NOW: i64 = 1_800_000_000;
+const KEPT: i64 = 30 * 24 * 60 * 60;
+
+/// A tenant's endpoint, on a database that no platform works on.
+async fn endpoint(superuser: &Client, tenant: TenantId) -> Uuid {
+    let sql = "insert into app.webhook_endpoints (tenant_id, id, url, sealed_secret, created_at, \
+         kek, kek_version) values ($1, gen_random_uuid(), 'https://example.com/', 'x', 0, 'tenant', \
+         1) returning id";
+    let row = superuser.query_one(sql, &[tenant.as_uuid()]).await.unwrap();
+    row.get(0)
+}
+
+async fn swept(database: &Database) {
+    let job = Job::new(database.pool(Role::Deliverer, 2));
+    let clock = Arc::new(ManualClock::at(u64::try_from(NOW).unwrap()));
+    let sweep = Retention::new(job, clock);
+    sweep.sweep(&CancellationToken::new()).await.unwrap();
+}
+
+async fn texts(superuser: &Client, sql: &str) -> Vec<String> {
+    let rows = superuser.query(sql, &[]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+#[test]
+fn what_is_over_is_deleted_and_nothing_else() {
+    on_runtime(async {
+        let database = Database::start(folder()).await;
+        let tenant = database.tenant("keeps").await;
+        let superuser = database.sql("postgres").await;
+        let endpoint = endpoint(&superuser, tenant).await;
+        let (over, recent) = (NOW - KEPT, NOW - KEPT + 1);
+        for (body, next, parked, settled, attempt) in [
+            ("settled-old", None, None, Some(over), Some(over)),
+            ("settled-recently", None, None, Some(recent), Some(over)),
+            ("parked-old", None, Some(over), None, Some(over)),
+            ("parked-recently", None, Some(recent), None, None),
+            ("waits", Some(0_i64), None, None, Some(recent)),
+            (
+                "settled-old-sent-again",
+                None,
+                None,
+                Some(over),
+                Some(recent),
+            ),
+        ] {
+            let made = superuser
+                .query_one(
+                    "insert into app.webhook_outbox (tenant_id, id, endpoint_id, body, \
+                     next_attempt_at, parked_at, settled_at) \
+                     values ($1, gen_random_uuid(), $2, $3, $4, $5, $6) returning id",
+                    &[tenant.as_uuid(), &endpoint, &body, &next, &parked, &settled],
+                )
+                .await
+                .unwrap();
+            let message: Uuid = made.get(0);
+            if let Some(at) = attempt {
+                let sql = "insert into app.webhook_attempts (tenant_id, id, message_id, at, \
+                     took_ms) values ($1, gen_random_uuid(), $2, $3, 1)";
+                let row: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+                    [tenant.as_uuid(), &message, &at];
+                superuser.execute(sql, &row).await.unwrap();
+            }
+        }
+        for (id, until) in [("over", NOW - 1), ("remembered", NOW)] {
+            let sql = "insert into app.webhook_receipts \
+                 values ($1, 'e', $2, 1, '{1}', 'committed', 1, $3)";
+            let row: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+                [tenant.as_uuid(), &id, &until];
+            superuser.execute(sql, &row).await.unwrap();
+        }
+        for (sealed, expires_at) in [("over", NOW), ("signs", NOW + 1)] {
+            let sql = "insert into app.webhook_old_secrets \
+                 values ($1, $2, gen_random_uuid(), convert_to($3, 'UTF8'), $4, 'tenant', 1)";
+            let row: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
+                [tenant.as_uuid(), &endpoint, &sealed, &expires_at];
+            superuser.execute(sql, &row).await.unwrap();
+        }
+        swept(&database).await;
+        let messages = "select body from app.webhook_outbox order by body";
+        let kept = texts(&superuser, messages).await;
+        let expected = [
+            "parked-recently",
+            "settled-old-sent-again",
+            "settled-recently",
+            "waits",
+        ];
+        assert_eq!(kept, expected);
+        let attempts = "select o.body from app.webhook_attempts a \
+             join app.webhook_outbox o on o.id = a.message_id order by o.body";
+        let kept = texts(&superuser, attempts).await;
+        assert_eq!(kept, ["settled-old-sent-again", "waits"]);
+        let receipts = texts(&superuser, "select id from app.webhook_receipts").await;
+        assert_eq!(receipts, ["remembered"]);
+        let secrets = "select convert_from(sealed, 'UTF8') from app.webhook_old_secrets";
+        assert_eq!(texts(&superuser, secrets).await, ["signs"]);
+    });
+}
+
+#[test]
+fn more_than_a_batch_goes_in_batches() {
+    on_runtime(async {
+        let database = Database::start(folder()).await;
+        let tenant = database.tenant("much").await;
+        let superuser = database.sql("postgres").await;
+        let endpoint = endpoint(&superuser, tenant).await;
+        superuser
+            .execute(
+                "with made as (insert into app.webhook_outbox (tenant_id, id, endpoint_id, body, \
+                   settled_at) select $1, gen_random_uuid(), $2, '{}', 0 \
+                   from generate_series(1, 12000) returning id) \
+                 insert into app.webhook_attempts (tenant_id, id, message_id, at, took_ms) \
+                 select $1, gen_random_uuid(), id, 0, 1 from made",
+                &[tenant.as_uuid(), &endpoint],
+            )
+            .await
+            .unwrap();
+        // No transaction deletes more than a batch.
+        superuser
+            .batch_execute(
+                "create table app.test_batches (rows bigint); \
+                 grant insert on app.test_batches to public; \
+                 create function app.test_count() returns trigger language plpgsql as $$ begin \
+                   insert into app.test_batches select count(*) from old; return null; end $$; \
+                 create trigger test_count after delete on app.webhook_outbox \
+                 referencing old table as old for each statement execute function app.test_count()",
+            )
+            .await
+            .unwrap();
+        swept(&database).await;
+        let rows = superuser
+            .query("select rows from app.test_batches where rows > 0", &[])
+            .await
+            .unwrap();
+        let batches: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
+        assert_eq!(batches, [5_000, 5_000, 2_000]);
+        let left = superuser.query_one("select count(*) from app.webhook_outbox", &[]);
+        assert_eq!(left.await.unwrap().get::<_, i64>(0), 0);
+    });
+}
