@@ -71,7 +71,7 @@ fn it_answers_as_the_guard_in_memory_does() {
             let [what, endpoint, id, timestamp, later] = random::<5>().map(u64::from);
             // Within ten minutes, the memory of both; every claim lapses a few times.
             now = (now + later % 8 / 5).min(NOW + 600);
-            let message = delivery(&format!("m{}", id % 3), now - timestamp % 8);
+            let message = delivery(&format!("m{}", id % 20), now - timestamp % 8);
             let endpoint = ["orders", "returns"][(endpoint % 2) as usize];
             let (theirs, ours) = match what % 4 {
                 0 | 1 => (
