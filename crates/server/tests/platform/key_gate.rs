@@ -10,10 +10,10 @@ use strongroom_apikey::ApiKey;
 use strongroom_server::clock::{Clock, SystemClock};
 use tokio_postgres::error::SqlState;
 
+use crate::acceptance::{Asking, accepts};
 use crate::database::database;
 use crate::key_rotation::on_own_platform;
-use crate::platform::{Answer, Running, Tenant, on_platform};
-use crate::sealing::{node, second_node};
+use crate::platform::{Answer, Running, Tenant, node, on_platform, second_node};
 
 async fn post(running: &Running, tenant: &Tenant, path: &str, body: Value) -> Answer {
     let path = format!("/v1/api-keys{path}");
@@ -34,21 +34,6 @@ async fn issue(running: &Running, tenant: &Tenant, more: Value) -> (String, Stri
     (text("key"), text("id"))
 }
 
-/// Whether a node accepts a credential.
-async fn accepts(running: &Running, credential: &str) -> bool {
-    let answer = running
-        .send("GET", "/v1/policy", Some(credential), None)
-        .await;
-    match answer.status {
-        401 => {
-            assert_eq!(answer.slug(), "credential-refused");
-            false
-        }
-        200 | 404 => true,
-        _ => panic!("{}: {}", answer.status, answer.text),
-    }
-}
-
 async fn listed(running: &Running, tenant: &Tenant, id: &str) -> Value {
     let path = "/v1/api-keys";
     let listed = running.send("GET", path, Some(&tenant.token), None).await;
@@ -62,54 +47,23 @@ async fn listed(running: &Running, tenant: &Tenant, id: &str) -> Value {
 fn a_revoked_key_is_accepted_nowhere_once_the_call_returns() {
     on_own_platform(|database, running| async move {
         let tenant = running.tenant("revoking").await;
-        let second = Arc::new(Running {
-            app: Arc::clone(&running.app),
-            base: second_node(&database, &running).await,
-            admin_key: String::new(),
-            provider: Arc::clone(&running.provider),
-        });
+        let second = second_node(&database, &running).await;
         for round in 0..3 {
             let (key, id) = issue(&running, &tenant, json!({})).await;
             let token = running.token(&key).await;
-            for node in [&running, &second] {
-                for credential in [&key, &token] {
-                    assert!(accepts(node, credential).await, "{round}");
-                }
-            }
+            let bases = [running.base.as_str(), &second.base];
             // Asked for all the time, so that it is kept, and looked up, as it is revoked.
-            let stop = tokio_util::sync::CancellationToken::new();
-            let asking: Vec<_> = [&running, &second]
-                .into_iter()
-                .flat_map(|node| [(node, key.clone()), (node, token.clone())])
-                .map(|(node, credential)| {
-                    let (node, stop) = (Arc::clone(node), stop.clone());
-                    tokio::spawn(async move {
-                        let mut last = Instant::now();
-                        while !stop.is_cancelled() {
-                            let asked = Instant::now();
-                            if accepts(&node, &credential).await {
-                                last = asked;
-                            }
-                        }
-                        last
-                    })
-                })
-                .collect();
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            let asking = Asking::begin(&bases, &[&key, &token]).await;
             let path = format!("/v1/api-keys/{id}");
             let revoked = running.send("DELETE", &path, Some(&tenant.token), None);
             assert_eq!(revoked.await.status, 204);
             let returned = Instant::now();
             for node in [&running, &second] {
                 for credential in [&key, &token] {
-                    assert!(!accepts(node, credential).await, "{round}");
+                    assert!(!accepts(&node.base, credential).await, "{round}");
                 }
             }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            stop.cancel();
-            for asked in asking {
-                assert!(asked.await.unwrap() < returned, "{round}");
-            }
+            assert!(asking.last_accepted().await < returned, "{round}");
         }
         let refused = listed(&running, &tenant, &tenant.key_id()).await;
         assert_eq!(refused["revoked_at"], Value::Null);
@@ -121,14 +75,14 @@ fn a_key_is_replaced_with_an_overlap() {
     on_platform(|running| async move {
         let tenant = running.tenant("replacing").await;
         let (key, id) = issue(running, &tenant, json!({})).await;
-        assert!(accepts(running, &key).await);
+        assert!(accepts(&running.base, &key).await);
         let path = format!("/{id}/rotate");
         let rotated = post(running, &tenant, &path, json!({})).await;
         assert_eq!(rotated.status, 201, "{}", rotated.text);
         let rotated = rotated.json();
         let (new, new_id) = (rotated["key"].as_str().unwrap(), &rotated["id"]);
         assert_eq!(rotated["replaces"], id.as_str());
-        assert!(accepts(running, &key).await && accepts(running, new).await);
+        assert!(accepts(&running.base, &key).await && accepts(&running.base, new).await);
         let old = listed(running, &tenant, &id).await;
         assert_eq!(old["successor"], *new_id);
         let end = old["retires_at"].as_u64().unwrap();
@@ -146,8 +100,8 @@ fn a_key_is_replaced_with_an_overlap() {
         let body = json!({ "overlap_seconds": 0 });
         let rotated = post(running, &tenant, &path, body).await;
         assert_eq!(rotated.status, 201, "{}", rotated.text);
-        assert!(!accepts(running, new).await);
-        assert!(accepts(running, rotated.json()["key"].as_str().unwrap()).await);
+        assert!(!accepts(&running.base, new).await);
+        assert!(accepts(&running.base, rotated.json()["key"].as_str().unwrap()).await);
 
         // Nodes' clocks may differ by more than the shortest of these.
         for overlap in [1, 59, 2_592_001] {
@@ -168,10 +122,10 @@ fn a_key_is_used_from_its_networks_and_hands_on_no_others() {
         let tenant = running.tenant("networked").await;
         let here = json!({ "networks": ["127.0.0.0/8", "2001:db8::/32"] });
         let (key, id) = issue(running, &tenant, here.clone()).await;
-        assert!(accepts(running, &key).await);
+        assert!(accepts(&running.base, &key).await);
         let elsewhere = json!({ "networks": ["203.0.113.0/24"] });
         let (far, far_id) = issue(running, &tenant, elsewhere.clone()).await;
-        assert!(!accepts(running, &far).await);
+        assert!(!accepts(&running.base, &far).await);
         let found = listed(running, &tenant, &far_id).await;
         assert_eq!(found["networks"], elsewhere["networks"]);
         assert_eq!(
@@ -216,7 +170,7 @@ fn when_a_key_was_last_used_is_stored_in_batches() {
             Value::Null
         );
         let before = running.app.clock.unix_seconds();
-        assert!(accepts(running, &key).await);
+        assert!(accepts(&running.base, &key).await);
         for _ in 0..200 {
             let used = listed(running, &tenant, &id).await["last_used_at"].as_u64();
             if let Some(used) = used {
@@ -243,7 +197,7 @@ fn nobody_takes_another_tenants_key_id() {
             .await;
         let refused = copied.unwrap_err();
         assert_eq!(refused.code(), Some(&SqlState::UNIQUE_VIOLATION));
-        assert!(accepts(running, &owner.key).await);
+        assert!(accepts(&running.base, &owner.key).await);
     });
 }
 
@@ -258,11 +212,11 @@ fn a_wrong_secret_does_not_shut_out_the_right_one() {
         // Another secret behind this id, with a checksum of its own.
         let forged = ApiKey::from_parts(prefix, environment, right.id(), &[7; 32]);
         for _ in 0..3 {
-            assert!(!accepts(running, forged.expose()).await);
+            assert!(!accepts(&running.base, forged.expose()).await);
         }
-        assert!(accepts(running, &key).await);
+        assert!(accepts(&running.base, &key).await);
         let unknown = ApiKey::generate(prefix, environment).unwrap();
-        assert!(!accepts(running, unknown.expose()).await);
+        assert!(!accepts(&running.base, unknown.expose()).await);
         assert_eq!(
             listed(running, &tenant, &id).await["revoked_at"],
             Value::Null
@@ -288,7 +242,7 @@ fn a_credential_in_a_url_is_refused() {
                 assert!(!refused.text.contains(&query));
             }
         }
-        assert!(accepts(running, &tenant.key).await);
+        assert!(accepts(&running.base, &tenant.key).await);
     });
 }
 
@@ -307,27 +261,19 @@ impl Clock for Behind {
 fn a_key_that_is_replaced_at_once_is_refused_by_a_clock_that_is_behind() {
     on_own_platform(|database, running| async move {
         let clock = Arc::new(Behind::default());
-        let slow = Running {
-            app: Arc::clone(&running.app),
-            base: node(
-                &database,
-                running.app.config.clone(),
-                Arc::clone(&clock) as _,
-            )
-            .await,
-            admin_key: String::new(),
-            provider: Arc::clone(&running.provider),
-        };
+        let config = running.app.config.clone();
+        let behind = Arc::clone(&clock) as _;
+        let slow = node(&database, &running, config, behind).await;
         let tenant = running.tenant("clocks").await;
         let (key, id) = issue(&running, &tenant, json!({})).await;
         // No node starts with such a clock; one may come to have it.
         clock.0.store(20, Ordering::SeqCst);
-        assert!(accepts(&slow, &key).await);
+        assert!(accepts(&slow.base, &key).await);
         let body = json!({ "overlap_seconds": 0 });
         let rotated = post(&running, &tenant, &format!("/{id}/rotate"), body).await;
         assert_eq!(rotated.status, 201, "{}", rotated.text);
-        assert!(!accepts(&slow, &key).await);
-        assert!(accepts(&slow, rotated.json()["key"].as_str().unwrap()).await);
+        assert!(!accepts(&slow.base, &key).await);
+        assert!(accepts(&slow.base, rotated.json()["key"].as_str().unwrap()).await);
     });
 }
 

@@ -8,6 +8,7 @@ use strongroom_tenant_token::Claims;
 use crate::database::{Database, folder};
 use crate::fake_issuer::{Answer as IssuerAnswer, FakeIssuer};
 use crate::platform::{Answer, Running, Tenant, on_platform, on_runtime, start};
+use crate::token_renewal::form;
 
 /// A connection to the fake issuer.
 fn connection(issuer: &FakeIssuer) -> Value {
@@ -116,6 +117,39 @@ fn an_id_token_of_either_kind_begins_a_session() {
         let claims = session(running, &answer).await;
         assert_eq!(claims.tenant, other.id);
         assert_ne!(claims.actor.id(), &alice);
+    });
+}
+
+/// What a connection says counts for its sessions too, from their next renewal on.
+#[test]
+fn a_session_may_do_no_more_than_its_connection_says_now() {
+    on_platform(|running| async move {
+        let (tenant, issuer) = connected(running, "narrowing").await;
+        let id = tenant.id.to_string();
+        let now = running.app.clock.unix_seconds();
+        let token = issuer.sign("rsa", &issuer.claims(now));
+        let begun = log_in(running, &id, "staff", &token).await.json();
+        let renew = async |token: &Value| {
+            let fields = [
+                ("grant_type", "refresh_token"),
+                ("client_id", "login:staff"),
+                ("refresh_token", token.as_str().unwrap()),
+            ];
+            form(&running.base, "/oauth/token", &fields).await
+        };
+        let same = renew(&begun["refresh_token"]).await.json();
+        assert_eq!(same["capabilities"], json!(["chat:create", "audit:read"]));
+        let mut narrower = connection(&issuer);
+        narrower["capabilities"] = json!(["audit:read", "policy:manage"]);
+        let stored = store(running, &tenant, "staff", narrower).await;
+        assert_eq!(stored.status, 200, "{}", stored.text);
+        let less = renew(&same["refresh_token"]).await.json();
+        assert_eq!(less["capabilities"], json!(["audit:read"]), "never wider");
+        let path = "/v1/identity-providers/staff";
+        let deleted = running.send("DELETE", path, Some(&tenant.token), None);
+        assert_eq!(deleted.await.status, 204);
+        let gone = renew(&less["refresh_token"]).await;
+        assert_eq!(gone.json()["error"], "invalid_grant");
     });
 }
 

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod acceptance;
 mod audit_tamper;
 mod bad_input;
 mod claim_attacks;

@@ -11,8 +11,7 @@ use strongroom_server::clock::SystemClock;
 
 use crate::database::Database;
 use crate::key_rotation::on_own_platform;
-use crate::platform::{Running, Tenant};
-use crate::sealing::node;
+use crate::platform::{Running, Tenant, node};
 
 /// What is stored of a key: scheme, pepper, hash.
 async fn stored(database: &Database, key: &str) -> (i16, Option<i32>, Vec<u8>) {
@@ -38,15 +37,10 @@ async fn accepted(node: &Running, key: &str) {
 }
 
 /// A node of this database that hashes under a version.
-async fn under(version: u32, database: &Database, running: &Running) -> Running {
+async fn under(version: u32, database: &Database, running: &Running) -> Arc<Running> {
     let mut config = running.app.config.clone();
     config.api_key_pepper = version;
-    Running {
-        app: Arc::clone(&running.app),
-        base: node(database, config, Arc::new(SystemClock)).await,
-        admin_key: running.admin_key.clone(),
-        provider: Arc::clone(&running.provider),
-    }
+    node(database, running, config, Arc::new(SystemClock)).await
 }
 
 async fn until_hashed(database: &Database, key: &str, version: i32) {

@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use serde_json::{Value, json};
 use strongroom_server::app::{App, Platform};
-use strongroom_server::clock::SystemClock;
+use strongroom_server::clock::{Clock, SystemClock};
 use strongroom_server::config::Config;
 use strongroom_server::init::init;
 use strongroom_server::postgres::Endpoint;
@@ -17,7 +17,7 @@ use strongroom_server::serve::serve;
 use strongroom_tenancy::TenantId;
 use tokio::runtime::Runtime;
 
-use crate::database::{database, folder};
+use crate::database::{Database, database, folder};
 
 pub(crate) struct Running {
     pub(crate) app: Arc<App>,
@@ -134,6 +134,34 @@ pub(crate) async fn start(endpoint: Endpoint, environment: &[(&str, &str)]) -> R
         admin_key,
         provider,
     }
+}
+
+/// Another node over the same database and keyrings, on loopback.
+pub(crate) async fn second_node(database: &Database, first: &Running) -> Arc<Running> {
+    let config = first.app.config.clone();
+    node(database, first, config, Arc::new(SystemClock)).await
+}
+
+/// The same by a configuration and a clock.
+pub(crate) async fn node(
+    database: &Database,
+    first: &Running,
+    config: Config,
+    clock: Arc<dyn Clock>,
+) -> Arc<Running> {
+    let platform = Platform::start(config, database.endpoint(), clock)
+        .await
+        .unwrap();
+    let app = Arc::clone(&platform.app);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(serve(platform, listener, std::future::pending()));
+    Arc::new(Running {
+        app,
+        base,
+        admin_key: first.admin_key.clone(),
+        provider: Arc::clone(&first.provider),
+    })
 }
 
 pub(crate) async fn start_provider(provider: Arc<Provider>) -> SocketAddr {

@@ -1,20 +1,15 @@
 //! Sealing for services, and shredding: what is destroyed is unreadable on every node.
 
 use std::collections::HashSet;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use strongroom_server::app::Platform;
-use strongroom_server::clock::{Clock, SystemClock};
-use strongroom_server::config::Config;
 use strongroom_tenancy::TenantId;
 
-use crate::database::Database;
 use crate::key_rotation::{chat, count, on_own_platform, open, plaintext, post, seal, sealing};
-use crate::platform::{Running, on_platform};
+use crate::platform::{on_platform, second_node};
 
 #[test]
 fn services_seal_and_open_and_their_log_says_so() {
@@ -131,36 +126,11 @@ fn services_cannot_open_what_the_platform_sealed() {
     });
 }
 
-/// Another node over the same database and keyrings, on loopback.
-pub(crate) async fn second_node(database: &Database, running: &Running) -> String {
-    node(database, running.app.config.clone(), Arc::new(SystemClock)).await
-}
-
-/// A node by a configuration and a clock.
-pub(crate) async fn node(database: &Database, config: Config, clock: Arc<dyn Clock>) -> String {
-    let platform = Platform::start(config, database.endpoint(), clock)
-        .await
-        .unwrap();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(strongroom_server::serve::serve(
-        platform,
-        listener,
-        std::future::pending(),
-    ));
-    base
-}
-
 #[test]
 fn a_shredded_subject_is_unreadable_on_a_second_node_when_the_call_returns() {
     on_own_platform(|database, running| async move {
         let tenant = running.tenant("shredding").await;
-        let second = Running {
-            app: Arc::clone(&running.app),
-            base: second_node(&database, &running).await,
-            admin_key: String::new(),
-            provider: Arc::clone(&running.provider),
-        };
+        let second = second_node(&database, &running).await;
         let of = |subject: &str| json!({ "subject": subject });
         let mut doomed = Vec::new();
         for form in ["detached", "inline"] {

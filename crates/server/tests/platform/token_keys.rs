@@ -1,44 +1,23 @@
 //! Keys of access tokens: rotated over their overlaps, and withdrawn at once on every node.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use strongroom_server::app::Platform;
-use strongroom_server::clock::SystemClock;
 use strongroom_server::generations::revoked_everywhere;
 use strongroom_server::postgres::Role;
-use strongroom_server::serve::serve;
 use strongroom_server::token_keys::Cause;
 use strongroom_tenancy::{Actor, RequestId};
 use strongroom_tenant_token::{JwkSet, Verifier};
 use tokio_postgres::Client;
-use tokio_util::sync::CancellationToken;
 
-use crate::database::{Database, actor};
+use crate::acceptance::{Asking, accepts};
+use crate::database::actor;
 use crate::key_rotation::on_own_platform;
-use crate::platform::{Answer, Running, Tenant};
+use crate::platform::{Answer, Running, Tenant, second_node};
 
 pub(crate) const WEEK: i64 = 7 * 24 * 3_600;
-
-/// Another node over the same database, with an app of its own.
-pub(crate) async fn second_node(database: &Database, first: &Running) -> Arc<Running> {
-    let (config, clock) = (first.app.config.clone(), Arc::new(SystemClock));
-    let platform = Platform::start(config, database.endpoint(), clock);
-    let platform = platform.await.unwrap();
-    let app = Arc::clone(&platform.app);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(serve(platform, listener, std::future::pending()));
-    Arc::new(Running {
-        app,
-        base,
-        admin_key: first.admin_key.clone(),
-        provider: Arc::clone(&first.provider),
-    })
-}
 
 /// Makes every key so many seconds older.
 pub(crate) async fn age(superuser: &Client, seconds: i64) {
@@ -87,18 +66,6 @@ pub(crate) fn kid(token: &str) -> String {
     let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap());
     let header: Value = serde_json::from_slice(&header.unwrap()).unwrap();
     header["kid"].as_str().unwrap().to_owned()
-}
-
-pub(crate) async fn accepts(running: &Running, token: &str) -> bool {
-    let answer = running.send("GET", "/v1/policy", Some(token), None).await;
-    match answer.status {
-        401 => {
-            assert_eq!(answer.slug(), "credential-refused");
-            false
-        }
-        200 | 404 => true,
-        _ => panic!("{}: {}", answer.status, answer.text),
-    }
 }
 
 /// The private halves that are stored.
@@ -168,7 +135,7 @@ fn a_key_goes_through_its_life_and_its_tokens_verify_until_it_is_gone() {
         let new = running.token(&tenant.key).await;
         assert_eq!(kid(&new), next);
         for node in nodes {
-            assert!(accepts(node, &old).await && accepts(node, &new).await);
+            assert!(accepts(&node.base, &old).await && accepts(&node.base, &new).await);
             assert!(node.app.tokens.len() >= 2);
             assert_eq!(published(node).await.len(), 2);
         }
@@ -176,14 +143,14 @@ fn a_key_goes_through_its_life_and_its_tokens_verify_until_it_is_gone() {
         age(&superuser, 1_770).await;
         running.app.token_keys.advance().await.unwrap();
         assert_eq!(only(&running, "retiring").await, first);
-        assert!(accepts(&second, &old).await);
+        assert!(accepts(&second.base, &old).await);
 
         age(&superuser, 30).await;
         running.app.token_keys.advance().await.unwrap();
         assert_eq!(only(&running, "gone").await, first);
         revoked_everywhere().await;
         for node in nodes {
-            assert!(!accepts(node, &old).await && accepts(node, &new).await);
+            assert!(!accepts(&node.base, &old).await && accepts(&node.base, &new).await);
             assert_eq!(published(node).await, std::slice::from_ref(&next));
         }
         swept().await;
@@ -211,37 +178,17 @@ fn a_withdrawn_keys_tokens_are_accepted_nowhere_once_the_call_returns() {
         for round in 0..2 {
             let token = running.token(&tenant.key).await;
             let withdrawn = kid(&token);
-            let stop = CancellationToken::new();
-            let mut asking = Vec::new();
-            for node in [&running, &second] {
-                assert!(accepts(node, &token).await, "{round}");
-                let (node, token, stop) = (Arc::clone(node), token.clone(), stop.clone());
-                asking.push(tokio::spawn(async move {
-                    let mut last = Instant::now();
-                    while !stop.is_cancelled() {
-                        let asked = Instant::now();
-                        if accepts(&node, &token).await {
-                            last = asked;
-                        }
-                    }
-                    last
-                }));
-            }
-            tokio::time::sleep(Duration::from_millis(300)).await;
+            let asking = Asking::begin(&[&running.base, &second.base], &[&token]).await;
             let path = format!("/{withdrawn}/withdraw");
             let answer = ask(&running, "POST", &path).await;
             let returned = Instant::now();
             assert_eq!(answer.status, 200, "{}", answer.text);
             assert!(!answer.header("strongroom-receipt").is_empty());
             for node in [&running, &second] {
-                assert!(!accepts(node, &token).await, "{round}");
+                assert!(!accepts(&node.base, &token).await, "{round}");
                 assert!(!published(node).await.contains(&withdrawn));
             }
-            tokio::time::sleep(Duration::from_millis(500)).await;
-            stop.cancel();
-            for asked in asking {
-                assert!(asked.await.unwrap() < returned, "{round}");
-            }
+            assert!(asking.last_accepted().await < returned, "{round}");
             let active = only(&running, "active").await;
             assert_eq!(answer.json()["active"]["kid"], active.as_str());
             assert_eq!(kid(&second.token(&tenant.key).await), active);
@@ -282,7 +229,7 @@ fn a_key_is_withdrawn_where_no_other_can_be_made() {
             (answer.status, &answer.json()["active"]),
             (200, &Value::Null)
         );
-        assert!(!accepts(&running, &tenant.token).await);
+        assert!(!accepts(&running.base, &tenant.token).await);
         assert!(published(&running).await.is_empty());
         let path = "/v1/token";
         let refused = running.send("POST", path, Some(&tenant.key), None).await;
@@ -291,8 +238,8 @@ fn a_key_is_withdrawn_where_no_other_can_be_made() {
         running.app.token_keys.advance().await.unwrap();
         running.app.token_keys.read_again().await.unwrap();
         let token = running.token(&tenant.key).await;
-        assert!(accepts(&running, &token).await);
-        assert!(!accepts(&running, &tenant.token).await);
+        assert!(accepts(&running.base, &token).await);
+        assert!(!accepts(&running.base, &tenant.token).await);
     });
 }
 
@@ -303,14 +250,14 @@ fn a_key_that_was_made_this_moment_is_known_to_a_node_that_was_not_told() {
         let second = second_node(&database, &running).await;
         for _ in 0..4 {
             tokio::time::sleep(Duration::from_millis(1_100)).await;
-            assert!(accepts(&second, &running.token(&tenant.key).await).await);
+            assert!(accepts(&second.base, &running.token(&tenant.key).await).await);
             let keys = &running.app.token_keys;
             let active = only(&running, "active").await;
             keys.withdraw(&active, &cause()).await.unwrap();
             keys.read_again().await.unwrap();
             let token = running.token(&tenant.key).await;
             assert_ne!(kid(&token), active);
-            assert!(accepts(&second, &token).await);
+            assert!(accepts(&second.base, &token).await);
         }
     });
 }
@@ -446,7 +393,7 @@ fn without_a_lease_no_token_is_accepted() {
     on_own_platform(|database, running| async move {
         let superuser = database.sql("postgres").await;
         let tenant = running.tenant("no-lease").await;
-        assert!(accepts(&running, &tenant.token).await);
+        assert!(accepts(&running.base, &tenant.token).await);
         let cut = "revoke select on app.generations from strongroom_watcher";
         superuser.batch_execute(cut).await.unwrap();
         tokio::time::sleep(Duration::from_millis(2_500)).await;
@@ -457,7 +404,7 @@ fn without_a_lease_no_token_is_accepted() {
         }
         let mend = "grant select on app.generations to strongroom_watcher";
         superuser.batch_execute(mend).await.unwrap();
-        assert!(accepts(&running, &tenant.token).await);
+        assert!(accepts(&running.base, &tenant.token).await);
     });
 }
 

@@ -8,10 +8,10 @@ use strongroom_server::tokens::{Login, begin_session};
 use strongroom_tenancy::{Actor, ActorId, CapabilitySet};
 use strongroom_tenant_token::Authentication;
 
+use crate::acceptance::accepts;
 use crate::database::{database, request_id};
 use crate::key_rotation::on_own_platform;
-use crate::platform::{Answer, Running, Tenant, on_platform};
-use crate::sealing::second_node;
+use crate::platform::{Answer, Running, Tenant, on_platform, second_node};
 
 pub(crate) const CLIENT: &str = "tests:console";
 
@@ -80,21 +80,6 @@ pub(crate) async fn renew(base: &str, token: &str) -> Answer {
         ("client_id", CLIENT),
     ];
     form(base, "/oauth/token", &fields).await
-}
-
-/// Whether a node takes an access token.
-pub(crate) async fn accepts(base: &str, token: &str) -> bool {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let call = client.get(format!("{base}/v1/policy")).bearer_auth(token);
-    let answer = Answer::of(call.send().await.unwrap()).await;
-    match answer.status {
-        401 => {
-            assert_eq!(answer.slug(), "credential-refused");
-            false
-        }
-        200 | 404 => true,
-        _ => panic!("{}: {}", answer.status, answer.text),
-    }
 }
 
 fn refused(answer: &Answer) {
@@ -249,7 +234,7 @@ fn what_is_no_token_of_this_client_is_refused_alike() {
 fn two_at_once_have_one_successor_and_more_end_the_session() {
     on_own_platform(|database, running| async move {
         let tenant = running.tenant("racing").await;
-        let other = second_node(&database, &running).await;
+        let other = second_node(&database, &running).await.base.clone();
         for round in 0..5 {
             let session = login(&running, &tenant, user(2)).await;
             let (one, two) = tokio::join!(

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use strongroom_server::generations::LEASE;
 
+use crate::acceptance::{Asking, accepts};
 use crate::key_rotation::on_own_platform;
-use crate::platform::{Answer, Running, Tenant, on_platform};
-use crate::sealing::second_node;
-use crate::token_renewal::{CLIENT, Session, accepts, form, login, renew, user};
+use crate::platform::{Answer, Running, Tenant, on_platform, second_node};
+use crate::token_renewal::{CLIENT, Session, form, login, renew, user};
 
 async fn revoke(running: &Running, tenant: &Tenant, what: Value) -> Answer {
     // By the key: what it is exchanged for may end with the rest.
@@ -33,7 +33,7 @@ fn claim(token: &str, name: &str) -> String {
 fn what_is_revoked_is_accepted_nowhere_once_the_call_returns() {
     on_own_platform(|database, running| async move {
         let tenant = running.tenant("ending").await;
-        let other = second_node(&database, &running).await;
+        let other = second_node(&database, &running).await.base.clone();
         let bases = [running.base.clone(), other];
         let bystander = login(&running, &tenant, user(9)).await;
         for (n, what) in (1..).zip(["token", "session", "actor", "everything"]) {
@@ -45,28 +45,9 @@ fn what_is_revoked_is_accepted_nowhere_once_the_call_returns() {
                 _ => json!({ "everything": true }),
             };
             for base in &bases {
-                assert!(accepts(base, &session.access).await, "{what}");
                 assert!(accepts(base, &bystander.access).await, "{what}");
             }
-            let stop = tokio_util::sync::CancellationToken::new();
-            let asking: Vec<_> = bases
-                .iter()
-                .map(|base| {
-                    let (base, token) = (base.clone(), session.access.clone());
-                    let stop = stop.clone();
-                    tokio::spawn(async move {
-                        let mut last = Instant::now();
-                        while !stop.is_cancelled() {
-                            let asked = Instant::now();
-                            if accepts(&base, &token).await {
-                                last = asked;
-                            }
-                        }
-                        last
-                    })
-                })
-                .collect();
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            let asking = Asking::begin(&[&bases[0], &bases[1]], &[&session.access]).await;
             let answer = revoke(&running, &tenant, asked).await;
             assert_eq!(answer.status, 204, "{what}: {}", answer.text);
             let returned = Instant::now();
@@ -75,11 +56,7 @@ fn what_is_revoked_is_accepted_nowhere_once_the_call_returns() {
                 let goes_on = accepts(base, &bystander.access).await;
                 assert_eq!(goes_on, what != "everything", "{what}");
             }
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            stop.cancel();
-            for asked in asking {
-                assert!(asked.await.unwrap() < returned, "{what}");
-            }
+            assert!(asking.last_accepted().await < returned, "{what}");
             let renewed = renew(&running.base, &session.refresh).await;
             assert_eq!(renewed.status == 200, what == "token", "{what}");
         }
@@ -286,7 +263,7 @@ fn an_answer_from_before_the_revocation_accepts_nothing_after_it() {
 fn who_ends_what_is_being_ended_is_not_answered_sooner() {
     on_own_platform(|database, running| async move {
         let tenant = running.tenant("ending-twice").await;
-        let other = second_node(&database, &running).await;
+        let other = second_node(&database, &running).await.base.clone();
         let session = login(&running, &tenant, user(1)).await;
         for token in [&session.access, &session.refresh] {
             assert!(accepts(&other, &session.access).await || token == &session.refresh);

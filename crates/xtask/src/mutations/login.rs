@@ -290,4 +290,18 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "",
         test: "-p strongroom-server --test platform -- --exact login::connections_are_the_tenants_own_listed_and_deleted_at_once",
     },
+    Mutation {
+        name: "session-wider-than-its-connection",
+        file: "crates/server/src/routes/oauth.rs",
+        find: "Ok(grant.capabilities.narrowed_to(&connection.capabilities))",
+        replace: "Ok(grant.capabilities)",
+        test: "-p strongroom-server --test platform a_session_may_do_no_more_than_its_connection",
+    },
+    Mutation {
+        name: "session-outlives-its-connection",
+        file: "crates/server/src/routes/oauth.rs",
+        find: "return Err(Problem::new(Kind::GrantRefused, detail));\n    };\n    Ok(",
+        replace: "let _ = detail;\n        return Ok(grant.capabilities);\n    };\n    Ok(",
+        test: "-p strongroom-server --test platform a_session_may_do_no_more_than_its_connection",
+    },
 ];
