@@ -1,5 +1,5 @@
-//! Measuring beside peers, and how long a break-glass rotation takes; by hand, never part of a test
-//! run.
+//! Measuring beside peers, and what needs the server's database: break-glass rotations and renewals;
+//! by hand, never part of a test run.
 
 use crate::failure::Failure;
 use crate::program;
@@ -11,6 +11,13 @@ const ENVELOPE: &str = "envelope";
 /// The tests that measure it, in a release build: on the real program and a database of its own.
 const BREAK_GLASS: &str = "test --release --locked --package strongroom-server --test platform -- \
      --ignored --nocapture --test-threads 1 rotation_times::";
+
+/// The crate that `--renewals` is about.
+const TENANT_TOKEN: &str = "tenant-token";
+
+/// The test that measures it, likewise.
+const RENEWALS: &str = "test --release --locked --package strongroom-server --test platform -- \
+     --ignored --nocapture --test-threads 1 refresh_times::";
 
 /// What to measure.
 #[derive(clap::Args)]
@@ -25,12 +32,18 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", requires = "break_glass", default_value_t = 1_000_000,
           value_parser = clap::value_parser!(u32).range(1..))]
     rows: u32,
+    /// With `tenant-token`: measure renewals by refresh tokens on the server's database instead
+    #[arg(long, conflicts_with = "break_glass")]
+    renewals: bool,
 }
 
 /// Builds the benchmarks, a workspace of their own, and runs them.
 pub(crate) fn run(project: &Project, options: &Options) -> Result<(), Failure> {
     if options.break_glass {
         return break_glass(project, options);
+    }
+    if options.renewals {
+        return renewals(project, options);
     }
     let mut cargo = project.cargo("run --release --locked --manifest-path crates/bench/Cargo.toml");
     cargo
@@ -41,6 +54,13 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<(), Failure> {
     program::run(&mut cargo)?;
     if options.name.as_deref().is_none_or(|name| name == ENVELOPE) {
         println!("not measured: break-glass rotations; cargo xtask bench envelope --break-glass");
+    }
+    if options
+        .name
+        .as_deref()
+        .is_none_or(|name| name == TENANT_TOKEN)
+    {
+        println!("not measured: renewals; cargo xtask bench tenant-token --renewals");
     }
     Ok(())
 }
@@ -53,24 +73,34 @@ fn break_glass(project: &Project, options: &Options) -> Result<(), Failure> {
     program::run(cargo.env("BREAK_GLASS_ROWS", options.rows.to_string()))
 }
 
+fn renewals(project: &Project, options: &Options) -> Result<(), Failure> {
+    if options.name.as_deref() != Some(TENANT_TOKEN) {
+        return Err(Failure::cannot_run("--renewals goes with tenant-token"));
+    }
+    program::run(&mut project.cargo(RENEWALS))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn break_glass_goes_with_envelope_and_with_no_other() {
+    fn what_needs_the_database_goes_with_its_crate_and_with_no_other() {
         let project = Project {
             root: "/".into(),
             target: "/".into(),
         };
         for name in [None, Some("webhook-sig".to_owned())] {
-            let options = Options {
-                name,
-                break_glass: true,
-                rows: 1,
-            };
-            let refused = run(&project, &options);
-            assert!(matches!(refused, Err(Failure::CannotRun(_))));
+            for break_glass in [true, false] {
+                let options = Options {
+                    name: name.clone(),
+                    break_glass,
+                    rows: 1,
+                    renewals: !break_glass,
+                };
+                let refused = run(&project, &options);
+                assert!(matches!(refused, Err(Failure::CannotRun(_))));
+            }
         }
     }
 }
