@@ -50,8 +50,10 @@ pub use watch::Watch;
 ///
 /// For the gateway, under the tenant's claim; a job's role needs a policy on the table, and the
 /// rights `select (tenant_id), insert (tenant_id), update (stamp)`. The row stays locked until the
-/// transaction ends, against other bumps of the same tenant alone: let it be the last statement
-/// but those that stage events, and bump several tenants in the order of their ids.
+/// transaction ends, against other bumps of the same tenant alone, and against who leaves
+/// credentials behind ([`crate::tokens::hold_credentials`], which such a transaction begins with):
+/// let it be the last statement but those that stage events, and bump several tenants in the order
+/// of their ids.
 pub const BUMP_GENERATION: &str = "insert into app.generations (tenant_id) values ($1) \
      on conflict (tenant_id) do update set stamp = default";
 

@@ -353,10 +353,18 @@ impl KeyRing {
 
     fn left(&mut self) {
         self.generation = self.generation.saturating_add(1);
-        let gone = |entry: &KeyEntry| entry.state == KeyState::Gone;
-        let mut surplus = self.entries.iter().filter(|entry| gone(entry)).count();
+        let gone = |entry: &&KeyEntry| entry.state == KeyState::Gone;
+        let mut since: Vec<_> = self.entries.iter().filter(gone).map(|e| e.since).collect();
+        // Those that are gone the longest, wherever they stand.
+        since.sort_unstable();
+        let mut surplus = since.len().saturating_sub(MAX_GONE);
+        let last = surplus
+            .checked_sub(1)
+            .and_then(|last| since.get(last))
+            .copied();
         self.entries.retain(|entry| {
-            let is_kept = !gone(entry) || surplus <= MAX_GONE;
+            let is_old = gone(&entry) && last.is_some_and(|last| entry.since <= last);
+            let is_kept = !is_old || surplus == 0;
             surplus -= usize::from(!is_kept);
             is_kept
         });

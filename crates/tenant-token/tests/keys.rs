@@ -80,6 +80,29 @@ fn a_withdrawn_key_is_gone_at_once() {
     assert_eq!(ring.active(), Some(&key(3)));
 }
 
+/// However many were withdrawn before it: what leaves is the last to be forgotten.
+#[test]
+fn a_key_that_has_just_gone_is_not_forgotten() {
+    let mut ring = KeyRing::new(RotationPolicy::default());
+    ring.add(key(0), NOW).unwrap();
+    for seed in 1..=64 {
+        ring.add(key(seed), NOW + u64::from(seed)).unwrap();
+        let kid = key(seed).kid().to_owned();
+        ring.withdraw(&kid, NOW + u64::from(seed)).unwrap();
+    }
+    let (kid, late) = (key(0).kid().to_owned(), NOW + 100);
+    ring.withdraw(&kid, late).unwrap();
+    let state = |seed| {
+        let mut entries = ring.entries().iter();
+        entries
+            .find(|entry| entry.key == key(seed))
+            .map(|entry| entry.state)
+    };
+    assert_eq!(state(0), Some(KeyState::Gone));
+    assert_eq!((state(1), state(2)), (None, Some(KeyState::Gone)));
+    assert_eq!(ring.entries().len(), 64);
+}
+
 #[test]
 fn a_key_signs_early_only_when_it_was_published_long_enough() {
     let mut ring = KeyRing::new(RotationPolicy::default());

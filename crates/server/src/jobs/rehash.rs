@@ -63,15 +63,28 @@ pub(super) async fn store(app: Arc<App>, stop: CancellationToken) {
         for (id, rehash) in noted {
             match store_one(&app, &id, &rehash).await {
                 // Another node may have been first: what is kept is out of date in any case.
-                Ok(()) => app.key_gate.forget(&id),
+                Ok(Stored::Done) => app.key_gate.forget(&id),
+                // The next time, and nobody's else waits for it.
+                Ok(Stored::Held) => {
+                    app.rehashes.noted().entry(id).or_insert(rehash);
+                }
                 Err(error) => tracing::warn!(error, key_id = %id, "a key was not hashed anew"),
             }
         }
     }
 }
 
+/// What became of one.
+enum Stored {
+    /// It was stored, or need not be any more.
+    Done,
+    /// Somebody holds its row.
+    Held,
+}
+
 /// Only what is still stored as it was is replaced.
-async fn store_one(app: &App, id: &KeyId, rehash: &Rehash) -> Result<(), String> {
+async fn store_one(app: &App, id: &KeyId, rehash: &Rehash) -> Result<Stored, String> {
+    const HOLD: &str = "select id from app.api_keys where id = $1 for no key update skip locked";
     const STORE: &str = "update app.api_keys set scheme = $2, hash = $3, pepper = $4 \
          where id = $1 and hash = $5";
     let text = |error: &dyn std::fmt::Display| error.to_string();
@@ -84,10 +97,16 @@ async fn store_one(app: &App, id: &KeyId, rehash: &Rehash) -> Result<(), String>
         rehash.old.as_bytes().as_slice(),
         rehash.new.as_bytes().as_slice(),
     );
+    let held = tx.query(HOLD, &[&id.as_str()]).await;
+    if held.map_err(|error| text(&error))?.is_empty() {
+        tx.rollback().await;
+        return Ok(Stored::Held);
+    }
     tx.query(STORE, &[&id.as_str(), &scheme, &new, &pepper, &old])
         .await
         .map_err(|error| text(&error))?;
-    tx.commit().await.map_err(|error| text(&error))
+    tx.commit().await.map_err(|error| text(&error))?;
+    Ok(Stored::Done)
 }
 
 /// How a hash was made, as its row says it: the scheme, and the pepper's version.

@@ -83,6 +83,18 @@ const SETTINGS: &[(&str, &str)] = &[
         "sealed-under-a-live-key",
     ),
     (
+        "select t.name, 'lacks its enabled trigger ' || t.trigger \
+         from (values ('app.api_keys', 'api_key_ends_stay'), ('app.api_keys', 'api_key_ids_apart'), \
+         ('app.token_epochs', 'token_epochs_grow'), \
+         ('app.token_revocations', 'revocations_are_dated'), \
+         ('app.refresh_families', 'families_move_forward'), \
+         ('app.refresh_families', 'family_ids_apart')) as t (name, trigger) \
+         where not exists (select from pg_catalog.pg_trigger g \
+         where g.tgrelid = t.name::pg_catalog.regclass and g.tgname = t.trigger \
+         and g.tgenabled = 'O')",
+        "what-is-ended-stays-ended",
+    ),
+    (
         "select t.name, 'could lose a data key that is in use' \
          from (values ('app.audit_payloads')) as t (name) \
          left join pg_catalog.pg_constraint c on c.conrelid = t.name::pg_catalog.regclass \

@@ -23,7 +23,7 @@ use crate::generations::{BUMP_GENERATION, revoked_everywhere};
 use crate::jobs::hash_columns;
 use crate::postgres::{self, Access, TenantTx};
 use crate::problem::{Kind, Problem};
-use crate::tokens;
+use crate::tokens::{self, KeyBounds};
 
 pub use listing::{Page, list};
 
@@ -175,49 +175,28 @@ fn beyond(error: IssueError) -> Problem {
     }
 }
 
-/// What the caller's key may hand on. It is held until the new key is stored, so that a revocation
-/// comes either before, and is seen here, or after, and finds the new key in the list.
+/// What the caller may hand on. It is held until the new key is stored, so that a revocation comes
+/// either before, and is seen here, or after, and finds the new key in the list.
 async fn issuer(
     tx: &mut TenantTx,
     caller: &Caller,
     environment: Environment,
     now: u64,
 ) -> Result<Grant, Problem> {
-    const ISSUER: &str = "select expires_at, revoked_at, environment, networks, retires_at \
-         from app.api_keys where id = $1 for share";
-    let refused = || Problem::new(Kind::CredentialRefused, "the credential is not accepted");
-    tokens::require_standing(tx, caller).await?;
-    let Some(id) = caller.key() else {
-        // A login hands on what it may do itself, in either environment, for as long as it says.
-        return Ok(Grant {
-            tenant: caller.tenant(),
-            environment,
-            capabilities: *caller.capabilities(),
-            expires_at: None,
-            networks: Networks::Anywhere,
-        });
-    };
-    let rows = tx.query(ISSUER, &[&id.as_str()]).await?;
-    let row = rows.first().ok_or_else(refused)?;
-    let time = |at: Option<i64>| at.map(|at| u64::try_from(at).unwrap_or(0));
-    let expires_at = time(column(row, 0)?);
-    let retires_at = time(column(row, 4)?);
-    let is_over = |end: Option<u64>| end.is_some_and(|end| now >= end);
-    if column::<Option<i64>>(row, 1)?.is_some() || is_over(expires_at) || is_over(retires_at) {
-        tracing::info!(key_id = %id, "the issuing key is revoked or over");
-        return Err(refused());
-    }
-    let networks: Option<String> = column(row, 3)?;
+    let bounds = tokens::require_standing(tx, caller, now).await?;
+    // A login hands on what it may do itself, in either environment, for as long as it says.
+    let bounds = bounds.unwrap_or(KeyBounds {
+        expires_at: None,
+        environment,
+        networks: Networks::Anywhere,
+    });
     Ok(Grant {
         tenant: caller.tenant(),
-        environment: column::<String>(row, 2)?.parse().map_err(internal)?,
+        environment: bounds.environment,
         capabilities: *caller.capabilities(),
         // What is issued in an overlap does not outlive it.
-        expires_at: [expires_at, retires_at].into_iter().flatten().min(),
-        networks: match networks {
-            None => Networks::Anywhere,
-            Some(list) => list.parse().map_err(internal)?,
-        },
+        expires_at: bounds.expires_at,
+        networks: bounds.networks,
     })
 }
 
@@ -301,6 +280,7 @@ pub async fn rotate(
     }
     let now = app.clock.unix_seconds();
     let mut tx = tenant.begin(Access::Write).await?;
+    tokens::hold_credentials(&mut tx).await?;
     let Some(old) = held(&mut tx, &caller, &id).await? else {
         tx.rollback().await;
         return Err(not_found());
@@ -382,6 +362,7 @@ pub async fn revoke(
     let id: KeyId = id.parse().map_err(|_| not_found())?;
     let now = seconds(app.clock.unix_seconds());
     let mut tx = tenant.begin(Access::Write).await?;
+    tokens::hold_credentials(&mut tx).await?;
     if tx.query(REVOKE, &[&id.as_str(), &now]).await?.is_empty() {
         tx.rollback().await;
         return Err(not_found());

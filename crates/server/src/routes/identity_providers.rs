@@ -49,7 +49,12 @@ pub async fn store(
     let now = seconds(app.clock.unix_seconds());
     let age = i32::try_from(connection.expected.max_age).unwrap_or(i32::MAX);
     let mut tx = tenant.begin(Access::Write).await?;
-    tokens::require_standing(&mut tx, &caller).await?;
+    let bounds = tokens::require_standing(&mut tx, &caller, app.clock.unix_seconds()).await?;
+    if !bounds.is_none_or(|bounds| bounds.are_none()) {
+        // People who log in have no such bounds: they would take them off.
+        let detail = "a key with an end, with networks or for tests cannot let people in";
+        return Err(Problem::new(Kind::CapabilityMissing, detail));
+    }
     let is_new = check_count(&mut tx, &name).await?;
     tx.query(
         UPSERT,

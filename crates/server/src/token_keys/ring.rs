@@ -116,6 +116,12 @@ pub(super) async fn write(
     let (old, new) = (before.ring.entries(), after.ring.entries());
     for entry in old {
         if find(new, entry).is_none() {
+            if entry.state != KeyState::Gone {
+                // By the way, so that it is gone before it is forgotten.
+                let (kid, gone) = (entry.key.kid(), state_name(KeyState::Gone));
+                let since = seconds(entry.since);
+                tx.query(MOVE, &[tenant, &kid, &gone, &since]).await?;
+            }
             tx.query(FORGET, &[tenant, &entry.key.kid()]).await?;
         }
     }

@@ -5,8 +5,10 @@ mod acceptance;
 mod families;
 mod login;
 mod revocation;
+mod standing;
 
 pub use acceptance::{Refusal, accept};
 pub use families::Families;
 pub use login::{Login, access_token, begin_session, epoch, renewed};
-pub use revocation::{Ended, end, require_standing};
+pub use revocation::{Ended, end};
+pub use standing::{KeyBounds, hold_credentials, require_standing};

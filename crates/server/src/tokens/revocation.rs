@@ -3,10 +3,8 @@
 use strongroom_tenancy::ActorId;
 use uuid::Uuid;
 
-use crate::gates::{Caller, Credential};
 use crate::generations::BUMP_GENERATION;
-use crate::postgres::{QueryError, TenantTx, actors};
-use crate::problem::{Kind, Problem};
+use crate::postgres::{QueryError, TenantTx};
 
 /// What of a tenant's tokens is ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,59 +75,5 @@ pub async fn end(tx: &mut TenantTx, ended: &Ended, now: i64) -> Result<(), Query
     };
     tx.query(REVOKE, &[&tenant, &kind, &subject]).await?;
     tx.query(BUMP_GENERATION, &[&tenant]).await?;
-    Ok(())
-}
-
-/// Refuses a caller whose token was revoked since it was accepted, and holds off those who would
-/// revoke it until the transaction ends: what it leaves behind, such as a key, is there before they
-/// look. Before the first write of the transaction.
-///
-/// # Errors
-/// A problem.
-pub async fn require_standing(tx: &mut TenantTx, caller: &Caller) -> Result<(), Problem> {
-    // Whoever revokes changes this row.
-    const MAKE: &str = "insert into app.generations (tenant_id) values ($1) \
-         on conflict (tenant_id) do nothing";
-    const HOLD: &str = "select from app.generations where tenant_id = $1 for no key update";
-    const IS_REVOKED: &str = "select exists (select from app.token_revocations r \
-         where (r.kind = 'token' and r.subject = $1) or (r.kind = 'session' and r.subject = $2) \
-         or (r.kind = 'actor' and r.subject = any ($3) and $4 <= r.revoked_at + 30)) \
-         or exists (select from app.token_epochs e where e.epoch > $5)";
-    let Credential::Token {
-        id,
-        session,
-        issued_at,
-        epoch,
-        ..
-    } = caller.credential()
-    else {
-        return Ok(());
-    };
-    let tenant = *tx.tenant().as_uuid();
-    tx.query(MAKE, &[&tenant]).await?;
-    tx.query(HOLD, &[&tenant]).await?;
-    let integer = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
-    let rows = tx
-        .query(
-            IS_REVOKED,
-            &[
-                &id.to_string(),
-                &session.to_string(),
-                &actors(caller.actor()),
-                &integer(*issued_at),
-                &integer(*epoch),
-            ],
-        )
-        .await?;
-    let is_revoked = rows
-        .first()
-        .is_none_or(|row| row.try_get(0).unwrap_or(true));
-    if is_revoked {
-        tracing::info!("the access token was revoked in the course of its request");
-        return Err(Problem::new(
-            Kind::CredentialRefused,
-            "the credential is not accepted",
-        ));
-    }
     Ok(())
 }

@@ -132,6 +132,36 @@ async fn the_self_check_passes_and_finds_planted_holes() {
             "alter table app.webhook_receipts enable trigger user",
             "receipts-are-durable",
         ),
+        (
+            "alter table app.api_keys disable trigger api_key_ends_stay",
+            "alter table app.api_keys enable trigger api_key_ends_stay",
+            "what-is-ended-stays-ended",
+        ),
+        (
+            "alter table app.api_keys disable trigger api_key_ids_apart",
+            "alter table app.api_keys enable trigger api_key_ids_apart",
+            "what-is-ended-stays-ended",
+        ),
+        (
+            "alter table app.token_epochs disable trigger token_epochs_grow",
+            "alter table app.token_epochs enable trigger token_epochs_grow",
+            "what-is-ended-stays-ended",
+        ),
+        (
+            "alter table app.token_revocations disable trigger revocations_are_dated",
+            "alter table app.token_revocations enable trigger revocations_are_dated",
+            "what-is-ended-stays-ended",
+        ),
+        (
+            "alter table app.refresh_families disable trigger families_move_forward",
+            "alter table app.refresh_families enable trigger families_move_forward",
+            "what-is-ended-stays-ended",
+        ),
+        (
+            "alter table app.refresh_families disable trigger family_ids_apart",
+            "alter table app.refresh_families enable trigger family_ids_apart",
+            "what-is-ended-stays-ended",
+        ),
     ] {
         superuser.batch_execute(plant).await.unwrap();
         let error = self_check(&database.endpoint(), now())

@@ -25,6 +25,7 @@ mod key_limits;
 mod key_rotation;
 mod keystore;
 mod kills;
+mod left_behind;
 mod login;
 mod login_keys;
 mod oidc_provider;

@@ -113,3 +113,32 @@ fn only_the_hash_that_was_read_is_replaced() {
         assert_eq!(stored(&database, &key).await, before);
     });
 }
+
+/// Somebody holds a key's row: no other key waits for it, and it is hashed anew once it is free.
+#[test]
+fn a_key_whose_row_is_held_holds_up_no_other() {
+    on_own_platform(|database, running| async move {
+        let tenant = running.tenant("held").await;
+        let first = under(1, &database, &running).await;
+        let mut keys = Vec::new();
+        for _ in 0..2 {
+            keys.push(issue(&running, &tenant).await);
+        }
+        let holder = database.sql("postgres").await;
+        let held: ApiKey = keys[0].parse().unwrap();
+        let hold = format!(
+            "begin; select from app.api_keys where id = '{}' for update",
+            held.id()
+        );
+        holder.batch_execute(&hold).await.unwrap();
+        accepted(&first, &keys[0]).await;
+        // By then its turn has come, every five seconds.
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        accepted(&first, &keys[1]).await;
+        let other = until_hashed(&database, &keys[1], 1);
+        let in_time = tokio::time::timeout(Duration::from_secs(8), other).await;
+        assert!(in_time.is_ok(), "it waited for the one that is held");
+        holder.batch_execute("rollback").await.unwrap();
+        until_hashed(&database, &keys[0], 1).await;
+    });
+}

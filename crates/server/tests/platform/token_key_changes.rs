@@ -19,7 +19,9 @@ use crate::database::{Database, folder, random};
 use crate::key_rotation::on_own_platform;
 use crate::platform::{config, on_runtime, second_node, start_provider};
 use crate::stored_keys::StoredKeys;
-use crate::token_keys::{WEEK, age, ask, cause, halves, kid, only, states, swept, written};
+use crate::token_keys::{
+    WEEK, age, ask, cause, halves, kid, only, published, states, swept, written,
+};
 
 #[test]
 fn of_many_nodes_at_once_one_makes_the_next_key() {
@@ -196,6 +198,30 @@ fn a_platform_that_had_one_key_goes_on_with_it() {
         assert_eq!(keys.ring().await.unwrap().published().iter().count(), 1);
         assert!(!halves(&superuser).await.contains(&only.kid().to_owned()));
         platform.stop().await;
+    });
+}
+
+/// Somebody with the key that signs withdraws one next key after the other, so that it stays; then
+/// it is withdrawn all the same, by whatever clock.
+#[test]
+fn a_key_is_withdrawn_however_many_were_before_it() {
+    on_own_platform(|database, running| async move {
+        let superuser = database.sql("postgres").await;
+        let (keys, cause) = (&running.app.token_keys, cause());
+        let active = only(&running, "active").await;
+        keys.replace(&cause).await.unwrap();
+        for _ in 0..66 {
+            let next = only(&running, "next").await;
+            keys.withdraw(&next, &cause).await.unwrap();
+            keys.replace(&cause).await.unwrap();
+        }
+        // The others left by a clock that was ahead.
+        let sql = "update app.token_keys set since = since + 100000 where state = 'gone'";
+        superuser.batch_execute(sql).await.unwrap();
+        keys.withdraw(&active, &cause).await.unwrap();
+        assert!(!published(&running).await.contains(&active));
+        assert!(!halves(&superuser).await.contains(&active));
+        assert_ne!(only(&running, "active").await, active);
     });
 }
 

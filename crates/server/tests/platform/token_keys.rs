@@ -50,7 +50,7 @@ pub(crate) async fn only(running: &Running, state: &str) -> String {
     found.remove(0).0
 }
 
-async fn published(running: &Running) -> Vec<String> {
+pub(crate) async fn published(running: &Running) -> Vec<String> {
     let answer = running
         .send("GET", "/.well-known/jwks.json", None, None)
         .await;

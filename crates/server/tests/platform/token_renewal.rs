@@ -46,6 +46,7 @@ pub(crate) async fn login(running: &Running, tenant: &Tenant, actor: ActorId) ->
         "audit:read",
         "tokens:revoke",
         "api_keys:manage",
+        "identity:manage",
     ];
     let now = running.app.clock.unix_seconds();
     let login = Login {

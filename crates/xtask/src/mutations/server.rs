@@ -355,13 +355,6 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-server --test platform -- --exact key_limits::a_token_ends_with_its_key",
     },
     Mutation {
-        name: "revoked-key-issues",
-        file: "crates/server/src/routes/api_keys.rs",
-        find: "if column::<Option<i64>>(row, 1)?.is_some() || is_over(expires_at) || is_over(retires_at) {",
-        replace: "if end.is_some_and(|end| now >= end) {",
-        test: "-p strongroom-server --test platform -- --exact key_limits::a_key_that_is_over_issues_none_through_its_tokens",
-    },
-    Mutation {
         name: "refusals-fill-the-log",
         file: "crates/server/src/gates/audit.rs",
         find: "&& app.refusals.note(*tenant, context.key(), reason) == Noted::Count",

@@ -101,4 +101,18 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "Err(error) if is_withdrawal && false => {",
         test: "-p strongroom-server --test platform a_key_is_withdrawn_where_no_other",
     },
+    Mutation {
+        name: "token-key-gone-and-forgotten-at-once",
+        file: "crates/server/src/token_keys/ring.rs",
+        find: "if entry.state != KeyState::Gone {",
+        replace: "if entry.state == KeyState::Gone {",
+        test: "-p strongroom-server --test platform a_key_is_withdrawn_however_many",
+    },
+    Mutation {
+        name: "token-key-forgotten-by-its-place",
+        file: "crates/tenant-token/src/key_ring.rs",
+        find: "since.sort_unstable();",
+        replace: "",
+        test: "-p strongroom-tenant-token --test keys a_key_that_has_just_gone",
+    },
 ];
