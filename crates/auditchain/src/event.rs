@@ -24,6 +24,10 @@ pub struct Event {
     pub actor: Option<Actor>,
     /// What it was done to: an opaque id of 1 to 128 characters of `A-Z a-z 0-9 . _ - : /`.
     pub resource: Option<String>,
+    /// What the caller showed, or what that came from, by its public id: 1 to 64 characters of
+    /// `A-Z a-z 0-9 . _ - : /`, such as `api_key/<id>` and `session/<sid>`; none where nothing was
+    /// shown.
+    pub credential: Option<String>,
     /// The request that it belongs to.
     pub request_id: RequestId,
     /// The hash of the policy version that decided.

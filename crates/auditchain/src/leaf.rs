@@ -30,6 +30,7 @@ const VERSION: u8 = 1;
 ///     kind: "chat.completed".parse()?,
 ///     actor: None,
 ///     resource: Some("model:small".to_owned()),
+///     credential: None,
 ///     request_id: RequestId::from_parts(1_700_000_000_000, &[2; 10]),
 ///     policy: None,
 ///     source: "gateway".to_owned(),
@@ -80,6 +81,9 @@ pub enum LeafError {
     /// The request id is not a UUIDv7.
     #[error("leaf: the request id must be a UUIDv7")]
     RequestId,
+    /// The credential is not 1 to 64 safe characters.
+    #[error("leaf: malformed credential")]
+    Credential,
     /// The policy version is not 32 bytes.
     #[error("leaf: the policy version must be 32 bytes")]
     Policy,
@@ -165,6 +169,10 @@ fn check(event: &Event) -> Result<(), LeafError> {
     if resource.is_some_and(|resource| !is_safe(resource, 128)) {
         return Err(LeafError::Resource);
     }
+    let credential = event.credential.as_deref();
+    if credential.is_some_and(|credential| !is_safe(credential, 64)) {
+        return Err(LeafError::Credential);
+    }
     if !is_safe(&event.source, 64) {
         return Err(LeafError::Source);
     }
@@ -193,6 +201,7 @@ fn write(event: &Event, cbor: &mut Encoder<Vec<u8>>) -> Result<(), LeafError> {
         event.resource.is_some(),
         event.policy.is_some(),
         !event.commitments.is_empty(),
+        event.credential.is_some(),
     ];
     let entries = optional.into_iter().fold(7, |n, has| n + u64::from(has));
     cbor.map(entries)?;
@@ -231,13 +240,16 @@ fn write(event: &Event, cbor: &mut Encoder<Vec<u8>>) -> Result<(), LeafError> {
             cbor.bytes(&commitment.digest)?;
         }
     }
+    if let Some(credential) = &event.credential {
+        cbor.u8(11)?.str(credential)?;
+    }
     Ok(())
 }
 
 fn read(cbor: &mut Decoder<'_>) -> Result<Event, LeafError> {
     let (mut id, mut time_us, mut kind, mut request_id) = (None, None, None, None);
     let (mut source, mut outcome) = (None, None);
-    let (mut actor, mut resource, mut policy) = (None, None, None);
+    let (mut actor, mut resource, mut policy, mut credential) = (None, None, None, None);
     let mut commitments = Vec::new();
     let entries = cbor.map()?.ok_or(LeafError::NotCanonical)?;
     let mut version = None;
@@ -260,6 +272,7 @@ fn read(cbor: &mut Decoder<'_>) -> Result<Event, LeafError> {
             8 => source = Some(cbor.str()?.to_owned()),
             9 => outcome = Some(read_outcome(cbor)?),
             10 => commitments = read_commitments(cbor)?,
+            11 => credential = Some(cbor.str()?.to_owned()),
             _ => return Err(LeafError::UnknownKey),
         }
         if version != Some(VERSION) {
@@ -272,6 +285,7 @@ fn read(cbor: &mut Decoder<'_>) -> Result<Event, LeafError> {
         kind: kind.ok_or(LeafError::Missing("the event kind"))?,
         actor,
         resource,
+        credential,
         request_id: request_id.ok_or(LeafError::Missing("the request id"))?,
         policy,
         source: source.ok_or(LeafError::Missing("the source"))?,

@@ -28,6 +28,7 @@ fn event() -> Event {
         kind: "chat.completed".parse().unwrap(),
         actor: None,
         resource: None,
+        credential: None,
         request_id: id(2),
         policy: None,
         source: "gateway".to_owned(),
@@ -87,6 +88,10 @@ fn an_event_that_the_format_cannot_hold_is_not_encoded() {
     );
     let resource = |e: &mut Event| e.resource = Some("x@example.com".to_owned());
     assert_eq!(with(resource), Err(LeafError::Resource));
+    let credential = |e: &mut Event| e.credential = Some("x".repeat(65));
+    assert_eq!(with(credential), Err(LeafError::Credential));
+    let credential = |e: &mut Event| e.credential = Some("a key".to_owned());
+    assert_eq!(with(credential), Err(LeafError::Credential));
     assert_eq!(
         with(|e| e.commitments = vec![payload(e.id).commitments()[0].clone(); 2]),
         Err(LeafError::Commitments)
@@ -281,6 +286,7 @@ prop_compose! {
         kind in "[a-z0-9_.]{1,64}",
         actor in prop::option::of(any_actor()),
         resource in prop::option::of("[A-Za-z0-9._:/-]{1,128}"),
+        credential in prop::option::of("[A-Za-z0-9._:/-]{1,64}"),
         millis in 0_u64..1 << 48,
         policy: Option<[u8; 32]>,
         source in "[A-Za-z0-9._:/-]{1,64}",
@@ -291,7 +297,7 @@ prop_compose! {
             strongroom_auditchain::Commitment { field: field(&name), digest }
         });
         Event {
-            id, time_us, actor, resource, policy, source, outcome,
+            id, time_us, actor, resource, credential, policy, source, outcome,
             kind: kind.parse().unwrap(),
             request_id: RequestId::from_parts(millis, &[3; 10]),
             commitments: commitments.collect(),

@@ -25,6 +25,7 @@ fn leaf(n: u64) -> Leaf {
         kind: "test.event".parse().unwrap(),
         actor: None,
         resource: None,
+        credential: None,
         request_id: id(2),
         policy: None,
         source: "test".to_owned(),

@@ -127,6 +127,7 @@ fn show(event: &Event, leaf_hash: Hash) -> Report {
             chain.iter().map(ToString::to_string).collect::<Vec<_>>(),
         )
         .with("resource", event.resource.clone())
+        .with("credential", event.credential.clone())
         .with_text("request_id", event.request_id)
         .with("policy", event.policy.map(hex::encode))
         .with("source", event.source.clone())

@@ -129,6 +129,7 @@ async fn platform_tenant(
         actor: Some(Actor::new(actor)),
         request,
         resource: Some(platform.to_string()),
+        credential: None,
         policy: None,
         outcome: Outcome::Success,
     };

@@ -66,6 +66,7 @@ fn event(number: u8) -> Result<Event, Box<dyn Error>> {
         kind: "chat.completed".parse()?,
         actor: None,
         resource: Some("model:small".to_owned()),
+        credential: Some("api_key/EXAMPLEKEY00".to_owned()),
         request_id,
         policy: None,
         source: "gateway".to_owned(),

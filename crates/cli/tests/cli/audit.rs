@@ -60,6 +60,7 @@ fn leaf(number: u8) -> Leaf {
         kind: "chat.completed".parse().unwrap(),
         actor: None,
         resource: Some("model:small".to_owned()),
+        credential: Some("api_key/EXAMPLEKEY00".to_owned()),
         request_id,
         policy: None,
         source: "gateway".to_owned(),

@@ -17,6 +17,8 @@ pub struct Draft {
     pub request: RequestId,
     /// What it was done to, an opaque id.
     pub resource: Option<String>,
+    /// What the caller showed, by its public id.
+    pub credential: Option<String>,
     /// The hash of the policy that decided.
     pub policy: Option<[u8; 32]>,
     /// How it ended.
@@ -53,6 +55,7 @@ impl Draft {
             kind: self.kind.parse().map_err(|_| EventError::Kind)?,
             actor: self.actor.clone(),
             resource: self.resource.clone(),
+            credential: self.credential.clone(),
             request_id: self.request,
             policy: self.policy,
             source: "gateway".to_owned(),

@@ -119,6 +119,7 @@ pub async fn record(
         actor,
         request: context.id,
         resource,
+        credential: context.credential(),
         policy: None,
         outcome,
     };
@@ -180,6 +181,7 @@ pub async fn commit_recorded_by(
         actor: Some(actor),
         request: context.id,
         resource,
+        credential: context.credential(),
         policy: None,
         outcome: Outcome::Success,
     };

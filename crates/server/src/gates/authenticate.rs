@@ -42,8 +42,10 @@ pub async fn authenticate(
     match caller {
         Ok(caller) => {
             context.identify(caller.tenant(), Some(caller.actor().clone()));
-            if let Some(key) = caller.key() {
-                context.holds(key);
+            match (caller.key(), caller.credential()) {
+                (Some(key), _) => context.holds(key),
+                (None, Credential::Token { session, .. }) => context.is_of_session(*session),
+                (None, _) => {}
             }
             request.extensions_mut().insert(caller);
             next.run(request).await

@@ -11,6 +11,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use strongroom_apikey::KeyId;
 use strongroom_tenancy::{Actor, ClientRequestId, RequestId, TenantId};
 use tracing::Instrument;
+use uuid::Uuid;
 
 use crate::app::App;
 use crate::problem::{Dialect, Kind, Problem};
@@ -38,6 +39,7 @@ pub struct RequestContext {
     known: OnceLock<(TenantId, Option<Actor>)>,
     receipt: OnceLock<String>,
     key: OnceLock<KeyId>,
+    session: OnceLock<Uuid>,
     address: OnceLock<IpAddr>,
     concluded: AtomicBool,
 }
@@ -56,6 +58,7 @@ impl RequestContext {
             known: OnceLock::new(),
             receipt: OnceLock::new(),
             key: OnceLock::new(),
+            session: OnceLock::new(),
             address: OnceLock::new(),
             concluded: AtomicBool::new(false),
         }
@@ -81,6 +84,19 @@ impl RequestContext {
     /// Notes which key the caller is known to hold. The first word counts.
     pub(super) fn holds(&self, key: &KeyId) {
         let _ = self.key.set(key.clone());
+    }
+
+    /// What the caller showed, or what that came from, once that is known: for the audit log.
+    #[must_use]
+    pub fn credential(&self) -> Option<String> {
+        let key = self.key.get().map(|key| format!("api_key/{key}"));
+        let session = || self.session.get().map(|id| format!("session/{id}"));
+        key.or_else(session)
+    }
+
+    /// Notes which session the caller's token is of. The first word counts.
+    pub(crate) fn is_of_session(&self, id: Uuid) {
+        let _ = self.session.set(id);
     }
 
     /// From where the client asks, once the edge has found out.

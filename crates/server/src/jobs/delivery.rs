@@ -249,6 +249,7 @@ impl Deliverer {
             actor: self.actor(),
             request,
             resource: Some(message.endpoint.to_string()),
+            credential: None,
             policy: None,
             outcome,
         };

@@ -53,6 +53,7 @@ async fn write_one(app: &App, counted: &Counted) -> Result<(), String> {
         actor: None,
         request: request_id(app.clock.as_ref()).map_err(|error| error.to_string())?,
         resource: Some(resource),
+        credential: None,
         policy: None,
         outcome: Outcome::Refused(counted.reason.clone()),
     };

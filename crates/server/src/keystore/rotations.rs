@@ -414,6 +414,7 @@ impl KeyStore {
             actor: platform.ok().map(Actor::new),
             request: rotation.request,
             resource: Some(format!("rotation/{}", rotation.id)),
+            credential: None,
             policy: None,
             outcome: Outcome::Success,
         };

@@ -259,6 +259,7 @@ fn event_json(event: &Event) -> Value {
         "actor": event.actor.as_ref().map(|actor| *actor.id()),
         "on_behalf_of": chain.unwrap_or_default(),
         "resource": event.resource,
+        "credential": event.credential,
         "request_id": event.request_id.to_string(),
         "policy": event.policy.map(hex::encode),
         "source": event.source,

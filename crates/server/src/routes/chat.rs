@@ -208,6 +208,7 @@ impl Call<'_> {
             actor: Some(self.caller.actor().clone()),
             request: self.request.id,
             resource: Some(format!("provider/{PROVIDER}")),
+            credential: self.request.credential(),
             policy: Some(self.policy_hash),
             outcome,
         }

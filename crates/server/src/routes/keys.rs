@@ -437,6 +437,7 @@ impl Recorded<'_> {
             actor: Some(self.caller.actor().clone()),
             request: self.request.id,
             resource: Some(resource.to_string()),
+            credential: self.request.credential(),
             policy: None,
             outcome,
         }

@@ -260,6 +260,7 @@ impl RingStore {
                     actor: Some(actor.clone()),
                     request,
                     resource,
+                    credential: None,
                     policy: None,
                     outcome: Outcome::Success,
                 };

@@ -123,6 +123,7 @@ impl<'a> Families<'a> {
         let grant = &family.grant;
         self.request
             .identify(grant.tenant, Some(grant.actor.clone()));
+        self.request.is_of_session(grant.session_id);
         let resource = Some(format!("session/{}", grant.session_id));
         let actor = grant.actor.clone();
         let committed = commit_recorded_by(self.app, self.request, actor, tx, kind, resource).await;

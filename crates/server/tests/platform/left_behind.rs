@@ -7,7 +7,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use crate::key_rotation::on_own_platform;
-use crate::platform::{Answer, Running, Tenant, on_platform};
+use crate::platform::{Answer, Running, Tenant, last_event, on_platform};
 use crate::token_renewal::{login, user};
 use crate::token_revocation::{claim, revoke};
 
@@ -189,5 +189,57 @@ fn a_revocation_and_bursts_of_issues_do_not_lock_one_another_out() {
             let is_plain = |answer: &Answer| matches!(answer.status, 201 | 401);
             assert!(issued.iter().all(is_plain), "{round}");
         }
+    });
+}
+
+/// Each request's own event: the key that was shown, or that a token came from, or the login.
+#[test]
+fn an_event_says_which_credential_was_used() {
+    on_platform(|running| async move {
+        let tenant = running.tenant("which").await;
+        let asked = json!({ "capabilities": ["audit:operate", "policy:manage"] });
+        let made = running.send("POST", "/v1/api-keys", Some(&tenant.token), Some(asked));
+        let made = made.await.json();
+        let (key, id) = (made["key"].as_str().unwrap(), made["id"].as_str().unwrap());
+        let token = running.token(key).await;
+        let session = login(running, &tenant, user(1)).await;
+        let by_key = format!("api_key/{id}");
+        let by_session = format!("session/{}", session.id);
+        // Accepted or refused: what was shown is known.
+        for (credential, expected) in [
+            (key, &by_key),
+            (token.as_str(), &by_key),
+            (session.access.as_str(), &by_session),
+        ] {
+            running
+                .send("GET", "/v1/policy", Some(credential), None)
+                .await;
+            let entries = running.entries(&tenant.token).await;
+            assert_eq!(
+                last_event(&entries, "policy.read")["credential"],
+                **expected
+            );
+            running
+                .send("GET", "/v1/keys", Some(credential), None)
+                .await;
+            let entries = running.entries(&tenant.token).await;
+            let refused = last_event(&entries, "keys.list");
+            assert_eq!(refused["outcome"], "refused");
+            assert_eq!(refused["credential"], **expected);
+        }
+        let path = format!("/v1/api-keys/{id}");
+        running
+            .send("DELETE", &path, Some(&tenant.token), None)
+            .await;
+        running.send("GET", "/v1/policy", Some(key), None).await;
+        let entries = running.entries(&tenant.token).await;
+        let owner = format!("api_key/{}", tenant.key_id());
+        assert_eq!(last_event(&entries, "api_key.revoke")["credential"], owner);
+        let after = last_event(&entries, "policy.read");
+        assert_eq!(
+            (&after["outcome"], &after["credential"]),
+            (&json!("refused"), &json!(by_key))
+        );
+        assert_eq!(last_event(&entries, "login")["credential"], by_session);
     });
 }

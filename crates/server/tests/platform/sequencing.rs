@@ -17,6 +17,7 @@ fn leaf(running: &Running) -> (uuid::Uuid, strongroom_auditchain::Leaf) {
         actor: None,
         request: request_id(),
         resource: Some(id.to_string()),
+        credential: None,
         policy: None,
         outcome: Outcome::Success,
     };

@@ -306,4 +306,11 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "where id = $1 for no key update\";",
         test: "-p strongroom-server --test platform a_key_whose_row_is_held_holds_up_no_other",
     },
+    Mutation {
+        name: "event-without-its-credential",
+        file: "crates/server/src/gates/request_id.rs",
+        find: "key.or_else(session)",
+        replace: "key.or_else(session).filter(|_| false)",
+        test: "-p strongroom-server --test platform an_event_says_which_credential_was_used",
+    },
 ];

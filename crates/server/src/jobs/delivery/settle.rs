@@ -157,6 +157,7 @@ impl Deliverer {
             actor: self.actor(),
             request: self.request_id()?,
             resource: Some(format!("webhook/{endpoint}")),
+            credential: None,
             policy: None,
             outcome: Outcome::Success,
         };
