@@ -118,8 +118,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "refusals-counted-of-no-key",
         file: "crates/server/src/gates/authenticate.rs",
-        find: "                context.holds(key);\n",
-        replace: "                let _ = key;\n",
+        find: "(Some(key), _) => context.holds(key),",
+        replace: "(Some(_), _) => {}",
         test: "-p strongroom-server --test platform refusals_without_end",
     },
     Mutation {
