@@ -23,6 +23,7 @@ grant update (parked_at, settled_at) on app.webhook_outbox to strongroom_gateway
 grant update (dropped, dropped_at) on app.webhook_endpoints to strongroom_gateway;
 
 grant update (parked_at, settled_at), delete on app.webhook_outbox to strongroom_deliverer;
+grant update (id) on app.webhook_old_secrets to strongroom_deliverer; -- to lock a row
 grant select (tenant_id, id, message_id, at), delete on app.webhook_attempts
   to strongroom_deliverer;
 create policy deliverer_attempts_read on app.webhook_attempts for select to strongroom_deliverer

@@ -40,6 +40,7 @@ mod sealing;
 mod sequencing;
 mod shutdown;
 mod stored_keys;
+mod sweeps;
 mod token_key_changes;
 mod token_keys;
 mod token_renewal;
