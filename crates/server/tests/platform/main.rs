@@ -47,6 +47,7 @@ mod token_renewal;
 mod token_revocation;
 mod unauthorised_coverage;
 mod webhook_delivery;
+mod webhook_locks;
 mod webhook_operations;
 mod webhook_outbox;
 mod webhook_retention;

@@ -18,12 +18,18 @@ use crate::webhook_operations::{
     Hook, endpoint, message, post, received, subscribe, trigger, until,
 };
 
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     i64::try_from(SystemClock.unix_seconds()).unwrap()
 }
 
 /// Messages that wait, as so many calls would have left them.
-async fn backlog(superuser: &Client, tenant: &Tenant, endpoint: &str, count: i32, due: i64) {
+pub(crate) async fn backlog(
+    superuser: &Client,
+    tenant: &Tenant,
+    endpoint: &str,
+    count: i32,
+    due: i64,
+) {
     let endpoint: Uuid = endpoint.parse().unwrap();
     superuser
         .execute(
@@ -36,7 +42,7 @@ async fn backlog(superuser: &Client, tenant: &Tenant, endpoint: &str, count: i32
 }
 
 /// How many of an endpoint's messages wait for their time, and how many are parked.
-async fn waiting(superuser: &Client, hook: &Hook) -> (i64, i64) {
+pub(crate) async fn waiting(superuser: &Client, hook: &Hook) -> (i64, i64) {
     let id: Uuid = hook.id.parse().unwrap();
     let sql = "select count(next_attempt_at), count(parked_at) from app.webhook_outbox \
          where endpoint_id = $1";
@@ -44,7 +50,7 @@ async fn waiting(superuser: &Client, hook: &Hook) -> (i64, i64) {
     (row.get(0), row.get(1))
 }
 
-async fn call(running: &Running, tenant: &Tenant, hook: &Hook, verb: &str) {
+pub(crate) async fn call(running: &Running, tenant: &Tenant, hook: &Hook, verb: &str) {
     let path = format!("/{}/{verb}", hook.id);
     let answer = post(running, tenant, &path, json!({})).await;
     assert_eq!(answer.status, 204, "{}", answer.text);

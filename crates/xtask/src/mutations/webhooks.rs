@@ -83,8 +83,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "outbox-parks-what-is-under-way",
         file: "crates/server/src/jobs/delivery/turns.rs",
-        find: "or next_attempt_at > $3 + 60)",
-        replace: "or next_attempt_at > $3)",
+        find: "or o.next_attempt_at > $3 + 60)",
+        replace: "or o.next_attempt_at > $3)",
         test: "-p strongroom-server --test platform webhook_outbox::what_is_under_way_is_not_parked",
     },
     Mutation {
@@ -181,8 +181,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "outbox-parked-for-ever",
         file: "crates/server/src/jobs/delivery/turns.rs",
-        find: "and disabled_at is not null for share\";",
-        replace: "and disabled_at is not null\";",
+        find: "disabled_at is not null for share skip locked\";",
+        replace: "disabled_at is not null\";",
         test: "-p strongroom-server --test platform webhook_outbox::nothing_is_parked_behind_who_enables",
     },
     Mutation {
@@ -191,6 +191,27 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         find: "and t.tgenabled = 'O') <> 1\",\n        \"receipts-are-durable\"",
         replace: "and t.tgenabled = 'O') < 0\",\n        \"receipts-are-durable\"",
         test: "-p strongroom-server --test platform the_self_check_passes_and_finds_planted_holes",
+    },
+    Mutation {
+        name: "delivery-waits-for-a-held-endpoint",
+        file: "crates/server/src/jobs/delivery/turns.rs",
+        find: "and disabled_at is not null for share skip locked",
+        replace: "and disabled_at is not null for share",
+        test: "-p strongroom-server --test platform webhook_locks::a_disabled_endpoint_that_its_tenant_holds",
+    },
+    Mutation {
+        name: "delivery-waits-for-a-held-park",
+        file: "crates/server/src/jobs/delivery/turns.rs",
+        find: "for no key update skip locked) \\",
+        replace: "for no key update) \\",
+        test: "-p strongroom-server --test platform webhook_locks::a_message_of_a_disabled_endpoint_that_its_tenant_holds",
+    },
+    Mutation {
+        name: "delivery-waits-for-a-held-message",
+        file: "crates/server/src/jobs/delivery/turns.rs",
+        find: "limit 2 for update of o skip locked) o",
+        replace: "limit 2 for update of o) o",
+        test: "-p strongroom-server --test platform webhook_locks::a_due_message_that_its_tenant_holds",
     },
     Mutation {
         name: "retention-waits-for-a-settled-message",
