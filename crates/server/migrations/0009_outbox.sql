@@ -23,6 +23,7 @@ grant update (parked_at, settled_at) on app.webhook_outbox to strongroom_gateway
 grant update (dropped, dropped_at) on app.webhook_endpoints to strongroom_gateway;
 
 grant update (parked_at, settled_at), delete on app.webhook_outbox to strongroom_deliverer;
+grant update (dropped, dropped_at) on app.webhook_endpoints to strongroom_deliverer;
 grant update (id) on app.webhook_old_secrets to strongroom_deliverer; -- to lock a row
 grant select (tenant_id, id, message_id, at), delete on app.webhook_attempts
   to strongroom_deliverer;
@@ -33,13 +34,20 @@ create policy deliverer_attempts_old on app.webhook_attempts for delete to stron
 
 -- How many messages wait for an endpoint; who asks counts to five thousand. By index, whatever the
 -- planner believes of a table in which one endpoint may have nearly all rows.
-create function app.webhook_backlog(endpoint uuid) returns bigint
+create function app.webhook_backlog(tenant uuid, endpoint uuid) returns bigint
 language sql stable set search_path = pg_catalog, pg_temp set enable_seqscan = off as $$
   select count(*) from (
     select from app.webhook_outbox o
-     where o.tenant_id = (select app.tenant_id()) and o.endpoint_id = endpoint
+     where o.tenant_id = tenant and o.endpoint_id = endpoint
        and (o.next_attempt_at is not null or o.parked_at is not null)
      limit 5000) as waiting
 $$;
-revoke all on function app.webhook_backlog(uuid) from public;
-grant execute on function app.webhook_backlog(uuid) to strongroom_gateway;
+-- The same of the claim's own tenant.
+create function app.webhook_backlog(endpoint uuid) returns bigint
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select app.webhook_backlog((select app.tenant_id()), endpoint)
+$$;
+revoke all on function app.webhook_backlog(uuid), app.webhook_backlog(uuid, uuid) from public;
+grant execute on function app.webhook_backlog(uuid), app.webhook_backlog(uuid, uuid)
+  to strongroom_gateway;
+grant execute on function app.webhook_backlog(uuid, uuid) to strongroom_deliverer;

@@ -278,6 +278,41 @@ fn beyond_five_thousand_that_wait_none_is_stored_and_all_are_counted() {
     });
 }
 
+/// What the platform itself tells of an endpoint that it gave up is bounded too.
+#[test]
+fn what_the_platform_tells_is_not_stored_beyond_five_thousand() {
+    on_platform(|running| async move {
+        let tenant = running.tenant("told").await;
+        let full = subscribe(running, &tenant, vec![]).await;
+        let superuser = database().sql("postgres").await;
+        let give_up = async || {
+            let gone = subscribe(running, &tenant, vec![(410, None)]).await;
+            backlog(&superuser, &tenant, &gone.id, 1, 0).await;
+            until("it is given up", || async {
+                let found = endpoint(running, &tenant, &gone).await;
+                (found["disabled_reason"] == "gone").then_some(())
+            })
+            .await;
+        };
+        backlog(&superuser, &tenant, &full.id, 4_999, now() + 3600).await;
+        give_up().await;
+        received(&full, 1).await;
+        assert_eq!(endpoint(running, &tenant, &full).await["dropped"], 0);
+
+        // It was delivered, and another takes its place.
+        backlog(&superuser, &tenant, &full.id, 1, now() + 3600).await;
+        until("five thousand wait", || async {
+            (waiting(&superuser, &full).await == (5_000, 0)).then_some(())
+        })
+        .await;
+        give_up().await;
+        let found = endpoint(running, &tenant, &full).await;
+        assert_eq!(found["dropped"], 1);
+        assert!(found["dropped_at"].as_i64().unwrap().abs_diff(now()) < 60);
+        assert_eq!(waiting(&superuser, &full).await, (5_000, 0));
+    });
+}
+
 #[test]
 fn a_malformed_row_is_given_up_alone() {
     on_own_platform(|database, running| async move {

@@ -214,6 +214,13 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-server --test platform webhook_locks::a_due_message_that_its_tenant_holds",
     },
     Mutation {
+        name: "outbox-tells-without-bounds",
+        file: "crates/server/src/jobs/delivery/settle.rs",
+        find: "where app.webhook_backlog($1, $3) < 5000 returning id",
+        replace: "where app.webhook_backlog($1, $3) >= 0 returning id",
+        test: "-p strongroom-server --test platform webhook_outbox::what_the_platform_tells_is_not_stored",
+    },
+    Mutation {
         name: "retention-waits-for-a-settled-message",
         file: "crates/server/src/jobs/retention.rs",
         find: "o.settled_at limit $2 for update of o skip locked",
