@@ -8,6 +8,18 @@ alter table app.webhook_endpoints
   add column dropped    bigint not null default 0, -- messages that were not stored: too many waited
   add column dropped_at bigint;
 
+-- What was settled before this was stored: since its last attempt, or as if now. The tables' owner is
+-- under their policies, which show it nothing.
+alter table app.webhook_outbox no force row level security;
+alter table app.webhook_attempts no force row level security;
+update app.webhook_outbox o set settled_at = coalesce(
+    greatest(o.delivered_at, (select max(a.at) from app.webhook_attempts a
+      where a.tenant_id = o.tenant_id and a.message_id = o.id)),
+    extract(epoch from clock_timestamp())::bigint)
+  where o.next_attempt_at is null;
+alter table app.webhook_outbox force row level security;
+alter table app.webhook_attempts force row level security;
+
 -- A tenant's oldest messages, and the next tenant that has any.
 create index webhook_outbox_turns on app.webhook_outbox (tenant_id, next_attempt_at, id)
   where next_attempt_at is not null;

@@ -2,7 +2,7 @@
 
 use strongroom_server::clock::{Clock as _, SystemClock};
 use strongroom_server::jobs::Sweep;
-use strongroom_server::postgres::{Access, Job, Role};
+use strongroom_server::postgres::{Access, Job, Owner, Role};
 use strongroom_tenancy::TenantId;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
@@ -208,5 +208,74 @@ fn what_one_tenant_holds_keeps_nothing_of_anothers() {
         hold.rollback().await;
         swept(&database).await;
         assert_eq!(left().await, [""; 0]);
+    });
+}
+
+/// The time from which they are kept was not stored when they were settled.
+#[test]
+fn what_was_settled_by_an_earlier_version_goes_in_its_time() {
+    const UNDO: &str = "delete from app.schema_migrations where name = '0009_outbox'; \
+         drop function app.webhook_backlog(uuid); \
+         drop function app.webhook_backlog(uuid, uuid); \
+         drop policy deliverer_attempts_read on app.webhook_attempts; \
+         drop policy deliverer_attempts_old on app.webhook_attempts; \
+         drop index app.webhook_attempts_by_time; drop index app.webhook_outbox_turns; \
+         alter table app.webhook_outbox drop column parked_at, drop column settled_at; \
+         alter table app.webhook_endpoints drop column dropped, drop column dropped_at";
+    on_runtime(async {
+        let database = Database::start(folder()).await;
+        let superuser = database.sql("postgres").await;
+        let tenant = database.tenant("settled").await;
+        let endpoint = endpoint(&superuser, tenant).await;
+        superuser.batch_execute(UNDO).await.unwrap();
+        for (body, next, delivered, attempt) in [
+            ("delivered", None, Some(5_i64), Some(4_i64)),
+            ("failed", None, None, Some(7)),
+            ("unknown", None, None, None),
+            ("waits", Some(now() + 3600), None, Some(3)),
+        ] {
+            superuser
+                .execute(
+                    "with made as (insert into app.webhook_outbox (tenant_id, id, endpoint_id, \
+                       body, next_attempt_at, delivered_at) \
+                       values ($1, gen_random_uuid(), $2, $3, $4, $5) returning id) \
+                     insert into app.webhook_attempts (tenant_id, id, message_id, at, took_ms) \
+                     select $1, gen_random_uuid(), id, $6, 1 from made where $6::bigint is not null",
+                    &[
+                        tenant.as_uuid(),
+                        &endpoint,
+                        &body,
+                        &next,
+                        &delivered,
+                        &attempt,
+                    ],
+                )
+                .await
+                .unwrap();
+        }
+        let owner = Owner::connect(&database.endpoint(), "postgres").await;
+        assert_eq!(owner.unwrap().migrate().await.unwrap(), 1);
+        let sql = "select body, settled_at from app.webhook_outbox order by body";
+        let rows = superuser.query(sql, &[]).await.unwrap();
+        let settled: Vec<(&str, Option<i64>)> =
+            rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        assert_eq!(settled[..2], [("delivered", Some(5)), ("failed", Some(7))]);
+        assert!(settled[2].1.unwrap().abs_diff(now()) < 60);
+        assert_eq!(settled[3], ("waits", None));
+        let forced = "select relforcerowsecurity from pg_class \
+             where oid in ('app.webhook_outbox'::regclass, 'app.webhook_attempts'::regclass)";
+        for table in superuser.query(forced, &[]).await.unwrap() {
+            assert!(
+                table.get::<_, bool>(0),
+                "the owner is under the policies again"
+            );
+        }
+        swept(&database).await;
+        let left = texts(
+            &superuser,
+            "select body from app.webhook_outbox order by body",
+        )
+        .await;
+        assert_eq!(left, ["unknown", "waits"]);
     });
 }

@@ -221,6 +221,20 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-server --test platform webhook_outbox::what_the_platform_tells_is_not_stored",
     },
     Mutation {
+        name: "outbox-settled-undated",
+        file: "crates/server/migrations/0009_outbox.sql",
+        find: "  where o.next_attempt_at is null;",
+        replace: "  where false;",
+        test: "-p strongroom-server --test platform webhook_retention::what_was_settled_by_an_earlier_version",
+    },
+    Mutation {
+        name: "outbox-owner-past-the-policies",
+        file: "crates/server/migrations/0009_outbox.sql",
+        find: "alter table app.webhook_attempts force row level security;",
+        replace: "",
+        test: "-p strongroom-server --test platform webhook_retention::what_was_settled_by_an_earlier_version",
+    },
+    Mutation {
         name: "retention-waits-for-a-settled-message",
         file: "crates/server/src/jobs/retention.rs",
         find: "o.settled_at limit $2 for update of o skip locked",
