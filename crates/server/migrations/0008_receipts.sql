@@ -28,10 +28,13 @@ create trigger webhook_receipts_durable before insert or update on app.webhook_r
 
 grant select, insert, update (timestamp, timestamps, state, lapses_at, until)
   on app.webhook_receipts to strongroom_gateway;
-grant select (tenant_id, endpoint, id, until), delete on app.webhook_receipts
+-- A lock on a row needs the right to change some column of it, and a policy; nothing is changed.
+grant select (tenant_id, endpoint, id, until), update (until), delete on app.webhook_receipts
   to strongroom_deliverer;
 
 create policy deliverer_receipts_read on app.webhook_receipts for select to strongroom_deliverer
   using (true);
+create policy deliverer_receipts_lock on app.webhook_receipts for update to strongroom_deliverer
+  using (true) with check (false);
 create policy deliverer_receipts on app.webhook_receipts for delete to strongroom_deliverer
   using (true);

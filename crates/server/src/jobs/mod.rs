@@ -8,6 +8,7 @@ mod refusals;
 mod rehash;
 mod retention;
 mod rotation;
+mod sweep;
 mod sweeper;
 mod token_keys;
 
@@ -30,7 +31,7 @@ pub use destination::{DestinationError, check_address, check_url};
 pub use refusals::write_refusals;
 pub use rehash::Rehashes;
 pub(crate) use rehash::columns as hash_columns;
-pub use retention::{Retention, RetentionError};
+pub use sweep::{Sweep, SweepError};
 
 /// How often the schedule looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
@@ -46,7 +47,7 @@ impl Jobs {
     #[must_use]
     pub fn start(app: &Arc<App>, deliveries: Job, sweeps: Job) -> Self {
         let stop = CancellationToken::new();
-        let retention = retention::Retention::of(app, deliveries.clone());
+        let webhooks = Sweep::webhooks(deliveries.clone()).run(stop.clone());
         let deliverer = Deliverer::new(app, deliveries);
         let checkpointer = app.checkpointer.clone();
         let mut last = app.clock.unix_seconds();
@@ -58,11 +59,11 @@ impl Jobs {
         let deliveries = deliverer.run(stop.clone());
         let rotations = rotation::Rotator::new(app).run(stop.clone());
         let token_keys = token_keys::advance(app.token_keys.clone(), stop.clone());
-        let retention = retention.run(stop.clone());
         let uses = last_used::store(Arc::clone(app), stop.clone());
         let refused = refusals::write(Arc::clone(app), stop.clone());
         let rehashed = rehash::store(Arc::clone(app), stop.clone());
-        let sweeps = sweeper::Sweeper::new(app, sweeps).run(stop.clone());
+        let successors = Sweep::successors(sweeps.clone()).run(stop.clone());
+        let tokens = Sweep::tokens(sweeps).run(stop.clone());
         Self {
             stop,
             tasks: vec![
@@ -72,9 +73,10 @@ impl Jobs {
                 tokio::spawn(uses),
                 tokio::spawn(refused),
                 tokio::spawn(rehashed),
-                tokio::spawn(sweeps),
                 tokio::spawn(token_keys),
-                tokio::spawn(retention),
+                tokio::spawn(webhooks),
+                tokio::spawn(successors),
+                tokio::spawn(tokens),
             ],
         }
     }

@@ -1,112 +1,51 @@
-//! The sweep: sealed successors after their grace, revocations that no token outlives, families
-//! that are over.
-
-use std::sync::Arc;
+//! What is over of tokens: sealed successors after their grace, revocations that no token outlives,
+//! families.
 
 use strongroom_tenant_token::refresh::{ABSOLUTE, GRACE, IDLE};
 use strongroom_tenant_token::{LEEWAY, MAX_LIFETIME};
-use tokio_util::sync::CancellationToken;
 
-use super::ticks;
-use crate::app::App;
-use crate::clock::Clock;
-use crate::postgres::{Job, QueryError};
-
-/// How often rows that are over are looked for, in seconds.
-const DELETE_SECONDS: u64 = 60;
+use super::sweep::Rule;
 
 /// How long what is over is kept besides, in seconds: clocks differ, and a family's end can be
 /// looked up for a day.
 const MARGIN: u64 = 24 * 3_600;
 
-/// Rows deleted at once.
-const BATCH: i64 = 1000;
+pub(super) const SUCCESSORS: &[Rule] = &[Rule {
+    what: "sealed successors",
+    kept: GRACE,
+    sql: "with old as (select tenant_id, id from app.refresh_families \
+         where successor is not null and rotated_at < $1 \
+         order by rotated_at limit $2 for no key update skip locked) \
+         update app.refresh_families f set successor = null, version = f.version + 1 from old \
+         where f.tenant_id = old.tenant_id and f.id = old.id returning 1",
+}];
 
-// All by the database's clock: a node's own may be wrong, and this cannot be undone.
+// The lock is as strong as the deletion's own: none that others hold is waited for.
 
-const SUCCESSORS: &str = "update app.refresh_families f \
-     set successor = null, version = f.version + 1 \
-     from (select g.tenant_id, g.id from app.refresh_families g \
-       where g.successor is not null \
-       and g.rotated_at < extract(epoch from clock_timestamp())::bigint - $1 \
-       order by g.rotated_at limit $2 for no key update skip locked) o \
-     where f.tenant_id = o.tenant_id and f.id = o.id returning f.id";
-
-const REVOCATIONS: &str = "delete from app.token_revocations r \
-     using (select g.tenant_id, g.kind, g.subject from app.token_revocations g \
-       where g.revoked_at < extract(epoch from clock_timestamp())::bigint - $1 \
-       order by g.revoked_at limit $2 for no key update skip locked) o \
-     where r.tenant_id = o.tenant_id and r.kind = o.kind and r.subject = o.subject \
-     returning r.subject";
-
-const IDLE_FAMILIES: &str = "delete from app.refresh_families f \
-     using (select g.tenant_id, g.id from app.refresh_families g \
-       where g.rotated_at < extract(epoch from clock_timestamp())::bigint - $1 \
-       order by g.rotated_at limit $2 for no key update skip locked) o \
-     where f.tenant_id = o.tenant_id and f.id = o.id returning f.id";
-
-const OLD_FAMILIES: &str = "delete from app.refresh_families f \
-     using (select g.tenant_id, g.id from app.refresh_families g \
-       where g.begun_at < extract(epoch from clock_timestamp())::bigint - $1 \
-       order by g.begun_at limit $2 for no key update skip locked) o \
-     where f.tenant_id = o.tenant_id and f.id = o.id returning f.id";
-
-/// Deletes what is over.
-pub(super) struct Sweeper {
-    job: Job,
-    clock: Arc<dyn Clock>,
-}
-
-impl Sweeper {
-    pub(super) fn new(app: &App, job: Job) -> Self {
-        Self {
-            job,
-            clock: Arc::clone(&app.clock),
-        }
-    }
-
-    pub(super) async fn run(self, stop: CancellationToken) {
-        let mut ticks = ticks();
-        let mut next = 0;
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = ticks.tick() => {}
-            }
-            let now = self.clock.unix_seconds();
-            let mut due = vec![(SUCCESSORS, GRACE)];
-            if now >= next {
-                next = now.saturating_add(DELETE_SECONDS);
-                due.extend([
-                    (REVOCATIONS, MAX_LIFETIME + 2 * LEEWAY + MARGIN),
-                    (IDLE_FAMILIES, IDLE + MARGIN),
-                    (OLD_FAMILIES, ABSOLUTE + MARGIN),
-                ]);
-            }
-            for (sql, age) in due {
-                if let Err(error) = self.sweep(sql, age, &stop).await {
-                    tracing::error!(%error, "what is over was not deleted");
-                }
-            }
-        }
-    }
-
-    async fn sweep(
-        &self,
-        sql: &'static str,
-        age: u64,
-        stop: &CancellationToken,
-    ) -> Result<(), QueryError> {
-        let age = i64::try_from(age).unwrap_or(i64::MAX);
-        loop {
-            let mut tx = self.job.begin().await?;
-            let rows = tx.query(sql, &[&age, &BATCH]).await?;
-            tx.commit()
-                .await
-                .map_err(|error| QueryError::Unavailable(error.to_string()))?;
-            if i64::try_from(rows.len()).unwrap_or(0) < BATCH || stop.is_cancelled() {
-                return Ok(());
-            }
-        }
-    }
-}
+pub(super) const TOKENS: &[Rule] = &[
+    Rule {
+        what: "revocations of tokens",
+        kept: MAX_LIFETIME + 2 * LEEWAY + MARGIN,
+        sql: "with old as (select tenant_id, kind, subject from app.token_revocations \
+             where revoked_at < $1 order by revoked_at limit $2 for update skip locked) \
+             delete from app.token_revocations r using old \
+             where r.tenant_id = old.tenant_id and r.kind = old.kind and r.subject = old.subject \
+             returning 1",
+    },
+    Rule {
+        what: "families that were idle",
+        kept: IDLE + MARGIN,
+        sql: "with old as (select tenant_id, id from app.refresh_families \
+             where rotated_at < $1 order by rotated_at limit $2 for update skip locked) \
+             delete from app.refresh_families f using old \
+             where f.tenant_id = old.tenant_id and f.id = old.id returning 1",
+    },
+    Rule {
+        what: "families at their end",
+        kept: ABSOLUTE + MARGIN,
+        sql: "with old as (select tenant_id, id from app.refresh_families \
+             where begun_at < $1 order by begun_at limit $2 for update skip locked) \
+             delete from app.refresh_families f using old \
+             where f.tenant_id = old.tenant_id and f.id = old.id returning 1",
+    },
+];

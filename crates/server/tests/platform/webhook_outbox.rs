@@ -18,12 +18,18 @@ use crate::webhook_operations::{
     Hook, endpoint, message, post, received, subscribe, trigger, until,
 };
 
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     i64::try_from(SystemClock.unix_seconds()).unwrap()
 }
 
 /// Messages that wait, as so many calls would have left them.
-async fn backlog(superuser: &Client, tenant: &Tenant, endpoint: &str, count: i32, due: i64) {
+pub(crate) async fn backlog(
+    superuser: &Client,
+    tenant: &Tenant,
+    endpoint: &str,
+    count: i32,
+    due: i64,
+) {
     let endpoint: Uuid = endpoint.parse().unwrap();
     superuser
         .execute(
@@ -36,7 +42,7 @@ async fn backlog(superuser: &Client, tenant: &Tenant, endpoint: &str, count: i32
 }
 
 /// How many of an endpoint's messages wait for their time, and how many are parked.
-async fn waiting(superuser: &Client, hook: &Hook) -> (i64, i64) {
+pub(crate) async fn waiting(superuser: &Client, hook: &Hook) -> (i64, i64) {
     let id: Uuid = hook.id.parse().unwrap();
     let sql = "select count(next_attempt_at), count(parked_at) from app.webhook_outbox \
          where endpoint_id = $1";
@@ -44,7 +50,7 @@ async fn waiting(superuser: &Client, hook: &Hook) -> (i64, i64) {
     (row.get(0), row.get(1))
 }
 
-async fn call(running: &Running, tenant: &Tenant, hook: &Hook, verb: &str) {
+pub(crate) async fn call(running: &Running, tenant: &Tenant, hook: &Hook, verb: &str) {
     let path = format!("/{}/{verb}", hook.id);
     let answer = post(running, tenant, &path, json!({})).await;
     assert_eq!(answer.status, 204, "{}", answer.text);
@@ -269,6 +275,41 @@ fn beyond_five_thousand_that_wait_none_is_stored_and_all_are_counted() {
         let path = format!("/{}/deliveries/{id}/resend", full.id);
         let refused = post(running, &tenant, &path, json!({})).await;
         assert_eq!(refused.slug(), "conflict");
+    });
+}
+
+/// What the platform itself tells of an endpoint that it gave up is bounded too.
+#[test]
+fn what_the_platform_tells_is_not_stored_beyond_five_thousand() {
+    on_platform(|running| async move {
+        let tenant = running.tenant("told").await;
+        let full = subscribe(running, &tenant, vec![]).await;
+        let superuser = database().sql("postgres").await;
+        let give_up = async || {
+            let gone = subscribe(running, &tenant, vec![(410, None)]).await;
+            backlog(&superuser, &tenant, &gone.id, 1, 0).await;
+            until("it is given up", || async {
+                let found = endpoint(running, &tenant, &gone).await;
+                (found["disabled_reason"] == "gone").then_some(())
+            })
+            .await;
+        };
+        backlog(&superuser, &tenant, &full.id, 4_999, now() + 3600).await;
+        give_up().await;
+        received(&full, 1).await;
+        assert_eq!(endpoint(running, &tenant, &full).await["dropped"], 0);
+
+        // It was delivered, and another takes its place.
+        backlog(&superuser, &tenant, &full.id, 1, now() + 3600).await;
+        until("five thousand wait", || async {
+            (waiting(&superuser, &full).await == (5_000, 0)).then_some(())
+        })
+        .await;
+        give_up().await;
+        let found = endpoint(running, &tenant, &full).await;
+        assert_eq!(found["dropped"], 1);
+        assert!(found["dropped_at"].as_i64().unwrap().abs_diff(now()) < 60);
+        assert_eq!(waiting(&superuser, &full).await, (5_000, 0));
     });
 }
 

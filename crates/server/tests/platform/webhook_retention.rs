@@ -1,19 +1,16 @@
 //! What is over is deleted, in batches, and nothing else is.
 
-use std::sync::Arc;
-
-use strongroom_server::clock::ManualClock;
-use strongroom_server::jobs::Retention;
-use strongroom_server::postgres::{Job, Role};
+use strongroom_server::clock::{Clock as _, SystemClock};
+use strongroom_server::jobs::Sweep;
+use strongroom_server::postgres::{Access, Job, Owner, Role};
 use strongroom_tenancy::TenantId;
 use tokio_postgres::Client;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::database::{Database, folder};
+use crate::database::{Database, begin, folder};
 use crate::platform::on_runtime;
 
-const NOW: i64 = 1_800_000_000;
 const KEPT: i64 = 30 * 24 * 60 * 60;
 
 /// A tenant's endpoint, on a database that no platform works on.
@@ -25,10 +22,12 @@ async fn endpoint(superuser: &Client, tenant: TenantId) -> Uuid {
     row.get(0)
 }
 
+fn now() -> i64 {
+    i64::try_from(SystemClock.unix_seconds()).unwrap()
+}
+
 async fn swept(database: &Database) {
-    let job = Job::new(database.pool(Role::Deliverer, 2));
-    let clock = Arc::new(ManualClock::at(u64::try_from(NOW).unwrap()));
-    let sweep = Retention::new(job, clock);
+    let sweep = Sweep::webhooks(Job::new(database.pool(Role::Deliverer, 2)));
     sweep.sweep(&CancellationToken::new()).await.unwrap();
 }
 
@@ -44,7 +43,9 @@ fn what_is_over_is_deleted_and_nothing_else() {
         let tenant = database.tenant("keeps").await;
         let superuser = database.sql("postgres").await;
         let endpoint = endpoint(&superuser, tenant).await;
-        let (over, recent) = (NOW - KEPT, NOW - KEPT + 1);
+        let now = now();
+        // A minute is more than the test takes.
+        let (over, recent) = (now - KEPT, now - KEPT + 60);
         for (body, next, parked, settled, attempt) in [
             ("settled-old", None, None, Some(over), Some(over)),
             ("settled-recently", None, None, Some(recent), Some(over)),
@@ -77,14 +78,14 @@ fn what_is_over_is_deleted_and_nothing_else() {
                 superuser.execute(sql, &row).await.unwrap();
             }
         }
-        for (id, until) in [("over", NOW - 1), ("remembered", NOW)] {
+        for (id, until) in [("over", now - 1), ("remembered", now + 60)] {
             let sql = "insert into app.webhook_receipts \
                  values ($1, 'e', $2, 1, '{1}', 'committed', 1, $3)";
             let row: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
                 [tenant.as_uuid(), &id, &until];
             superuser.execute(sql, &row).await.unwrap();
         }
-        for (sealed, expires_at) in [("over", NOW), ("signs", NOW + 1)] {
+        for (sealed, expires_at) in [("over", now), ("signs", now + 60)] {
             let sql = "insert into app.webhook_old_secrets \
                  values ($1, $2, gen_random_uuid(), convert_to($3, 'UTF8'), $4, 'tenant', 1)";
             let row: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
@@ -123,7 +124,7 @@ fn more_than_a_batch_goes_in_batches() {
             .execute(
                 "with made as (insert into app.webhook_outbox (tenant_id, id, endpoint_id, body, \
                    settled_at) select $1, gen_random_uuid(), $2, '{}', 0 \
-                   from generate_series(1, 12000) returning id) \
+                   from generate_series(1, 2400) returning id) \
                  insert into app.webhook_attempts (tenant_id, id, message_id, at, took_ms) \
                  select $1, gen_random_uuid(), id, 0, 1 from made",
                 &[tenant.as_uuid(), &endpoint],
@@ -148,8 +149,133 @@ fn more_than_a_batch_goes_in_batches() {
             .await
             .unwrap();
         let batches: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
-        assert_eq!(batches, [5_000, 5_000, 2_000]);
+        assert_eq!(batches, [1_000, 1_000, 400]);
         let left = superuser.query_one("select count(*) from app.webhook_outbox", &[]);
         assert_eq!(left.await.unwrap().get::<_, i64>(0), 0);
+    });
+}
+
+/// Whoever holds rows keeps those, and nobody else's.
+#[test]
+fn what_one_tenant_holds_keeps_nothing_of_anothers() {
+    on_runtime(async {
+        let database = Database::start(folder()).await;
+        let superuser = database.sql("postgres").await;
+        let (holder, other) = (
+            database.tenant("holds").await,
+            database.tenant("other").await,
+        );
+        for (tenant, name) in [(holder, "held"), (other, "over")] {
+            let endpoint = endpoint(&superuser, tenant).await;
+            superuser
+                .execute(
+                    "insert into app.webhook_outbox (tenant_id, id, endpoint_id, body, parked_at, \
+                     settled_at) values ($1, gen_random_uuid(), $2, $3 || '-parked', 1, null), \
+                     ($1, gen_random_uuid(), $2, $3 || '-settled', null, 1)",
+                    &[tenant.as_uuid(), &endpoint, &name],
+                )
+                .await
+                .unwrap();
+            let secret = "insert into app.webhook_old_secrets \
+                 values ($1, $2, gen_random_uuid(), convert_to($3, 'UTF8'), 1, 'tenant', 1)";
+            let row: [&(dyn tokio_postgres::types::ToSql + Sync); 3] =
+                [tenant.as_uuid(), &endpoint, &name];
+            superuser.execute(secret, &row).await.unwrap();
+            let receipt = "insert into app.webhook_receipts \
+                 values ($1, 'e', $2, 1, '{1}', 'committed', 1, 1)";
+            let row: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [tenant.as_uuid(), &name];
+            superuser.execute(receipt, &row).await.unwrap();
+        }
+        let left = async || {
+            let sql = "select body from app.webhook_outbox \
+                 union all select convert_from(sealed, 'UTF8') || '-secret' \
+                 from app.webhook_old_secrets \
+                 union all select id || '-receipt' from app.webhook_receipts order by 1";
+            texts(&superuser, sql).await
+        };
+        let mut hold = begin(&database.gateway(1), holder, Access::Write).await;
+        // The weakest lock that a deletion waits for.
+        for lock in [
+            "select from app.webhook_outbox for key share",
+            "select from app.webhook_old_secrets for key share",
+            "select from app.webhook_receipts for key share",
+        ] {
+            assert!(!hold.query(lock, &[]).await.unwrap().is_empty());
+        }
+        swept(&database).await;
+        let held = ["held-parked", "held-receipt", "held-secret", "held-settled"];
+        assert_eq!(left().await, held);
+        hold.rollback().await;
+        swept(&database).await;
+        assert_eq!(left().await, [""; 0]);
+    });
+}
+
+/// The time from which they are kept was not stored when they were settled.
+#[test]
+fn what_was_settled_by_an_earlier_version_goes_in_its_time() {
+    const UNDO: &str = "delete from app.schema_migrations where name = '0009_outbox'; \
+         drop function app.webhook_backlog(uuid); \
+         drop function app.webhook_backlog(uuid, uuid); \
+         drop policy deliverer_attempts_read on app.webhook_attempts; \
+         drop policy deliverer_attempts_old on app.webhook_attempts; \
+         drop index app.webhook_attempts_by_time; drop index app.webhook_outbox_turns; \
+         alter table app.webhook_outbox drop column parked_at, drop column settled_at; \
+         alter table app.webhook_endpoints drop column dropped, drop column dropped_at";
+    on_runtime(async {
+        let database = Database::start(folder()).await;
+        let superuser = database.sql("postgres").await;
+        let tenant = database.tenant("settled").await;
+        let endpoint = endpoint(&superuser, tenant).await;
+        superuser.batch_execute(UNDO).await.unwrap();
+        for (body, next, delivered, attempt) in [
+            ("delivered", None, Some(5_i64), Some(4_i64)),
+            ("failed", None, None, Some(7)),
+            ("unknown", None, None, None),
+            ("waits", Some(now() + 3600), None, Some(3)),
+        ] {
+            superuser
+                .execute(
+                    "with made as (insert into app.webhook_outbox (tenant_id, id, endpoint_id, \
+                       body, next_attempt_at, delivered_at) \
+                       values ($1, gen_random_uuid(), $2, $3, $4, $5) returning id) \
+                     insert into app.webhook_attempts (tenant_id, id, message_id, at, took_ms) \
+                     select $1, gen_random_uuid(), id, $6, 1 from made where $6::bigint is not null",
+                    &[
+                        tenant.as_uuid(),
+                        &endpoint,
+                        &body,
+                        &next,
+                        &delivered,
+                        &attempt,
+                    ],
+                )
+                .await
+                .unwrap();
+        }
+        let owner = Owner::connect(&database.endpoint(), "postgres").await;
+        assert_eq!(owner.unwrap().migrate().await.unwrap(), 1);
+        let sql = "select body, settled_at from app.webhook_outbox order by body";
+        let rows = superuser.query(sql, &[]).await.unwrap();
+        let settled: Vec<(&str, Option<i64>)> =
+            rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        assert_eq!(settled[..2], [("delivered", Some(5)), ("failed", Some(7))]);
+        assert!(settled[2].1.unwrap().abs_diff(now()) < 60);
+        assert_eq!(settled[3], ("waits", None));
+        let forced = "select relforcerowsecurity from pg_class \
+             where oid in ('app.webhook_outbox'::regclass, 'app.webhook_attempts'::regclass)";
+        for table in superuser.query(forced, &[]).await.unwrap() {
+            assert!(
+                table.get::<_, bool>(0),
+                "the owner is under the policies again"
+            );
+        }
+        swept(&database).await;
+        let left = texts(
+            &superuser,
+            "select body from app.webhook_outbox order by body",
+        )
+        .await;
+        assert_eq!(left, ["unknown", "waits"]);
     });
 }

@@ -160,15 +160,15 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "sweep-by-any-age",
         file: "crates/server/src/jobs/sweeper.rs",
-        find: "(REVOCATIONS, MAX_LIFETIME + 2 * LEEWAY + MARGIN),",
-        replace: "(REVOCATIONS, 0),",
+        find: "kept: MAX_LIFETIME + 2 * LEEWAY + MARGIN,",
+        replace: "kept: 0 * (MAX_LIFETIME + LEEWAY),",
         test: "-p strongroom-server --test platform a_sealed_successor_is_gone_after_its_grace",
     },
     Mutation {
         name: "idle-families-kept",
         file: "crates/server/src/jobs/sweeper.rs",
-        find: "(IDLE_FAMILIES, IDLE + MARGIN),",
-        replace: "(IDLE_FAMILIES, IDLE + IDLE),",
+        find: "kept: IDLE + MARGIN,",
+        replace: "kept: IDLE + IDLE,",
         test: "-p strongroom-server --test platform a_sealed_successor_is_gone_after_its_grace",
     },
     Mutation {
@@ -274,8 +274,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "sealed-successor-kept",
         file: "crates/server/src/jobs/sweeper.rs",
-        find: "let mut due = vec![(SUCCESSORS, GRACE)];",
-        replace: "let mut due = vec![(SUCCESSORS, ABSOLUTE)];",
+        find: "kept: GRACE,",
+        replace: "kept: GRACE * 10_000,",
         test: "-p strongroom-server --test platform a_sealed_successor_is_gone_after_its_grace",
     },
     Mutation {
@@ -312,5 +312,40 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         find: "key.or_else(session)",
         replace: "key.or_else(session).filter(|_| false)",
         test: "-p strongroom-server --test platform an_event_says_which_credential_was_used",
+    },
+    Mutation {
+        name: "sweep-by-another-clock",
+        file: "crates/server/src/jobs/sweep.rs",
+        find: "extract(epoch from clock_timestamp())::bigint - $1::bigint",
+        replace: "extract(epoch from clock_timestamp())::bigint + 3456000 - $1::bigint",
+        test: "-p strongroom-server --test platform sweeps::a_node_whose_clock_is_ahead_ends_nothing",
+    },
+    Mutation {
+        name: "sweep-waits-for-a-held-successor",
+        file: "crates/server/src/jobs/sweeper.rs",
+        find: "rotated_at limit $2 for no key update skip locked",
+        replace: "rotated_at limit $2 for no key update",
+        test: "-p strongroom-server --test platform sweeps::what_one_tenant_holds_keeps_no_token_of_anothers",
+    },
+    Mutation {
+        name: "sweep-waits-for-a-held-revocation",
+        file: "crates/server/src/jobs/sweeper.rs",
+        find: "revoked_at limit $2 for update skip locked",
+        replace: "revoked_at limit $2 for update",
+        test: "-p strongroom-server --test platform sweeps::what_one_tenant_holds_keeps_no_token_of_anothers",
+    },
+    Mutation {
+        name: "sweep-waits-for-a-held-idle-family",
+        file: "crates/server/src/jobs/sweeper.rs",
+        find: "rotated_at limit $2 for update skip locked",
+        replace: "rotated_at limit $2 for update",
+        test: "-p strongroom-server --test platform sweeps::what_one_tenant_holds_keeps_no_token_of_anothers",
+    },
+    Mutation {
+        name: "sweep-waits-for-a-held-ended-family",
+        file: "crates/server/src/jobs/sweeper.rs",
+        find: "begun_at limit $2 for update skip locked",
+        replace: "begun_at limit $2 for update",
+        test: "-p strongroom-server --test platform sweeps::what_one_tenant_holds_keeps_no_token_of_anothers",
     },
 ];

@@ -33,8 +33,13 @@ const DISABLE: &str = "update app.webhook_endpoints set disabled_at = $3, disabl
 const OTHERS: &str = "select id from app.webhook_endpoints \
      where tenant_id = $1 and id <> $2 and disabled_at is null";
 
-const TELL: &str = "insert into app.webhook_outbox \
-     (tenant_id, id, endpoint_id, body, next_attempt_at) values ($1, $2, $3, $4, $5)";
+/// As many wait as any endpoint may have: this one is counted there, and not stored.
+const TELL: &str = "with told as (insert into app.webhook_outbox \
+       (tenant_id, id, endpoint_id, body, next_attempt_at) \
+       select $1::uuid, $2::uuid, $3::uuid, $4::text, $5::bigint \
+       where app.webhook_backlog($1, $3) < 5000 returning id) \
+     update app.webhook_endpoints set dropped = dropped + 1, dropped_at = $5 \
+     where tenant_id = $1 and id = $3 and not exists (select from told)";
 
 impl Deliverer {
     /// Stores what came of an attempt, all of it or nothing.

@@ -56,14 +56,18 @@ const TAKE: &str = "with recursive head as materialized ( \
        else (select t.tenant_id from tenants t order by t.place desc limit 1) end, \
      t.* from (select) as one left join taken t on true";
 
-/// Holds an endpoint disabled until its messages are parked: who enables it finds all of them.
+/// Holds an endpoint disabled until its messages are parked: who enables it finds all of them. Who
+/// holds it keeps its messages only: they are found again when their lease is over.
 const HOLD: &str = "select from app.webhook_endpoints \
-     where tenant_id = $1 and id = $2 and disabled_at is not null for share";
+     where tenant_id = $1 and id = $2 and disabled_at is not null for share skip locked";
 
-/// What is under way comes to its end first.
-const PARK: &str = "update app.webhook_outbox set parked_at = $3, next_attempt_at = null \
-     where tenant_id = $1 and endpoint_id = $2 and next_attempt_at is not null \
-     and (id = $4 or next_attempt_at <= $3 or next_attempt_at > $3 + 60)";
+/// What is under way comes to its end first, and what is held is parked the next time.
+const PARK: &str = "with due as (select o.tenant_id, o.id from app.webhook_outbox o \
+       where o.tenant_id = $1 and o.endpoint_id = $2 and o.next_attempt_at is not null \
+       and (o.id = $4 or o.next_attempt_at <= $3 or o.next_attempt_at > $3 + 60) \
+       for no key update skip locked) \
+     update app.webhook_outbox o set parked_at = $3, next_attempt_at = null from due \
+     where o.tenant_id = due.tenant_id and o.id = due.id";
 
 /// What was taken.
 pub(super) struct Turn {
@@ -144,7 +148,7 @@ impl Deliverer {
     async fn park(&self, message: &Message, now: i64) -> Result<(), DeliveryError> {
         let (tenant, endpoint) = (message.tenant.as_uuid(), &message.endpoint);
         let mut tx = self.job.begin().await?;
-        // Enabled meanwhile: it is due again when its lease is over.
+        // Enabled meanwhile, or held: it is due again when its lease is over.
         if !tx.query(HOLD, &[tenant, endpoint]).await?.is_empty() {
             tx.query(PARK, &[tenant, endpoint, &now, &message.id])
                 .await?;
