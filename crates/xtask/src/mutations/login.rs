@@ -97,8 +97,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "logout-token-is-a-login",
         file: "crates/tenant-token/src/id_token/claims.rs",
-        find: "if claims.contains_key(\"events\") {",
-        replace: "if false {",
+        find: "[\"events\", \"scope\", \"scp\"]",
+        replace: "[\"scope\", \"scp\"]",
         test: "-p strongroom-tenant-token --test id_token every_case",
     },
     Mutation {
@@ -303,5 +303,26 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         find: "return Err(Problem::new(Kind::GrantRefused, detail));\n    };\n    Ok(",
         replace: "let _ = detail;\n        return Ok(grant.capabilities);\n    };\n    Ok(",
         test: "-p strongroom-server --test platform a_session_may_do_no_more_than_its_connection",
+    },
+    Mutation {
+        name: "id-token-with-a-scope",
+        file: "crates/tenant-token/src/id_token/claims.rs",
+        find: "[\"events\", \"scope\", \"scp\"]",
+        replace: "[\"events\"]",
+        test: "-p strongroom-tenant-token --test id_token every_case",
+    },
+    Mutation {
+        name: "id-token-of-any-claimed-type",
+        file: "crates/tenant-token/src/id_token/claims.rs",
+        find: " || is_not(\"typ\", \"ID\")",
+        replace: "",
+        test: "-p strongroom-tenant-token --test id_token every_case",
+    },
+    Mutation {
+        name: "id-token-of-any-use",
+        file: "crates/tenant-token/src/id_token/claims.rs",
+        find: " || is_not(\"token_use\", \"id\")",
+        replace: "",
+        test: "-p strongroom-tenant-token --test id_token every_case",
     },
 ];
