@@ -4,9 +4,11 @@
 mod acceptance;
 mod families;
 mod login;
+mod proof;
 mod revocation;
 
 pub use acceptance::{Refusal, accept};
 pub use families::Families;
 pub use login::{Login, access_token, begin_session, epoch, renewed};
+pub use proof::Proof;
 pub use revocation::{Ended, end, require_standing};

@@ -3,6 +3,7 @@
 use strongroom_tenancy::ActorId;
 use uuid::Uuid;
 
+use super::proof::hold_logins;
 use crate::gates::{Caller, Credential};
 use crate::generations::BUMP_GENERATION;
 use crate::postgres::{QueryError, TenantTx, actors};
@@ -58,6 +59,9 @@ pub async fn end(tx: &mut TenantTx, ended: &Ended, now: i64) -> Result<(), Query
     const EPOCH: &str = "insert into app.token_epochs (tenant_id) values ($1) \
          on conflict (tenant_id) do update set epoch = excluded.epoch";
     let tenant = *tx.tenant().as_uuid();
+    if matches!(ended, Ended::Actor(_) | Ended::Everything) {
+        hold_logins(tx).await?;
+    }
     let (kind, subject) = match ended {
         Ended::Token(id) => ("token", id.to_string()),
         Ended::Session(id) => {
