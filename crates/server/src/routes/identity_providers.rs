@@ -22,7 +22,8 @@ const MAX_PROVIDERS: i64 = 20;
 /// Stores a connection, in place of the one of that name if there is one.
 ///
 /// # Errors
-/// A problem that names the field; `capability-missing` for more than the caller may do.
+/// A problem that names the field; `capability-missing` for more than the caller may do;
+/// `conflict` for another connection's issuer with other keys.
 pub async fn store(
     State(app): State<Arc<App>>,
     RequestHandle(request): RequestHandle,
@@ -51,6 +52,7 @@ pub async fn store(
     let mut tx = tenant.begin(Access::Write).await?;
     tokens::require_standing(&mut tx, &caller).await?;
     let is_new = check_count(&mut tx, &name).await?;
+    check_issuer(&mut tx, &connection).await?;
     tx.query(
         UPSERT,
         &[
@@ -94,6 +96,23 @@ async fn check_count(tx: &mut TenantTx, name: &str) -> Result<bool, Problem> {
         return Err(Problem::new(Kind::Conflict, detail));
     }
     Ok(same == 0)
+}
+
+/// Refuses an issuer whose keys another connection has from elsewhere: who it is that logs in is
+/// made of the issuer's name, so that whoever holds other keys for it could be anybody it knows.
+async fn check_issuer(tx: &mut TenantTx, connection: &Connection) -> Result<(), Problem> {
+    const ELSEWHERE: &str = "select name from app.identity_providers \
+         where issuer = $1 and jwks_url <> $2 and name <> $3 and deleted_at is null limit 1";
+    let issuer = &connection.expected.issuer;
+    let url = connection.jwks_url.as_str();
+    let rows = tx
+        .query(ELSEWHERE, &[issuer, &url, &connection.name])
+        .await?;
+    if !rows.is_empty() {
+        let detail = "another connection has the keys of this issuer from elsewhere";
+        return Err(Problem::new(Kind::Conflict, detail).with_param("issuer"));
+    }
+    Ok(())
 }
 
 /// Shows one connection.

@@ -458,6 +458,56 @@ fn a_connection_lets_nobody_do_more_than_who_made_it() {
     });
 }
 
+/// With keys of one's own for an issuer that is trusted one would be anybody whom it knows.
+#[test]
+fn an_issuer_has_its_keys_in_one_place() {
+    on_platform(|running| async move {
+        let (tenant, issuer) = connected(running, "impostors").await;
+        let mut own = connection(&issuer);
+        own["jwks_url"] = json!("http://127.0.0.1:1/keys");
+        let refused = store(running, &tenant, "impostor", own.clone()).await;
+        assert_eq!(refused.slug(), "conflict");
+        assert_eq!(refused.json()["error"]["param"], "issuer");
+        let mut same = connection(&issuer);
+        same["client_id"] = json!("another");
+        let made = store(running, &tenant, "same", same).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        let replaced = store(running, &tenant, "same", own.clone()).await;
+        assert_eq!(replaced.slug(), "conflict");
+        // Another tenant's connections are nobody's business, and those that are gone.
+        let stranger = running.tenant("no impostor").await;
+        let made = store(running, &stranger, "staff", own.clone()).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        for name in ["staff", "same"] {
+            let path = format!("/v1/identity-providers/{name}");
+            let deleted = running.send("DELETE", &path, Some(&tenant.token), None);
+            assert_eq!(deleted.await.status, 204);
+        }
+        let made = store(running, &tenant, "moved", own).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+    });
+}
+
+#[test]
+fn many_who_store_at_once_are_counted_one_after_another() {
+    on_platform(|running| async move {
+        let (tenant, issuer) = connected(running, "counting").await;
+        for number in 1..19 {
+            let name = format!("staff-{number}");
+            let made = store(running, &tenant, &name, connection(&issuer)).await;
+            assert_eq!(made.status, 201, "{}", made.text);
+        }
+        let names: Vec<_> = (0..8).map(|number| format!("last-{number}")).collect();
+        let asks = names.iter();
+        let asks = asks.map(|name| store(running, &tenant, name, connection(&issuer)));
+        let answers = futures_util::future::join_all(asks).await;
+        let made = answers.iter().filter(|answer| answer.status == 201);
+        assert_eq!(made.count(), 1);
+        let refused = answers.iter().filter(|answer| answer.status == 409);
+        assert_eq!(refused.count(), 7);
+    });
+}
+
 #[test]
 fn connections_are_the_tenants_own_listed_and_deleted_at_once() {
     on_platform(|running| async move {
