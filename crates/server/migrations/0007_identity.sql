@@ -11,8 +11,42 @@ create table app.identity_providers (
   max_age_seconds int    not null check (max_age_seconds between 60 and 86400),
   stored_at       bigint not null,
   deleted_at      bigint,
+  trust           uuid   not null, -- another one, whenever whom it believes changes
   primary key (tenant_id, name)
 );
+
+-- Whoever may write the row cannot say that a login by another issuer's token was by this one's.
+create function app.renew_trust() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  new.trust := gen_random_uuid();
+  if tg_op = 'UPDATE' and old.deleted_at is null and new.deleted_at is null
+    and (new.profile, new.issuer, new.client_id, new.jwks_url)
+      = (old.profile, old.issuer, old.client_id, old.jwks_url)
+  then
+    new.trust := old.trust;
+  end if;
+  return new;
+end $$;
+revoke all on function app.renew_trust() from public;
+create trigger identity_providers_are_trusted before insert or update on app.identity_providers
+  for each row execute function app.renew_trust();
+
+-- What a login was let in by; null for one that no identity provider proved.
+alter table app.refresh_families add column trust uuid;
+
+-- When all tokens of a tenant ended, by the clock that all nodes share.
+alter table app.token_epochs add column grown_at bigint;
+create or replace function app.count_token_epoch() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp as $$
+begin
+  new.epoch := case when tg_op = 'INSERT' then 1 else old.epoch + 1 end;
+  new.grown_at := extract(epoch from clock_timestamp())::bigint;
+  if tg_op = 'UPDATE' then
+    new.grown_at := greatest(new.grown_at, old.grown_at);
+  end if;
+  return new;
+end $$;
 
 grant select, insert,
   update (profile, issuer, client_id, jwks_url, algorithms, capabilities, max_age_seconds,

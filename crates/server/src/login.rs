@@ -6,6 +6,7 @@
 //! [`id_token`](strongroom_tenant_token::id_token), the signature alone is `jsonwebtoken`'s.
 
 mod connection;
+mod fetches;
 mod id_token;
 mod jwks;
 

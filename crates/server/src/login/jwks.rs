@@ -2,6 +2,7 @@
 //! [`KeyCache`], from addresses that were checked.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,6 +12,7 @@ use strongroom_tenancy::TenantId;
 use strongroom_tenant_token::id_token::{IssuerKeys, IssuerKeysError};
 use strongroom_tenant_token::{KeyCache, Refresh};
 
+use super::fetches::Fetches;
 use crate::clock::Clock;
 use crate::jobs::{DestinationError, resolve};
 
@@ -27,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct IssuerKeySets {
     kept: Mutex<HashMap<(TenantId, String), Arc<Kept>>>,
     uses: AtomicU64,
+    fetches: Fetches,
     clock: Arc<dyn Clock>,
     allow_loopback: bool,
 }
@@ -71,6 +74,7 @@ impl IssuerKeySets {
         Self {
             kept: Mutex::default(),
             uses: AtomicU64::new(0),
+            fetches: Fetches::new(),
             clock,
             allow_loopback,
         }
@@ -106,7 +110,7 @@ impl IssuerKeySets {
                     due.or_else(|| cache.refresh_for(kid, now))
                 };
                 if let Some(refresh) = refresh {
-                    self.fetch(&kept, url, refresh).await;
+                    self.fetch(&kept, tenant, url, refresh).await;
                 }
             }
             // Somebody is at it: what was there will do until they have come back,
@@ -120,8 +124,8 @@ impl IssuerKeySets {
         keys.ok_or(KeysUnavailable)
     }
 
-    async fn fetch(&self, kept: &Kept, url: &Url, refresh: Refresh) {
-        let fetched = tokio::time::timeout(PATIENCE, read(url, self.allow_loopback)).await;
+    async fn fetch(&self, kept: &Kept, tenant: TenantId, url: &Url, refresh: Refresh) {
+        let fetched = tokio::time::timeout(PATIENCE, self.read(tenant, url)).await;
         let mut cache = kept.lock();
         let taken = match fetched.unwrap_or(Err(FetchError::Patience)) {
             Ok(text) => {
@@ -137,6 +141,16 @@ impl IssuerKeySets {
             let host = url.host_str().unwrap_or_default();
             tracing::warn!(%error, host, "an issuer's keys were not fetched");
         }
+    }
+
+    /// One document, from an address that was checked and no other, when it is the tenant's turn.
+    async fn read(&self, tenant: TenantId, url: &Url) -> Result<String, FetchError> {
+        let turn = self.fetches.turn(tenant).await;
+        let turn = turn.map_err(|_| FetchError::NoAnswer)?;
+        let (name, allow_loopback) = (url.clone(), self.allow_loopback);
+        let look_up = async move { resolve(&name, allow_loopback).await };
+        let (address, _turn) = turn.hold(look_up).await.ok_or(FetchError::NoAnswer)?;
+        document(url, address?).await
     }
 
     fn place(&self, tenant: TenantId, url: &Url) -> Arc<Kept> {
@@ -162,9 +176,8 @@ impl Kept {
     }
 }
 
-/// One document, from an address that was checked and no other.
-async fn read(url: &Url, allow_loopback: bool) -> Result<String, FetchError> {
-    let address = resolve(url, allow_loopback).await?;
+/// What an address answers, as the URL's host.
+async fn document(url: &Url, address: SocketAddr) -> Result<String, FetchError> {
     let host = url.host_str().ok_or(DestinationError::Url)?;
     let client = Client::builder()
         .redirect(redirect::Policy::none())
@@ -206,5 +219,57 @@ mod tests {
             assert!(Arc::ptr_eq(&first, &again), "{number}");
         }
         assert_eq!(sets.kept.lock().unwrap().len(), MAX_SETS);
+    }
+    #[test]
+    fn a_set_is_one_tenants() {
+        let sets = IssuerKeySets::new(Arc::new(ManualClock::at(0)), false);
+        let url = "https://e.com/keys".parse().unwrap();
+        let tenant = "0190b2a4-8c7e-7d3a-9f00-0242ac120002".parse().unwrap();
+        let one = sets.place(TenantId::PLATFORM, &url);
+        assert!(!Arc::ptr_eq(&one, &sets.place(tenant, &url)));
+        assert!(Arc::ptr_eq(&one, &sets.place(TenantId::PLATFORM, &url)));
+    }
+
+    /// The name is nobody's: that it is not looked up again shows in that there is an answer.
+    #[tokio::test]
+    async fn keys_come_from_the_address_that_was_checked() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        crate::upstream::install_tls();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let url = format!("http://keys.invalid:{}/keys", address.port());
+        let url = url.parse().unwrap();
+        let answering = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let asked = stream.read(&mut [0; 4096]).await.unwrap();
+            assert!(asked > 0);
+            let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";
+            stream.write_all(answer).await.unwrap();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            text = document(&url, address) => assert_eq!(text, Ok("{}".to_owned())),
+            () = answering => {}
+        }
+    }
+
+    /// Which proxies there are is read from the environment; another process has another one.
+    #[test]
+    fn keys_do_not_come_by_a_proxy() {
+        let mut run = std::process::Command::new(std::env::current_exe().unwrap());
+        let name = "login::jwks::tests::keys_come_from_the_address_that_was_checked";
+        run.args(["--exact", name]);
+        for (name, value) in [
+            ("HTTP_PROXY", "http://127.0.0.1:1"),
+            ("http_proxy", "http://127.0.0.1:1"),
+            ("ALL_PROXY", "http://127.0.0.1:1"),
+            ("NO_PROXY", ""),
+            ("no_proxy", ""),
+        ] {
+            run.env(name, value);
+        }
+        let ran = run.output().unwrap();
+        let said = String::from_utf8_lossy(&ran.stdout);
+        assert!(ran.status.success() && said.contains("1 passed"), "{said}");
     }
 }

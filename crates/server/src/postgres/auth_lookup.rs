@@ -10,6 +10,7 @@ use strongroom_apikey::{
 use strongroom_tenancy::TenantId;
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
+use uuid::Uuid;
 
 use super::pool::Pool;
 use super::transaction::{Params, QueryError, Transaction};
@@ -19,7 +20,10 @@ const FIND: &str = "select tenant_id, environment, scheme, hash, actor, capabili
      expires_at, revoked_at, networks, successor, retires_at, pepper from app.find_api_key($1)";
 
 const FIND_IDENTITY_PROVIDER: &str = "select name, profile, issuer, client_id, jwks_url, \
-     algorithms, capabilities, max_age_seconds from app.find_identity_provider($1, $2)";
+     algorithms, capabilities, max_age_seconds, trust from app.find_identity_provider($1, $2)";
+
+const FIND_SESSION_PROVIDER: &str = "select name, profile, issuer, client_id, jwks_url, \
+     algorithms, capabilities, max_age_seconds from app.find_session_provider($1, $2)";
 
 const NOTE: &str = "select app.note_key_uses($1, $2)";
 
@@ -55,7 +59,8 @@ impl AuthLookup {
         key_record(id, tenant, row, 1).map(Some)
     }
 
-    /// The identity provider of that tenant and name, if there is one.
+    /// The identity provider of that tenant and name, if there is one, and by what whom it
+    /// believes is told from whom it believed before or will.
     ///
     /// # Errors
     /// [`QueryError`] when the database does not answer, or a column is malformed.
@@ -63,9 +68,26 @@ impl AuthLookup {
         &self,
         tenant: &TenantId,
         name: &str,
-    ) -> Result<Option<Connection>, QueryError> {
+    ) -> Result<Option<(Connection, Uuid)>, QueryError> {
         let rows = self
             .ask(FIND_IDENTITY_PROVIDER, &[tenant.as_uuid(), &name])
+            .await?;
+        let found = |row| Ok((Connection::from_row(row)?, column(row, 8)?));
+        rows.first().map(found).transpose()
+    }
+
+    /// The identity provider that a session was let in by: none when it is gone, or believes
+    /// another issuer by now.
+    ///
+    /// # Errors
+    /// [`QueryError`] when the database does not answer, or a column is malformed.
+    pub async fn session_provider(
+        &self,
+        tenant: &TenantId,
+        session: &Uuid,
+    ) -> Result<Option<Connection>, QueryError> {
+        let rows = self
+            .ask(FIND_SESSION_PROVIDER, &[tenant.as_uuid(), session])
             .await?;
         rows.first().map(Connection::from_row).transpose()
     }

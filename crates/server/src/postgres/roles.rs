@@ -56,6 +56,7 @@ impl Role {
             Self::Authenticator => &[
                 "app.find_api_key",
                 "app.find_identity_provider",
+                "app.find_session_provider",
                 "app.note_key_uses",
                 "app.token_is_revoked",
                 "app.find_refresh_family",

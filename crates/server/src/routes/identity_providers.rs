@@ -22,7 +22,8 @@ const MAX_PROVIDERS: i64 = 20;
 /// Stores a connection, in place of the one of that name if there is one.
 ///
 /// # Errors
-/// A problem that names the field; `capability-missing` for more than the caller may do.
+/// A problem that names the field; `capability-missing` for more than the caller may do;
+/// `conflict` for another connection's issuer with other keys.
 pub async fn store(
     State(app): State<Arc<App>>,
     RequestHandle(request): RequestHandle,
@@ -56,6 +57,7 @@ pub async fn store(
         return Err(Problem::new(Kind::CapabilityMissing, detail));
     }
     let is_new = check_count(&mut tx, &name).await?;
+    check_issuer(&mut tx, &connection).await?;
     tx.query(
         UPSERT,
         &[
@@ -83,14 +85,12 @@ pub async fn store(
     Ok((status, axum::Json(connection.shown(now))).into_response())
 }
 
-/// Whether there is none of that name, and room for it. The tenant's first key, which is always
-/// there, stands for the tenant: who holds it counts what was stored at the same time.
+/// Whether there is none of that name, and room for it. Who leaves credentials behind does so one
+/// after the other, and counts what was stored before.
 async fn check_count(tx: &mut TenantTx, name: &str) -> Result<bool, Problem> {
-    const HOLD: &str = "select from app.api_keys where issued_by is null for no key update";
     const COUNT: &str = "select count(*) filter (where name <> $1), \
          count(*) filter (where name = $1) \
          from app.identity_providers where deleted_at is null";
-    tx.query(HOLD, &[]).await?;
     let rows = tx.query(COUNT, &[&name]).await?;
     let row = rows.first().ok_or_else(not_found)?;
     let (others, same): (i64, i64) = (column(row, 0)?, column(row, 1)?);
@@ -99,6 +99,23 @@ async fn check_count(tx: &mut TenantTx, name: &str) -> Result<bool, Problem> {
         return Err(Problem::new(Kind::Conflict, detail));
     }
     Ok(same == 0)
+}
+
+/// Refuses an issuer whose keys another connection has from elsewhere: who it is that logs in is
+/// made of the issuer's name, so that whoever holds other keys for it could be anybody it knows.
+async fn check_issuer(tx: &mut TenantTx, connection: &Connection) -> Result<(), Problem> {
+    const ELSEWHERE: &str = "select name from app.identity_providers \
+         where issuer = $1 and jwks_url <> $2 and name <> $3 and deleted_at is null limit 1";
+    let issuer = &connection.expected.issuer;
+    let url = connection.jwks_url.as_str();
+    let rows = tx
+        .query(ELSEWHERE, &[issuer, &url, &connection.name])
+        .await?;
+    if !rows.is_empty() {
+        let detail = "another connection has the keys of this issuer from elsewhere";
+        return Err(Problem::new(Kind::Conflict, detail).with_param("issuer"));
+    }
+    Ok(())
 }
 
 /// Shows one connection.

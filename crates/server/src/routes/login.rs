@@ -14,7 +14,7 @@ use crate::body::Json;
 use crate::gates::RequestHandle;
 use crate::login::{is_name, person, verify};
 use crate::problem::{Kind, Problem};
-use crate::tokens::{Login, begin_session};
+use crate::tokens::{Login, Proof, begin_session};
 
 /// The longest nonce, in bytes.
 const MAX_NONCE: usize = 255;
@@ -62,7 +62,7 @@ pub async fn begin(
         true => app.lookup.identity_provider(&tenant, &provider).await?,
         false => None,
     };
-    let Some(connection) = connection else {
+    let Some((connection, trust)) = connection else {
         tracing::info!(%tenant, reason = "no_connection", "login refused");
         return Err(opaque());
     };
@@ -94,6 +94,10 @@ pub async fn begin(
         capabilities: connection.capabilities,
         client_id: format!("{CLIENT}{}", connection.name),
         authentication: verified.authentication().clone(),
+        proof: Some(Proof {
+            trust,
+            issued_at: verified.issued_at(),
+        }),
     };
     begin_session(&app, &request, login).await
 }

@@ -57,17 +57,19 @@ pub async fn renew(
     tokens::renewed(&app, &grant, families.epoch(), now, &rotated.token).await
 }
 
-/// What a login may do still: no more than its identity provider's connection lets people do now.
+/// What a login may do still: no more than its identity provider's connection lets people do now,
+/// and nothing when that is gone or believes another issuer than the login's.
 async fn allowed_now(app: &App, grant: &Grant) -> Result<CapabilitySet, Problem> {
-    let Some(provider) = grant.client_id.strip_prefix(LOGIN_CLIENT) else {
+    if !grant.client_id.starts_with(LOGIN_CLIENT) {
         return Ok(grant.capabilities);
-    };
+    }
     let found = app
         .lookup
-        .identity_provider(&grant.tenant, provider)
+        .session_provider(&grant.tenant, &grant.session_id)
         .await?;
     let Some(connection) = found else {
-        tracing::info!(provider, "the connection of a login is gone");
+        let client = &grant.client_id;
+        tracing::info!(%client, "the connection of a login is gone, or believes another issuer");
         let detail = "the refresh token is not accepted";
         return Err(Problem::new(Kind::GrantRefused, detail));
     };

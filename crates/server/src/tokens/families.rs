@@ -8,7 +8,9 @@ use strongroom_tenant_token::refresh::{
     Family, FamilyId, RefreshError, RefreshStore, RevokedBecause, StoreFuture, StoreUnavailable,
 };
 
+use super::proof::Proof;
 use super::revocation::{Ended, end};
+use super::standing::hold_credentials;
 use crate::app::App;
 use crate::gates::{RequestContext, commit_recorded_by};
 use crate::postgres::{Access, TenantTx, actors};
@@ -17,8 +19,8 @@ use crate::routes::webhooks;
 
 const INSERT: &str = "insert into app.refresh_families (tenant_id, id, version, actors, \
      capabilities, session_id, client_id, auth_time, auth_class, auth_methods, epoch, lineage, \
-     generation, newest, begun_at, rotated_at) \
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12, $13, $14, $15) \
+     generation, newest, begun_at, rotated_at, trust) \
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 0, $11, $12, $13, $14, $15, $16) \
      returning epoch";
 
 const SWAP: &str = "update app.refresh_families set version = $3, generation = $4, newest = $5, \
@@ -29,6 +31,7 @@ const SWAP: &str = "update app.refresh_families set version = $3, generation = $
 pub struct Families<'a> {
     app: &'a App,
     request: &'a RequestContext,
+    proof: Option<Proof>,
     seen: Mutex<Seen>,
 }
 
@@ -54,8 +57,15 @@ impl<'a> Families<'a> {
         Self {
             app,
             request,
+            proof: None,
             seen: Mutex::default(),
         }
+    }
+
+    /// A family begins by this proof, or not at all.
+    #[must_use]
+    pub fn proved_by(self, proof: Option<Proof>) -> Self {
+        Self { proof, ..self }
     }
 
     /// The epoch of the family that was begun or read last.
@@ -143,6 +153,14 @@ impl RefreshStore for Families<'_> {
             let mut tx = self.begin(family).await?;
             let grant = &family.grant;
             let authentication = &grant.authentication;
+            if let Some(proof) = &self.proof {
+                let stands = proof.stands(&mut tx, &grant.actor).await;
+                if !stands.map_err(|error| unavailable(&error))? {
+                    tx.rollback().await;
+                    self.seen().problem = Some(proof.refused(&grant.tenant));
+                    return Err(StoreUnavailable);
+                }
+            }
             let rows = tx
                 .query(
                     INSERT,
@@ -162,6 +180,7 @@ impl RefreshStore for Families<'_> {
                         &family.current.as_slice(),
                         &integer(family.begun_at),
                         &integer(family.rotated_at),
+                        &self.proof.map(|proof| proof.trust),
                     ],
                 )
                 .await
@@ -206,6 +225,11 @@ impl RefreshStore for Families<'_> {
                 Some((at, RevokedBecause::Reuse)) => (Some(integer(at)), Some("reuse")),
                 Some((at, _)) => (Some(integer(at)), Some("request")),
             };
+            if revoked_at.is_some() {
+                // In the one order of locks: with the family its session ends.
+                let held = hold_credentials(&mut tx).await;
+                held.map_err(|error| unavailable(&error))?;
+            }
             let swapped = tx
                 .query(
                     SWAP,

@@ -9,6 +9,7 @@ use strongroom_tenant_token::refresh::{self, Grant, RefreshToken};
 use strongroom_tenant_token::{Authentication, Claims, mint};
 
 use super::families::Families;
+use super::proof::Proof;
 use crate::app::App;
 use crate::audit::{EventError, new_event_id};
 use crate::gates::RequestContext;
@@ -29,12 +30,14 @@ pub struct Login {
     pub client_id: String,
     /// When and how they proved it.
     pub authentication: Authentication,
+    /// The ID token that they proved it by, if it was one.
+    pub proof: Option<Proof>,
 }
 
 /// Begins a session: an access token, and a refresh token that renews it for 30 days at most.
 ///
 /// # Errors
-/// A problem; with `outcome-unknown` there may be a session, which nobody can use.
+/// A problem: `credential-refused` when the proof counts no more; with `outcome-unknown` there may be a session, which nobody can use.
 pub async fn begin_session(
     app: &App,
     request: &RequestContext,
@@ -52,7 +55,7 @@ pub async fn begin_session(
         client_id: login.client_id,
         authentication: login.authentication,
     };
-    let families = Families::new(app, request);
+    let families = Families::new(app, request).proved_by(login.proof);
     let now = app.clock.unix_seconds();
     let token = refresh::begin(&families, PREFIX, grant.clone(), now)
         .await

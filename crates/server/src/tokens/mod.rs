@@ -4,11 +4,13 @@
 mod acceptance;
 mod families;
 mod login;
+mod proof;
 mod revocation;
 mod standing;
 
 pub use acceptance::{Refusal, accept};
 pub use families::Families;
 pub use login::{Login, access_token, begin_session, epoch, renewed};
+pub use proof::Proof;
 pub use revocation::{Ended, end};
 pub use standing::{KeyBounds, hold_credentials, require_standing};

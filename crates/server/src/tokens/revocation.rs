@@ -3,6 +3,7 @@
 use strongroom_tenancy::ActorId;
 use uuid::Uuid;
 
+use super::standing::hold_credentials;
 use crate::generations::BUMP_GENERATION;
 use crate::postgres::{QueryError, TenantTx};
 
@@ -36,7 +37,8 @@ impl Ended {
 /// Ends tokens in the caller's transaction. Once that is committed and
 /// [`revoked_everywhere`](crate::generations::revoked_everywhere) is over, no node accepts them.
 ///
-/// It bumps the tenant's generation: only staged events come after it.
+/// It holds and bumps the tenant's generation: before any row of a family, key or connection is
+/// locked, with only staged events after it.
 ///
 /// # Errors
 /// [`QueryError`].
@@ -56,6 +58,8 @@ pub async fn end(tx: &mut TenantTx, ended: &Ended, now: i64) -> Result<(), Query
     const EPOCH: &str = "insert into app.token_epochs (tenant_id) values ($1) \
          on conflict (tenant_id) do update set epoch = excluded.epoch";
     let tenant = *tx.tenant().as_uuid();
+    // A login that is under way comes before, and is ended, or after, and finds what was ended.
+    hold_credentials(tx).await?;
     let (kind, subject) = match ended {
         Ended::Token(id) => ("token", id.to_string()),
         Ended::Session(id) => {

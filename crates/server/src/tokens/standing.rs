@@ -37,12 +37,22 @@ impl KeyBounds {
 /// # Errors
 /// [`QueryError`].
 pub async fn hold_credentials(tx: &mut TenantTx) -> Result<(), QueryError> {
+    const HOLD: &str = "select from app.generations where tenant_id = $1 for no key update";
+    lock(tx, HOLD).await
+}
+
+/// As [`hold_credentials`], beside others who do this: for logins, of which many come at once.
+pub(super) async fn beside_credentials(tx: &mut TenantTx) -> Result<(), QueryError> {
+    const BESIDE: &str = "select from app.generations where tenant_id = $1 for share";
+    lock(tx, BESIDE).await
+}
+
+async fn lock(tx: &mut TenantTx, sql: &'static str) -> Result<(), QueryError> {
     const MAKE: &str = "insert into app.generations (tenant_id) values ($1) \
          on conflict (tenant_id) do nothing";
-    const HOLD: &str = "select from app.generations where tenant_id = $1 for no key update";
     let tenant = *tx.tenant().as_uuid();
     tx.query(MAKE, &[&tenant]).await?;
-    tx.query(HOLD, &[&tenant]).await?;
+    tx.query(sql, &[&tenant]).await?;
     Ok(())
 }
 

@@ -55,6 +55,7 @@ pub(crate) async fn login(running: &Running, tenant: &Tenant, actor: ActorId) ->
         capabilities: CapabilitySet::from_names(names).unwrap(),
         client_id: CLIENT.to_owned(),
         authentication: Authentication::at(now),
+        proof: None,
     };
     let request = RequestContext::new(request_id(), None);
     let answer = begin_session(&running.app, &request, login).await.unwrap();

@@ -47,6 +47,7 @@ pub struct Expected {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedIdToken {
     subject: String,
+    issued_at: u64,
     expires_at: u64,
     authentication: Authentication,
 }
@@ -57,6 +58,12 @@ impl VerifiedIdToken {
     #[must_use]
     pub fn subject(&self) -> &str {
         &self.subject
+    }
+
+    /// `iat`, in Unix seconds.
+    #[must_use]
+    pub const fn issued_at(&self) -> u64 {
+        self.issued_at
     }
 
     /// `exp`, in Unix seconds.
@@ -81,8 +88,7 @@ pub(super) fn read(
     now: u64,
 ) -> Result<VerifiedIdToken, IdTokenRejection> {
     let before = |error| IdTokenRejection::signed(error, None);
-    // A logout token's issuer, client and subject are a login's (Back-Channel Logout 1.0, 2.4).
-    if claims.contains_key("events") {
+    if is_another_kind(claims) {
         return Err(before(IdTokenError::NotAnIdToken));
     }
     if text(claims, "iss").map_err(before)? != expected.issuer {
@@ -103,9 +109,23 @@ pub(super) fn read(
     let authentication = authentication(claims, expected.profile, issued_at, now).map_err(after)?;
     Ok(VerifiedIdToken {
         subject: subject.to_owned(),
+        issued_at,
         expires_at,
         authentication,
     })
+}
+
+/// Whether it is another kind of token that the issuer signs for the same client and subject, and
+/// does not tell apart by the header's `typ`: a logout token (Back-Channel Logout 1.0, 2.4), which
+/// has `events`, or an access token, which has a scope (RFC 9068, section 2.2.3; `scp` at
+/// Microsoft Entra) or says so in `typ` (Keycloak) or `token_use` (Amazon Cognito).
+fn is_another_kind(claims: &Object<'_>) -> bool {
+    let has = |name: &&str| claims.contains_key(*name);
+    let is_not = |name: &str, own: &str| {
+        let found = claims.get(name);
+        found.is_some_and(|kind| kind.as_text() != Some(own))
+    };
+    ["events", "scope", "scp"].iter().any(has) || is_not("typ", "ID") || is_not("token_use", "id")
 }
 
 /// Firebase gives a token to whoever asks for one, where a project allows it, and says so in it.

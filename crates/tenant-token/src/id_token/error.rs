@@ -60,8 +60,9 @@ pub enum IdTokenError {
     /// A claim does not have its form.
     #[error("id token claims: {0} is not valid")]
     InvalidClaim(&'static str),
-    /// The token tells of an event (RFC 8417), as a logout token does: it is nobody's login.
-    #[error("id token claims: events make it another kind of token")]
+    /// The token is another kind of its issuer's, by `events`, `scope`, `scp`, `typ` or
+    /// `token_use`: a logout token or an access token, which is nobody's login.
+    #[error("id token claims: another kind of token")]
     NotAnIdToken,
     /// Firebase's issuer let somebody in who proved nothing.
     #[error("id token claims: an anonymous user")]
