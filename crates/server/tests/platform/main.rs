@@ -27,6 +27,7 @@ mod keystore;
 mod kills;
 mod left_behind;
 mod login;
+mod login_ends;
 mod login_keys;
 mod oidc_provider;
 mod peppers;
