@@ -15,6 +15,9 @@ use crate::postgres::Access;
 /// How often what was noted is stored.
 const EVERY: Duration = Duration::from_secs(5);
 
+/// When what was held is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
 /// How many keys are noted at a time: the others' turn comes at a later use.
 const NOTED: usize = 1000;
 
@@ -54,18 +57,21 @@ impl Rehashes {
 
 /// Stores what was noted until told to stop. What is lost is noted again at the key's next use.
 pub(super) async fn store(app: Arc<App>, stop: CancellationToken) {
+    let mut pause = EVERY;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(EVERY) => {}
+            () = tokio::time::sleep(pause) => {}
         }
+        pause = EVERY;
         let noted = std::mem::take(&mut *app.rehashes.noted());
         for (id, rehash) in noted {
             match store_one(&app, &id, &rehash).await {
                 // Another node may have been first: what is kept is out of date in any case.
                 Ok(Stored::Done) => app.key_gate.forget(&id),
-                // The next time, and nobody's else waits for it.
+                // Soon, since it is seldom held for long; and nobody else's waits for it.
                 Ok(Stored::Held) => {
+                    pause = AGAIN;
                     app.rehashes.noted().entry(id).or_insert(rehash);
                 }
                 Err(error) => tracing::warn!(error, key_id = %id, "a key was not hashed anew"),
