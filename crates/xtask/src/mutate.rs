@@ -1,11 +1,12 @@
 //! Sabotage, one line at a time: a test that stays green then proves nothing.
 
-use std::collections::BTreeMap;
+mod part;
+mod results;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::ops::Range;
 use std::path::Path;
 use std::process::{Child, Command};
-use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -15,55 +16,27 @@ use crate::mutations::{self, Mutation};
 use crate::program;
 use crate::project::Project;
 use crate::stage::{Counts, Outcome};
+use part::Part;
+use results::Results;
 
 /// How long one test may take; a sabotage that hangs it has not turned it red.
 const PATIENCE: Duration = Duration::from_secs(300);
 
+/// How long all tests of one program may take together, with its build.
+const PATIENCE_WITH_ALL: Duration = Duration::from_secs(3_600);
+
 /// Which sabotages to try.
 #[derive(clap::Args, Default)]
 pub(crate) struct Options {
-    /// Try this one alone
-    #[arg(long, value_name = "NAME")]
-    only: Option<String>,
+    /// Try these alone
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    only: Vec<String>,
     /// Try one part of several, such as 1/2, for checkouts side by side
     #[arg(long, value_name = "K/N", conflicts_with = "only")]
     part: Option<Part>,
     /// Print the names with their tests and do nothing
     #[arg(long)]
     list: bool,
-}
-
-/// One of several parts of the table, each a run of neighbours.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Part {
-    number: usize,
-    of: usize,
-}
-
-/// The text is not such a part.
-#[derive(Debug, thiserror::Error)]
-#[error("expected K/N, with K from 1 to N")]
-struct NotAPart;
-
-impl FromStr for Part {
-    type Err = NotAPart;
-
-    fn from_str(text: &str) -> Result<Self, NotAPart> {
-        let (number, of) = text.split_once('/').ok_or(NotAPart)?;
-        let part = Self {
-            number: number.parse().map_err(|_| NotAPart)?,
-            of: of.parse().map_err(|_| NotAPart)?,
-        };
-        let is_one = (1..=part.of).contains(&part.number);
-        is_one.then_some(part).ok_or(NotAPart)
-    }
-}
-
-impl Part {
-    /// Which places of a table of `length` are its own.
-    fn places(self, length: usize) -> Range<usize> {
-        length * (self.number - 1) / self.of..length * self.number / self.of
-    }
 }
 
 /// A copy of the checkout, in which things are broken.
@@ -112,10 +85,11 @@ pub(crate) fn check(project: &Project, options: &Options) -> Outcome {
     let mut survivors = Vec::new();
     let tried = (|| {
         let workshop = Workshop::open(project)?;
-        let mut unharmed = BTreeMap::new();
-        for mutation in chosen(options)? {
+        let chosen = chosen(options)?;
+        let unharmed = workshop.unharmed(&chosen)?;
+        for mutation in chosen {
             let begun = Instant::now();
-            let answer = workshop.try_one(mutation, &mut unharmed)?;
+            let answer = workshop.try_one(mutation, &unharmed)?;
             println!(
                 "{:32} {:4.0} s  {answer}",
                 mutation.name,
@@ -144,10 +118,7 @@ const CAUGHT: &str = "caught";
 
 fn chosen(options: &Options) -> Result<Vec<&'static Mutation>, Failure> {
     let wanted = |mutation: &&Mutation| {
-        options
-            .only
-            .as_ref()
-            .is_none_or(|only| only == mutation.name)
+        options.only.is_empty() || options.only.iter().any(|only| only == mutation.name)
     };
     let all: Vec<_> = mutations::all().filter(wanted).collect();
     let places = options
@@ -160,6 +131,11 @@ fn chosen(options: &Options) -> Result<Vec<&'static Mutation>, Failure> {
         ));
     }
     Ok(chosen)
+}
+
+/// What `cargo test` is told, apart from its last word, which chooses tests.
+fn program_and_filter(test: &str) -> (&str, &str) {
+    test.rsplit_once(' ').unwrap_or((test, ""))
 }
 
 impl Mutation {
@@ -207,26 +183,64 @@ impl Workshop {
         Ok(Self { copy, logs })
     }
 
+    /// Which of their tests are green as long as nothing is broken. Those of one program run
+    /// together, so that each sabotage costs one build; one that is not green then has a second
+    /// chance, alone.
+    fn unharmed(&self, chosen: &[&'static Mutation]) -> Result<BTreeSet<&'static str>, Failure> {
+        let mut programs: BTreeMap<&str, BTreeSet<&'static str>> = BTreeMap::new();
+        for mutation in chosen {
+            let (program, _) = program_and_filter(mutation.test);
+            programs.entry(program).or_default().insert(mutation.test);
+        }
+        let mut green = BTreeSet::new();
+        for (program, tests) in programs {
+            let begun = Instant::now();
+            let mut all = program.to_owned();
+            if !program.contains(" -- ") {
+                all.push_str(" --");
+            }
+            for test in &tests {
+                all.extend([" ", program_and_filter(test).1]);
+            }
+            let log = self.logs.join("unharmed.log");
+            let mut cargo = self.copy.cargo(&format!("test --locked {all}"));
+            wait(spawn(&mut cargo, &log)?, PATIENCE_WITH_ALL)?;
+            let output = fs::read(&log).at(&log)?;
+            let results = Results::read(&String::from_utf8_lossy(&output));
+            let is_exact = program.contains("--exact");
+            let (together, others): (Vec<&str>, Vec<_>) = tests
+                .iter()
+                .partition(|test| results.are_green(program_and_filter(test).1, is_exact));
+            green.extend(together);
+            for test in others {
+                let verdict = self.test(test, &self.logs.join("unharmed.alone.log"))?;
+                if matches!(verdict, Verdict::Green(1..)) {
+                    green.insert(test);
+                }
+            }
+            let (seconds, count) = (begun.elapsed().as_secs_f64(), tests.len());
+            println!("{:32} {seconds:4.0} s  {count} tests unharmed", "");
+        }
+        Ok(green)
+    }
+
     fn try_one(
         &self,
         mutation: &'static Mutation,
-        unharmed: &mut BTreeMap<&'static str, bool>,
+        unharmed: &BTreeSet<&'static str>,
     ) -> Result<String, Failure> {
         let path = self.copy.root.join(mutation.file);
         let whole = fs::read_to_string(&path).at(&path)?;
         let broken = mutation.apply(&whole)?;
-        if !unharmed.contains_key(mutation.test) {
-            let verdict = self.test(mutation, "unharmed")?;
-            unharmed.insert(mutation.test, matches!(verdict, Verdict::Green(1..)));
-        }
-        if !unharmed.get(mutation.test).copied().unwrap_or_default() {
+        if !unharmed.contains(mutation.test) {
             return Ok(format!(
                 "NOT TRIED: without the sabotage `{}` is not green",
                 mutation.test
             ));
         }
         fs::write(&path, broken).at(&path)?;
-        let verdict = self.test(mutation, "sabotaged");
+        let log = self.logs.join(format!("{}.log", mutation.name));
+        let verdict = self.test(mutation.test, &log);
         fs::write(&path, whole).at(&path)?;
         Ok(match verdict? {
             Verdict::Red => CAUGHT.to_owned(),
@@ -239,21 +253,17 @@ impl Workshop {
         })
     }
 
-    fn test(&self, mutation: &Mutation, state: &str) -> Result<Verdict, Failure> {
-        let log = self.logs.join(format!("{}.{state}.log", mutation.name));
-        let (build, _) = mutation
-            .test
-            .split_once(" -- ")
-            .unwrap_or((mutation.test, ""));
+    fn test(&self, test: &str, log: &Path) -> Result<Verdict, Failure> {
+        let (build, _) = test.split_once(" -- ").unwrap_or((test, ""));
         let mut cargo = self.copy.cargo(&format!("test --locked --no-run {build}"));
-        if !wait(spawn(&mut cargo, &log)?, Duration::MAX)?.unwrap_or_default() {
+        if !wait(spawn(&mut cargo, log)?, Duration::MAX)?.unwrap_or_default() {
             return Ok(Verdict::NotBuilt);
         }
-        let mut cargo = self.copy.cargo(&format!("test --locked {}", mutation.test));
-        let Some(is_success) = wait(spawn(&mut cargo, &log)?, PATIENCE)? else {
+        let mut cargo = self.copy.cargo(&format!("test --locked {test}"));
+        let Some(is_success) = wait(spawn(&mut cargo, log)?, PATIENCE)? else {
             return Ok(Verdict::Hung);
         };
-        let output = fs::read(&log).at(&log)?;
+        let output = fs::read(log).at(log)?;
         let mut counts = Counts::default();
         for line in String::from_utf8_lossy(&output).lines() {
             counts += Counts::from_result_line(line).unwrap_or_default();
@@ -332,18 +342,6 @@ mod tests {
         replace: "if false",
         test: "",
     };
-
-    #[test]
-    fn parts_cover_the_table_and_do_not_overlap() {
-        for length in [0, 1, 7, 270] {
-            let parts = (1..=4).map(|number| Part { number, of: 4 });
-            let places: Vec<_> = parts.flat_map(|part| part.places(length)).collect();
-            assert_eq!(places, (0..length).collect::<Vec<_>>());
-        }
-        for bad in ["", "1", "0/2", "3/2", "1/0", "a/2", "1/2/3"] {
-            assert!(bad.parse::<Part>().is_err(), "{bad}");
-        }
-    }
 
     #[test]
     fn a_text_is_found_exactly_once() {

@@ -25,6 +25,13 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-server --test platform an_answer_from_before_the_revocation",
     },
     Mutation {
+        name: "token-refused-for-a-lapsed-lease",
+        file: "crates/server/src/tokens/acceptance.rs",
+        find: "let Ok(lease) = app.generations.lease() else {\n            continue;",
+        replace: "let Ok(lease) = app.generations.lease() else {\n            return Err(Refusal::Unavailable);",
+        test: "-p strongroom-server --test platform in_the_course_of_a_request_counts_no_more",
+    },
+    Mutation {
         name: "token-outlives-its-key",
         file: "crates/server/src/tokens/acceptance.rs",
         find: "vouch(app, claims, visit).await?;",
