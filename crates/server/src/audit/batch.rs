@@ -147,24 +147,25 @@ pub(super) async fn lock_heads(
 /// Which of these events have their place already: a retry must never write one twice.
 pub(super) async fn known_entries(
     tx: &mut JobTx,
-    tenants: &[Uuid],
     entries: &[Entry],
     asked: &[Keys],
 ) -> Result<HashMap<Keys, u64>, BatchError> {
-    const KNOWN: &str = "select tenant_id, event_id, idx from app.audit_leaves \
-         where tenant_id = any($1) and event_id = any($2)";
-    let ids: Vec<Uuid> = entries
+    // Each by its own probe: by a list of ids a log is read whole while the planner knows nothing
+    // of its size.
+    const KNOWN: &str = "select u.t, u.e, (select l.idx from app.audit_leaves l \
+         where l.tenant_id = u.t and l.event_id = u.e) \
+         from unnest($1::uuid[], $2::uuid[]) as u (t, e)";
+    let (tenants, ids): (Vec<Uuid>, Vec<Uuid>) = entries
         .iter()
-        .map(|entry| entry.event_id)
-        .chain(asked.iter().map(|(_, event_id)| *event_id))
-        .collect();
+        .map(|entry| (*entry.tenant.as_uuid(), entry.event_id))
+        .chain(asked.iter().map(|(tenant, id)| (*tenant.as_uuid(), *id)))
+        .unzip();
     let mut known = HashMap::new();
     for row in tx.query(KNOWN, &[&tenants, &ids]).await? {
-        let index: i64 = column(&row, 2)?;
-        known.insert(
-            (tenant_of(&row, 0)?, column(&row, 1)?),
-            index.unsigned_abs(),
-        );
+        if let Some(index) = column::<Option<i64>>(&row, 2)? {
+            let key = (tenant_of(&row, 0)?, column(&row, 1)?);
+            known.insert(key, index.unsigned_abs());
+        }
     }
     Ok(known)
 }

@@ -215,7 +215,7 @@ impl Worker {
         tenants.sort_unstable();
         tenants.dedup();
         let mut heads = lock_heads(&mut tx, &tenants).await?;
-        let known = known_entries(&mut tx, &tenants, &entries, &asked).await?;
+        let known = known_entries(&mut tx, &entries, &asked).await?;
 
         let mut placed: HashMap<Keys, Placed> = HashMap::new();
         let mut fresh: BTreeMap<TenantId, Vec<Entry>> = BTreeMap::new();
