@@ -6,9 +6,13 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::payloads::SealedPayload;
+use super::renewals::Renewal;
 use super::sequencer::AuditError;
 
 pub(super) type Answer = oneshot::Sender<Result<Receipt, AuditError>>;
+
+/// None: the renewal does not hold, and its event is not written.
+pub(super) type RenewalAnswer = oneshot::Sender<Result<Option<Receipt>, AuditError>>;
 
 /// One event on its way into a log.
 pub(super) enum Item {
@@ -25,6 +29,13 @@ pub(super) enum Item {
         tenant: TenantId,
         event_id: Uuid,
         answer: Answer,
+    },
+    /// The event of a renewal, written if that holds.
+    Renew {
+        renewal: Renewal,
+        event_id: Uuid,
+        leaf: Leaf,
+        answer: RenewalAnswer,
     },
 }
 
@@ -46,6 +57,9 @@ impl Item {
             | Self::Staged {
                 tenant, event_id, ..
             } => (*tenant, *event_id),
+            Self::Renew {
+                renewal, event_id, ..
+            } => (renewal.tenant(), *event_id),
         }
     }
 }

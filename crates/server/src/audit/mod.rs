@@ -3,8 +3,11 @@
 mod batch;
 mod checkpoints;
 mod events;
+mod intake;
 mod items;
 mod payloads;
+mod renewals;
+mod rows;
 mod sequencer;
 mod verification;
 
@@ -12,6 +15,7 @@ pub use checkpoints::{CheckpointError, Checkpointer};
 pub use events::{BREAK_GLASS, Draft, EventError, new_event_id};
 pub(crate) use payloads::payload_context;
 pub use payloads::{PayloadError, SealedPayload, open_payload, seal_payload};
+pub use renewals::Renewal;
 pub use sequencer::{AuditError, Sequencer, SequencerHandle};
 pub use verification::{TenantReport, verify_tenant};
 

@@ -9,12 +9,12 @@ use strongroom_tenancy::TenantId;
 use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
-use super::batch::{
-    BatchError, Head, Keys, Placed, Staged, gather, insert, known_entries, lock_heads, prove_known,
-    store_heads,
-};
+use super::batch::{BatchError, Head, Keys, Placed, prove_known};
+use super::intake::{Intake, Without, announced, forgotten};
 use super::items::{Entry, Item};
 use super::payloads::SealedPayload;
+use super::renewals::Renewal;
+use super::rows::commit;
 use crate::postgres::Job;
 
 /// Events that may wait; beyond it a caller is told to come back.
@@ -107,10 +107,30 @@ impl Sequencer {
         .await
     }
 
-    async fn submit(
+    /// Renews a refresh token and appends the event of it, both or neither, and waits until they
+    /// are durable. Nothing, when the family's row is another by now, or somebody holds it.
+    ///
+    /// # Errors
+    /// [`AuditError`]: nothing was done when it is [`AuditError::Busy`]; else it may have been.
+    pub async fn renew(
         &self,
-        item: impl FnOnce(super::items::Answer) -> Item,
-    ) -> Result<Receipt, AuditError> {
+        renewal: Renewal,
+        event_id: Uuid,
+        leaf: Leaf,
+    ) -> Result<Option<Receipt>, AuditError> {
+        self.submit(|answer| Item::Renew {
+            renewal,
+            event_id,
+            leaf,
+            answer,
+        })
+        .await
+    }
+
+    async fn submit<T>(
+        &self,
+        item: impl FnOnce(oneshot::Sender<Result<T, AuditError>>) -> Item,
+    ) -> Result<T, AuditError> {
         let (answer, answered) = oneshot::channel();
         self.queue
             .try_send(item(answer))
@@ -123,6 +143,15 @@ impl Sequencer {
             _ => Err(AuditError::Unavailable),
         }
     }
+}
+
+/// Which staged events a batch takes along.
+#[derive(Clone, Copy)]
+enum Staged {
+    /// Those that their writers announced, with what else is queued.
+    Announced,
+    /// Those that nobody announced in time, alone.
+    Forgotten,
 }
 
 struct Worker {
@@ -153,18 +182,25 @@ impl Worker {
     /// Writes the batch, however often it takes, and answers everyone in it.
     async fn settle(&self, batch: &mut Vec<Item>, staged: Staged) {
         let mut outcome = Err(AuditError::Unavailable);
-        let mut excluded = Vec::new();
+        let mut without = Without::default();
         let mut attempt = 0;
         while attempt < TRIES {
-            match self.write(batch, staged, &excluded).await {
+            match self.write(batch, staged, &without).await {
                 Ok(receipts) => {
                     outcome = Ok(receipts);
                     break;
                 }
                 // One tenant's log must not keep the others' waiting: the rest goes on without it.
-                Err(BatchError::Log(tenant, reason)) if !excluded.contains(tenant.as_uuid()) => {
+                Err(BatchError::Log(tenant, reason))
+                    if !without.logs.contains(tenant.as_uuid()) =>
+                {
                     tracing::error!(%tenant, reason, "a log takes no events");
-                    excluded.push(*tenant.as_uuid());
+                    without.logs.push(*tenant.as_uuid());
+                }
+                // They can be asked for one by one.
+                Err(error @ BatchError::Renewals(_)) if !without.renewals => {
+                    tracing::error!(%error, "a batch goes on without renewals");
+                    without.renewals = true;
                 }
                 // A commit of unknown outcome is safe to repeat: entries are found by event id.
                 Err(error) => {
@@ -177,15 +213,20 @@ impl Worker {
         let receipts = outcome;
         for item in batch.drain(..) {
             let key = item.key();
-            let answer = match item {
-                Item::Append { answer, .. } | Item::Staged { answer, .. } => answer,
-            };
             let found = match &receipts {
-                Ok(receipts) => receipts.get(&key).cloned().ok_or(AuditError::Unavailable),
+                Ok(receipts) => Ok(receipts.get(&key).cloned()),
                 Err(error) => Err(*error),
             };
             // The caller may be gone; the event is written all the same.
-            let _ = answer.send(found);
+            match item {
+                Item::Append { answer, .. } | Item::Staged { answer, .. } => {
+                    let found = found.and_then(|receipt| receipt.ok_or(AuditError::Unavailable));
+                    let _ = answer.send(found);
+                }
+                Item::Renew { answer, .. } => {
+                    let _ = answer.send(found);
+                }
+            }
         }
     }
 
@@ -193,30 +234,21 @@ impl Worker {
         &self,
         batch: &[Item],
         staged: Staged,
-        excluded: &[Uuid],
+        without: &Without,
     ) -> Result<HashMap<Keys, Receipt>, BatchError> {
-        let mut tx = self.job.begin().await?;
-        let entries = gather(&mut tx, batch, staged, excluded).await?;
-        let asked: Vec<Keys> = batch
-            .iter()
-            .map(Item::key)
-            .filter(|(tenant, _)| !excluded.contains(tenant.as_uuid()))
-            .collect();
-        if entries.is_empty() && asked.is_empty() {
-            tx.rollback().await;
+        let intake = match staged {
+            Staged::Announced => announced(&self.job, batch, without).await?,
+            Staged::Forgotten => forgotten(&self.job, without).await?,
+        };
+        let Some(Intake {
+            mut tx,
+            mut heads,
+            entries,
+            known,
+        }) = intake
+        else {
             return Ok(HashMap::new());
-        }
-        let tenants = entries
-            .iter()
-            .map(|entry| entry.tenant)
-            .chain(asked.iter().map(|(tenant, _)| *tenant))
-            .map(|tenant| *tenant.as_uuid());
-        let mut tenants: Vec<Uuid> = tenants.collect();
-        tenants.sort_unstable();
-        tenants.dedup();
-        let mut heads = lock_heads(&mut tx, &tenants).await?;
-        let known = known_entries(&mut tx, &entries, &asked).await?;
-
+        };
         let mut placed: HashMap<Keys, Placed> = HashMap::new();
         let mut fresh: BTreeMap<TenantId, Vec<Entry>> = BTreeMap::new();
         for entry in entries {
@@ -233,9 +265,7 @@ impl Worker {
                 return Err(BatchError::Log(*tenant, "it is not there".to_owned()));
             };
             let hashes: Vec<Hash> = list.iter().map(|entry| entry.leaf_hash).collect();
-            let start = head.frontier.size();
             let (grown, proofs) = head.frontier.append_batch(&hashes);
-            insert(&mut tx, *tenant, start, list).await?;
             head.frontier = grown;
             for (entry, proof) in list.iter().zip(proofs) {
                 placed.insert(
@@ -247,7 +277,6 @@ impl Worker {
                 );
             }
         }
-        store_heads(&mut tx, &heads, &fresh).await?;
         let mut earlier: BTreeMap<TenantId, Vec<(Uuid, u64)>> = BTreeMap::new();
         for ((tenant, event_id), index) in known {
             earlier.entry(tenant).or_default().push((event_id, index));
@@ -257,7 +286,7 @@ impl Worker {
                 placed.extend(prove_known(&mut tx, *tenant, head, entries).await?);
             }
         }
-        tx.commit().await?;
+        commit(tx, &heads, &fresh).await?;
         self.receipts(&heads, placed)
     }
 

@@ -11,7 +11,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use strongroom_auditchain::{Outcome, Receipt};
+use strongroom_auditchain::{Leaf, Outcome, Receipt};
 use strongroom_tenancy::{Actor, TenantId};
 use tracing::Instrument;
 use uuid::Uuid;
@@ -172,6 +172,23 @@ pub async fn commit_recorded_by(
     resource: Option<String>,
 ) -> Result<Receipt, Problem> {
     let tenant = tx.tenant();
+    let (id, leaf) = success(app, context, actor, kind, resource)?;
+    tx.query(STAGE_EVENT, &[tenant.as_uuid(), &id, &leaf.as_bytes()])
+        .await?;
+    tx.commit().await?;
+    // From here on the event is written, by the next sweep at the latest. An operator's write into
+    // another tenant's log has an event in the operator's own besides.
+    acknowledge(app, context, tenant, id, kind).await
+}
+
+/// The event of a change that somebody made, for the transaction that makes it to stage.
+pub(crate) fn success(
+    app: &App,
+    context: &RequestContext,
+    actor: Actor,
+    kind: &'static str,
+    resource: Option<String>,
+) -> Result<(Uuid, Leaf), Problem> {
     let internal = |error: EventError| {
         tracing::error!(%error, kind, "an event could not be written");
         Problem::new(Kind::Internal, "an event could not be written")
@@ -186,15 +203,8 @@ pub async fn commit_recorded_by(
         outcome: Outcome::Success,
     };
     let id = new_event_id(app.clock.as_ref()).map_err(internal)?;
-    let leaf = draft
-        .leaf(id, app.clock.unix_micros(), Vec::new())
-        .map_err(internal)?;
-    tx.query(STAGE_EVENT, &[tenant.as_uuid(), &id, &leaf.as_bytes()])
-        .await?;
-    tx.commit().await?;
-    // From here on the event is written, by the next sweep at the latest. An operator's write into
-    // another tenant's log has an event in the operator's own besides.
-    acknowledge(app, context, tenant, id, kind).await
+    let leaf = draft.leaf(id, app.clock.unix_micros(), Vec::new());
+    Ok((id, leaf.map_err(internal)?))
 }
 
 /// Waits until an event is durable that a job's transaction staged in the caller's own log, with

@@ -14,6 +14,7 @@ mod refusals;
 mod request_id;
 mod tenant_context;
 
+pub(crate) use audit::success;
 pub use audit::{acknowledge_staged, audit, commit_recorded, commit_recorded_by, record};
 pub use authenticate::{authenticate, present_key};
 pub use authorise::authorise;

@@ -8,11 +8,14 @@ use strongroom_apikey::{
     StoreUnavailable,
 };
 use strongroom_tenancy::TenantId;
+use strongroom_tenant_token::refresh::FamilyId;
 use tokio_postgres::Row;
 use tokio_postgres::types::FromSql;
 use uuid::Uuid;
 
 use super::pool::Pool;
+use super::together::Together;
+use super::token_lookup::{StoredFamily, find_families};
 use super::transaction::{Params, QueryError, Transaction};
 use crate::login::Connection;
 
@@ -34,13 +37,18 @@ const TIME: Duration = Duration::from_secs(5);
 #[derive(Clone)]
 pub struct AuthLookup {
     pool: Pool,
+    pub(super) families: Together<FamilyId, Result<Option<StoredFamily>, QueryError>>,
 }
 
 impl AuthLookup {
-    /// A look-up over the authenticator's pool.
+    /// A look-up over the authenticator's pool, within a runtime.
     #[must_use]
-    pub const fn new(pool: Pool) -> Self {
-        Self { pool }
+    pub fn new(pool: Pool) -> Self {
+        let of_families = pool.clone();
+        Self {
+            pool,
+            families: Together::start(move |ids| find_families(of_families.clone(), ids)),
+        }
     }
 
     /// The key of this id, if there is one.
@@ -92,18 +100,12 @@ impl AuthLookup {
         rows.first().map(Connection::from_row).transpose()
     }
 
-    /// Asks one thing, in a transaction that sees what was committed before it.
     pub(super) async fn ask(
         &self,
         sql: &'static str,
         params: Params<'_>,
     ) -> Result<Vec<Row>, QueryError> {
-        let mut transaction = Transaction::lease(&self.pool, TIME).await?;
-        let rows = transaction
-            .open("begin read only", &[(sql, params)])
-            .await?;
-        transaction.rollback().await;
-        Ok(rows.into_iter().next().unwrap_or_default())
+        ask(&self.pool, sql, params).await
     }
 
     /// Stores when keys were last used, in Unix seconds.
@@ -133,6 +135,20 @@ impl KeyStore for AuthLookup {
             })
         })
     }
+}
+
+/// Asks one thing, in a transaction that sees what was committed before it.
+pub(super) async fn ask(
+    pool: &Pool,
+    sql: &'static str,
+    params: Params<'_>,
+) -> Result<Vec<Row>, QueryError> {
+    let mut transaction = Transaction::lease(pool, TIME).await?;
+    let rows = transaction
+        .open("begin read only", &[(sql, params)])
+        .await?;
+    transaction.rollback().await;
+    Ok(rows.into_iter().next().unwrap_or_default())
 }
 
 /// A key's record, from columns that begin at `first`: environment, scheme, hash, actor,

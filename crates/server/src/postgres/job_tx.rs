@@ -6,7 +6,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::pool::Pool;
-use super::transaction::{CommitError, QueryError, Transaction};
+use super::transaction::{CommitError, FailedCommit, FailedQuery, Params, QueryError, Transaction};
 
 /// How long one batch of a job may take.
 const TIME: Duration = Duration::from_secs(30);
@@ -38,6 +38,18 @@ impl Job {
         inner.open("begin", &[]).await?;
         Ok(JobTx { inner })
     }
+
+    /// Begins a transaction and runs its first statements, in one round trip.
+    pub(crate) async fn begin_with(
+        &self,
+        first: &[(&'static str, Params<'_>)],
+    ) -> Result<(JobTx, Vec<Vec<Row>>), FailedQuery> {
+        let leased = Transaction::lease(&self.pool, TIME).await;
+        let number = None;
+        let mut inner = leased.map_err(|error| FailedQuery { number, error })?;
+        let rows = inner.open_with("begin", first).await?;
+        Ok((JobTx { inner }, rows))
+    }
 }
 
 impl JobTx {
@@ -68,6 +80,14 @@ impl JobTx {
     /// [`CommitError::Unknown`] when the connection broke with the COMMIT on the wire.
     pub async fn commit(self) -> Result<(), CommitError> {
         self.inner.commit().await
+    }
+
+    /// Runs the last statements and commits, in one round trip.
+    pub(crate) async fn commit_with(
+        self,
+        last: &[(&'static str, Params<'_>)],
+    ) -> Result<(), FailedCommit> {
+        self.inner.commit_with(last).await
     }
 
     /// Gives the transaction up and keeps the connection.

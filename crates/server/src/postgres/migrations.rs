@@ -108,6 +108,12 @@ const MIGRATIONS: &[Migration] = &[
         protects: &[],
         lookups: include_str!("../../migrations/0010_lookups.sql"),
     },
+    Migration {
+        name: "0011_renewals",
+        sql: include_str!("../../migrations/0011_renewals.sql"),
+        protects: &[],
+        lookups: include_str!("../../migrations/0011_lookups.sql"),
+    },
 ];
 
 /// A connection of the database's owner: a superuser, or a role that may create roles.

@@ -12,6 +12,7 @@ mod roles;
 mod self_check;
 mod session;
 mod tenant_tx;
+mod together;
 mod token_lookup;
 mod transaction;
 
@@ -28,3 +29,4 @@ pub use tenant_tx::{Access, Gateway, TenantTx};
 pub use token_lookup::StoredFamily;
 pub(crate) use token_lookup::{actor, actors};
 pub use transaction::{CommitError, QueryError};
+pub(crate) use transaction::{FailedCommit, FailedQuery, Params};

@@ -59,8 +59,9 @@ impl Role {
                 "app.find_session_provider",
                 "app.note_key_uses",
                 "app.token_is_revoked",
-                "app.find_refresh_family",
+                "app.find_refresh_families",
             ],
+            Self::Sequencer => &["app.renew_families"],
             _ => &[],
         }
     }

@@ -1,20 +1,23 @@
 //! What the authenticator asks of tokens: whether one was revoked, and a refresh token's family.
 
+use std::collections::HashMap;
+
 use strongroom_tenancy::{Actor, ActorId, TenantId};
 use strongroom_tenant_token::refresh::{Family, FamilyId, Grant, RevokedBecause};
 use strongroom_tenant_token::{Authentication, Claims};
 use tokio_postgres::Row;
 use zeroize::Zeroizing;
 
-use super::auth_lookup::{AuthLookup, column};
+use super::auth_lookup::{AuthLookup, ask, column};
+use super::pool::Pool;
 use super::transaction::QueryError;
 
 const IS_REVOKED: &str = "select app.token_is_revoked($1, $2, $3, $4, $5, $6)";
 
-const FAMILY: &str = "select tenant_id, version, actors, capabilities, session_id, client_id, \
+const FAMILIES: &str = "select tenant_id, version, actors, capabilities, session_id, client_id, \
      auth_time, auth_class, auth_methods, lineage, generation, newest, parent, successor, \
-     begun_at, rotated_at, revoked_at, revoked_reason, epoch, now \
-     from app.find_refresh_family($1)";
+     begun_at, rotated_at, revoked_at, revoked_reason, epoch, now, id \
+     from app.find_refresh_families($1)";
 
 /// A family as it is stored.
 pub struct StoredFamily {
@@ -53,18 +56,38 @@ impl AuthLookup {
         )
     }
 
-    /// The family of this id, if there is one.
+    /// The family of this id, if there is one; asked with others that are looked for at this time.
     ///
     /// # Errors
     /// [`QueryError`] when the database does not answer, or a column is malformed.
     pub async fn refresh_family(&self, id: &FamilyId) -> Result<Option<StoredFamily>, QueryError> {
-        let rows = self.ask(FAMILY, &[&id.as_str()]).await?;
-        match rows.as_slice() {
-            [] => Ok(None),
-            [row] => stored_family(*id, row).map(Some),
-            _ => Err(QueryError::Row("two families have one id".to_owned())),
+        let found = self.families.ask(*id).await;
+        found.unwrap_or(Err(QueryError::Busy))
+    }
+}
+
+/// The family of each id.
+pub(super) async fn find_families(
+    pool: Pool,
+    ids: Vec<FamilyId>,
+) -> Vec<Result<Option<StoredFamily>, QueryError>> {
+    let texts: Vec<&str> = ids.iter().map(FamilyId::as_str).collect();
+    let rows = match ask(&pool, FAMILIES, &[&texts]).await {
+        Ok(rows) => rows,
+        Err(error) => return ids.iter().map(|_| Err(error.clone())).collect(),
+    };
+    let mut found: HashMap<&str, &Row> = HashMap::with_capacity(rows.len());
+    for row in &rows {
+        if let Ok(id) = row.try_get(20) {
+            found.insert(id, row);
         }
     }
+    ids.iter()
+        .map(|id| {
+            let row = found.get(id.as_str());
+            row.map(|row| stored_family(*id, row)).transpose()
+        })
+        .collect()
 }
 
 /// An actor's chain as it is stored: who acts, then for whom, nearest first.

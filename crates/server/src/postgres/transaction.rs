@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Client, Row, Statement};
 
 use super::pool::{Lease, Pool};
+use super::session::Session;
 
 /// Takes away what a session could keep past its transaction, for its next borrower to trip over.
 ///
@@ -19,10 +20,10 @@ const CLEAN: &str = "close all; unlisten *; reset all; \
      where from_sql) then 0 else 1 end)";
 
 /// A statement's parameters.
-pub(super) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+pub(crate) type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
 /// Why a statement failed. What the database said goes to the log, not to a caller.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum QueryError {
     /// No connection came free in time.
@@ -84,6 +85,22 @@ impl From<tokio_postgres::Error> for QueryError {
     }
 }
 
+/// Which of several queries failed first, where it was one of them, and why.
+pub(crate) struct FailedQuery {
+    /// Its place among them.
+    pub(crate) number: Option<usize>,
+    /// Why.
+    pub(crate) error: QueryError,
+}
+
+/// Which of the queries before a commit failed first, where it was one of them, and what that means.
+pub(crate) struct FailedCommit {
+    /// Its place among them.
+    pub(crate) number: Option<usize>,
+    /// Whether anything was written.
+    pub(crate) error: CommitError,
+}
+
 /// An open transaction on a leased connection.
 ///
 /// Unless every statement was answered and COMMIT or ROLLBACK was acknowledged, the connection
@@ -129,27 +146,33 @@ impl Transaction {
         begin: &'static str,
         first: &[(&'static str, Params<'_>)],
     ) -> Result<Vec<Vec<Row>>, QueryError> {
-        self.guarded(async |lease| {
-            let session = lease.session()?;
-            let client = session.client();
-            let mut prepared = Vec::with_capacity(first.len());
-            for (sql, params) in first {
-                prepared.push((session.statement(sql).await?, *params));
-            }
-            let queries = prepared
-                .iter()
-                .map(|(sql, params)| client.query(sql, params));
-            // Polled in order, so that they go out in order and share one round trip.
-            let (begun, rows) = futures_util::join!(
-                client.batch_execute(begin),
-                futures_util::future::join_all(queries)
-            );
-            begun?;
-            rows.into_iter()
-                .map(|row| row.map_err(QueryError::from))
-                .collect()
-        })
-        .await
+        let opened = self.open_with(begin, first).await;
+        opened.map_err(|failed| failed.error)
+    }
+
+    /// The same; says which query failed first.
+    pub(super) async fn open_with(
+        &mut self,
+        begin: &'static str,
+        first: &[(&'static str, Params<'_>)],
+    ) -> Result<Vec<Vec<Row>>, FailedQuery> {
+        let mut number = None;
+        let opened = self
+            .guarded(async |lease| {
+                let session = lease.session()?;
+                let client = session.client();
+                let prepared = prepare(session, first).await?;
+                // Polled in order, so that they go out in order and share one round trip.
+                let (begun, rows) =
+                    futures_util::join!(client.batch_execute(begin), all(client, &prepared));
+                begun?;
+                rows.map_err(|failed| {
+                    number = failed.number;
+                    failed.error
+                })
+            })
+            .await;
+        opened.map_err(|error| FailedQuery { number, error })
     }
 
     /// Runs one prepared statement and waits for all its rows.
@@ -178,6 +201,52 @@ impl Transaction {
         })
     }
 
+    /// Sends queries and COMMIT in one go, and gives the connection back once the database said so.
+    pub(super) async fn commit_with(
+        mut self,
+        last: &[(&'static str, Params<'_>)],
+    ) -> Result<(), FailedCommit> {
+        let mut number = None;
+        let mut is_answered = false;
+        let ended = self
+            .guarded(async |lease| {
+                let session = lease.session()?;
+                let client = session.client();
+                let Ok(prepared) = prepare(session, last).await else {
+                    is_answered = true;
+                    return Err(QueryError::Failed);
+                };
+                let (rows, committed, clean) = futures_util::join!(
+                    all(client, &prepared),
+                    client.batch_execute("commit"),
+                    client.batch_execute(CLEAN)
+                );
+                // A COMMIT after a statement that failed is a rollback, and says so by its tag only.
+                rows.map_err(|failed| {
+                    number = failed.number;
+                    is_answered = committed.is_ok();
+                    failed.error
+                })?;
+                committed.inspect_err(|error| is_answered = error.as_db_error().is_some())?;
+                Ok(clean.is_ok())
+            })
+            .await;
+        match ended {
+            Ok(clean) => {
+                self.give_back(clean);
+                Ok(())
+            }
+            Err(error) => Err(FailedCommit {
+                number,
+                error: if is_answered {
+                    CommitError::RolledBack(error)
+                } else {
+                    CommitError::Unknown
+                },
+            }),
+        }
+    }
+
     /// Rolls back, and gives the connection back once the database said so.
     pub(super) async fn rollback(mut self) {
         if self.state != State::InStatement {
@@ -196,11 +265,15 @@ impl Transaction {
                 Ok(clean.is_ok())
             })
             .await?;
-        // What is not clean is ended, as anything else that is not known to be in order.
+        self.give_back(clean);
+        Ok(())
+    }
+
+    /// What is not clean is ended, as anything else that is not known to be in order.
+    fn give_back(&mut self, clean: bool) {
         if clean && let Some(lease) = self.lease.take() {
             lease.give_back();
         }
-        Ok(())
     }
 
     /// Runs one exchange. While it is on the wire the state says so: if this future is dropped
@@ -230,6 +303,37 @@ impl Transaction {
     fn leased(&self) -> Result<&Lease, QueryError> {
         self.lease.as_ref().ok_or(QueryError::Failed)
     }
+}
+
+async fn prepare<'a>(
+    session: &Session,
+    queries: &[(&'static str, Params<'a>)],
+) -> Result<Vec<(Statement, Params<'a>)>, QueryError> {
+    let mut prepared = Vec::with_capacity(queries.len());
+    for (sql, params) in queries {
+        prepared.push((session.statement(sql).await?, *params));
+    }
+    Ok(prepared)
+}
+
+/// Sends queries in one go, in order, and waits for all of them.
+async fn all(
+    client: &Client,
+    queries: &[(Statement, Params<'_>)],
+) -> Result<Vec<Vec<Row>>, FailedQuery> {
+    let queries = queries
+        .iter()
+        .map(|(sql, params)| client.query(sql, params));
+    let answers = futures_util::future::join_all(queries).await;
+    let answers = answers.into_iter().enumerate();
+    answers
+        .map(|(number, rows)| {
+            rows.map_err(|error| FailedQuery {
+                number: Some(number),
+                error: error.into(),
+            })
+        })
+        .collect()
 }
 
 impl Drop for Transaction {

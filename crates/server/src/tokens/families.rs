@@ -12,8 +12,9 @@ use super::proof::Proof;
 use super::revocation::{Ended, end};
 use super::standing::hold_credentials;
 use crate::app::App;
-use crate::gates::{RequestContext, commit_recorded_by};
-use crate::postgres::{Access, TenantTx, actors};
+use crate::audit::{AuditError, Renewal};
+use crate::gates::{RequestContext, commit_recorded_by, success};
+use crate::postgres::{Access, CommitError, TenantTx, actors};
 use crate::problem::{Kind, Problem};
 use crate::routes::webhooks;
 
@@ -131,19 +132,13 @@ impl<'a> Families<'a> {
         kind: &'static str,
     ) -> Result<(), StoreUnavailable> {
         let grant = &family.grant;
-        self.request
-            .identify(grant.tenant, Some(grant.actor.clone()));
-        self.request.is_of_session(grant.session_id);
+        self.identify(family);
         let resource = Some(format!("session/{}", grant.session_id));
         let actor = grant.actor.clone();
         let committed = commit_recorded_by(self.app, self.request, actor, tx, kind, resource).await;
-        match committed {
-            Ok(_) => Ok(()),
-            Err(problem) => {
-                self.seen().problem = Some(problem);
-                Err(StoreUnavailable)
-            }
-        }
+        committed
+            .map(drop)
+            .map_err(|problem| self.is_refused(problem))
     }
 }
 
@@ -219,6 +214,12 @@ impl RefreshStore for Families<'_> {
     fn swap<'b>(&'b self, expected: u64, next: &'b Family) -> StoreFuture<'b, bool> {
         Box::pin(async move {
             self.check_rate(next)?;
+            let is_rotation = next.generation > self.seen().generation;
+            if let Some(renewal) = Renewal::of(expected, next).filter(|_| is_rotation)
+                && self.renew(renewal, next).await?
+            {
+                return Ok(true);
+            }
             let mut tx = self.begin(next).await?;
             let (revoked_at, reason) = match next.revoked {
                 None => (None, None),
@@ -252,7 +253,6 @@ impl RefreshStore for Families<'_> {
                 tx.rollback().await;
                 return Ok(false);
             }
-            let is_rotation = next.generation > self.seen().generation;
             let kind = match (next.revoked, is_rotation) {
                 (Some((_, RevokedBecause::Reuse)), _) => "token.reuse",
                 (Some(_), _) => "token.revoke",
@@ -269,6 +269,41 @@ impl RefreshStore for Families<'_> {
 }
 
 impl Families<'_> {
+    /// The plain case, with whatever else is written at this time. When it does not hold, the
+    /// change is to be made by itself, which then says whether somebody else was first.
+    async fn renew(&self, renewal: Renewal, next: &Family) -> Result<bool, StoreUnavailable> {
+        self.identify(next);
+        let resource = Some(format!("session/{}", next.grant.session_id));
+        let actor = next.grant.actor.clone();
+        let event = success(self.app, self.request, actor, "token.refresh", resource);
+        let (event, leaf) = event.map_err(|problem| self.is_refused(problem))?;
+        match self.app.sequencer.renew(renewal, event, leaf).await {
+            Ok(Some(receipt)) => {
+                self.request.acknowledge(&receipt);
+                Ok(true)
+            }
+            Ok(None) => Ok(false),
+            Err(error @ AuditError::Busy) => Err(self.is_refused(error.into())),
+            Err(AuditError::Unavailable) => {
+                // The event may be on its way, with the renewal.
+                self.request.conclude();
+                Err(self.is_refused(CommitError::Unknown.into()))
+            }
+        }
+    }
+
+    fn identify(&self, family: &Family) {
+        let grant = &family.grant;
+        self.request
+            .identify(grant.tenant, Some(grant.actor.clone()));
+        self.request.is_of_session(grant.session_id);
+    }
+
+    fn is_refused(&self, problem: Problem) -> StoreUnavailable {
+        self.seen().problem = Some(problem);
+        StoreUnavailable
+    }
+
     /// Who holds a token changes its family no more often than a caller may call.
     fn check_rate(&self, family: &Family) -> Result<(), StoreUnavailable> {
         let (tenant, actor) = (family.grant.tenant, &family.grant.actor);

@@ -34,6 +34,7 @@ mod peppers;
 mod platform;
 mod refresh_times;
 mod refusals;
+mod renewals;
 mod replay_guard;
 mod request_id_thread;
 mod rotation_kills;

@@ -340,7 +340,7 @@ fn a_sealed_successor_is_gone_after_its_grace_and_what_is_over_is_deleted() {
     });
 }
 
-/// The change happened, and its event is not acknowledged: that is no failure of the change.
+/// The change may have happened, with its event: that is no failure.
 #[test]
 fn a_renewal_whose_event_is_not_acknowledged_is_not_said_to_have_failed() {
     on_own_platform(|database, running| async move {

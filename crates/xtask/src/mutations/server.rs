@@ -174,9 +174,9 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "forgotten-events-stay",
-        file: "crates/server/src/audit/batch.rs",
-        find: "Staged::Forgotten => tx.query(TAKE_FORGOTTEN, &[&excluded]).await?,",
-        replace: "Staged::Forgotten => Vec::new(),",
+        file: "crates/server/src/audit/intake.rs",
+        find: "staged_at < clock_timestamp() - interval '2 seconds'",
+        replace: "staged_at < clock_timestamp() - interval '2 days'",
         test: "-p strongroom-server --test platform -- --exact sequencing::a_staged_event_that_nobody_announced_is_taken_up",
     },
     Mutation {
@@ -322,7 +322,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "broken-log-stops-all",
         file: "crates/server/src/audit/sequencer.rs",
-        find: "excluded.push(*tenant.as_uuid());",
+        find: "without.logs.push(*tenant.as_uuid());",
         replace: "attempt += 1;",
         test: "-p strongroom-server --test platform -- --exact sequencing::a_log_that_is_broken_stops_its_own_tenant_alone",
     },

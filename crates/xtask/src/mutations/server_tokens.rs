@@ -181,10 +181,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "outcome-unknown-is-failure",
         file: "crates/server/src/tokens/families.rs",
-        find: "self.seen().problem = Some(problem);
-                Err(StoreUnavailable)",
-        replace: "drop(problem);
-                Err(StoreUnavailable)",
+        find: "self.seen().problem = Some(problem);\n        StoreUnavailable",
+        replace: "drop(problem);\n        StoreUnavailable",
         test: "-p strongroom-server --test platform a_renewal_whose_event_is_not_acknowledged",
     },
     Mutation {
@@ -354,5 +352,61 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         find: "begun_at limit $2 for update skip locked",
         replace: "begun_at limit $2 for update",
         test: "-p strongroom-server --test platform sweeps::what_one_tenant_holds_keeps_no_token_of_anothers",
+    },
+    Mutation {
+        name: "renewal-waits-for-a-row",
+        file: "crates/server/migrations/0011_lookups.sql",
+        find: "for no key update of f skip locked",
+        replace: "for no key update of f",
+        test: "-p strongroom-server --test platform a_family_that_somebody_holds_holds_up_itself",
+    },
+    Mutation {
+        name: "renewal-of-any-version",
+        file: "crates/server/migrations/0011_lookups.sql",
+        find: "on f.id = a.family and f.version = a.version",
+        replace: "on f.id = a.family and f.version >= a.version",
+        test: "-p strongroom-server --test platform two_at_once_have_one_successor",
+    },
+    Mutation {
+        name: "renewals-stop-the-batch",
+        file: "crates/server/src/audit/sequencer.rs",
+        find: "Err(error @ BatchError::Renewals(_)) if !without.renewals => {",
+        replace: "Err(error @ BatchError::Renewals(_)) if without.renewals => {",
+        test: "-p strongroom-server --test platform when_families_cannot_be_renewed_together",
+    },
+    Mutation {
+        name: "renewal-in-doubt-is-recorded-again",
+        file: "crates/server/src/tokens/families.rs",
+        find: "self.request.conclude();",
+        replace: "",
+        test: "-p strongroom-server --test platform a_renewal_whose_event_is_not_acknowledged",
+    },
+    Mutation {
+        name: "renewal-without-its-event",
+        file: "crates/server/src/audit/intake.rs",
+        find: "if renewed.contains(event_id) => (leaf, None),",
+        replace: "if renewed.is_empty() && events.contains(event_id) => (leaf, None),",
+        test: "-p strongroom-server --test platform many_at_once_have_each_their_own_successor",
+    },
+    Mutation {
+        name: "log-read-whole",
+        file: "crates/server/src/audit/intake.rs",
+        find: "select u.t, u.e, (select l.idx from app.audit_leaves l \\\n     where l.tenant_id = u.t and l.event_id = u.e) \\\n     from unnest($1::uuid[], $2::uuid[]) as u (t, e)\";",
+        replace: "select l.tenant_id, l.event_id, l.idx from app.audit_leaves l \\\n     where l.tenant_id = any($1) and l.event_id = any($2)\";",
+        test: "-p strongroom-server --test platform a_batch_reads_no_more_of_a_log",
+    },
+    Mutation {
+        name: "failed-statement-is-committed",
+        file: "crates/server/src/postgres/transaction.rs",
+        find: "failed.error\n                })?;\n                committed",
+        replace: "failed.error\n                })\n                .ok();\n                committed",
+        test: "-p strongroom-server --test platform a_log_that_is_broken_stops_its_own_tenant",
+    },
+    Mutation {
+        name: "families-asked-one-by-one",
+        file: "crates/server/src/postgres/together.rs",
+        find: "const MOST: usize = 256;",
+        replace: "const MOST: usize = 1;",
+        test: "-p strongroom-server --lib what_waits_is_asked_at_once",
     },
 ];

@@ -1,0 +1,123 @@
+//! Renewals together: many families in the commit that writes their events, and none of them in the
+//! others' way.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::key_rotation::on_own_platform;
+use crate::platform::{Running, Tenant, on_platform};
+use crate::token_renewal::{Session, login, renew, user};
+
+/// How many `token.refresh` events a session has.
+async fn renewals(running: &Running, tenant: &Tenant, session: &Session) -> usize {
+    let resource = format!("session/{}", session.id);
+    let entries = running.entries(&tenant.token).await;
+    let is_one = |entry: &&Value| {
+        entry["event"]["kind"] == "token.refresh" && entry["event"]["resource"] == *resource
+    };
+    entries.iter().filter(is_one).count()
+}
+
+#[test]
+fn many_at_once_have_each_their_own_successor_and_event() {
+    on_platform(|running| async move {
+        let tenants = [
+            running.tenant("together").await,
+            running.tenant("beside").await,
+        ];
+        let mut asked = Vec::new();
+        for n in 0..24 {
+            let tenant = &tenants[usize::from(n % 2)];
+            let session = login(running, tenant, user(n + 10)).await;
+            asked.push((tenant, session));
+        }
+        let answers = asked
+            .iter()
+            .map(|(_, it)| renew(&running.base, &it.refresh));
+        let answers = futures_util::future::join_all(answers).await;
+        for ((tenant, session), answer) in asked.iter().zip(answers) {
+            assert_eq!(answer.status, 200, "{}", answer.text);
+            let next = Session::of(&answer.json());
+            assert_eq!(next.id, session.id);
+            assert_eq!(answer.json()["tenant_id"], *tenant.id.to_string());
+            let again = renew(&running.base, &next.refresh).await;
+            assert_eq!(again.status, 200, "{}", again.text);
+            assert_eq!(renewals(running, tenant, session).await, 2);
+        }
+    });
+}
+
+#[test]
+fn a_family_that_somebody_holds_holds_up_itself_alone() {
+    on_own_platform(|database, running| async move {
+        let (one, other) = (running.tenant("one").await, running.tenant("other").await);
+        let held = login(&running, &one, user(1)).await;
+        let free = login(&running, &other, user(2)).await;
+        let holder = database.sql("postgres").await;
+        let sql = format!(
+            "begin; select from app.refresh_families where session_id = '{}' for update",
+            held.id
+        );
+        holder.batch_execute(&sql).await.unwrap();
+        let base = running.base.clone();
+        let (waiting, token) = (base.clone(), held.refresh.clone());
+        let waiting = tokio::spawn(async move { renew(&waiting, &token).await });
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let answer = tokio::time::timeout(Duration::from_secs(5), renew(&base, &free.refresh));
+        assert_eq!(answer.await.unwrap().status, 200);
+        assert_eq!(renewals(&running, &other, &free).await, 1);
+        assert!(!waiting.is_finished());
+        holder.batch_execute("rollback").await.unwrap();
+        let answer = waiting.await.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(renewals(&running, &one, &held).await, 1);
+    });
+}
+
+#[test]
+fn when_families_cannot_be_renewed_together_each_is_by_itself_and_no_event_is_lost() {
+    on_own_platform(|database, running| async move {
+        let tenant = running.tenant("apart").await;
+        let session = login(&running, &tenant, user(3)).await;
+        let superuser = database.sql("postgres").await;
+        let sql = "revoke execute on function app.renew_families from strongroom_sequencer";
+        superuser.batch_execute(sql).await.unwrap();
+        let answers = futures_util::join!(
+            renew(&running.base, &session.refresh),
+            running.send("GET", "/v1/policy", Some(&tenant.token), None),
+        );
+        assert_eq!(answers.0.status, 200, "{}", answers.0.text);
+        assert_eq!(answers.1.status, 200, "{}", answers.1.text);
+        assert_eq!(renewals(&running, &tenant, &session).await, 1);
+    });
+}
+
+/// While the planner knows nothing of a table's size it must not read all of a log for each batch.
+#[test]
+fn a_batch_reads_no_more_of_a_log_than_it_writes() {
+    const READS: &str = "select coalesce(sum(idx_tup_read), 0)::bigint \
+         + (select seq_tup_read from pg_stat_user_tables where relname = 'audit_leaves') \
+         from pg_stat_user_indexes where relname = 'audit_leaves'";
+    on_own_platform(|database, running| async move {
+        let superuser = database.sql("postgres").await;
+        let sql = "alter table app.audit_leaves set (autovacuum_enabled = off)";
+        superuser.batch_execute(sql).await.unwrap();
+        let tenant = running.tenant("long").await;
+        let events = 300;
+        for _ in 0..events {
+            let answer = running.send("GET", "/v1/policy", Some(&tenant.token), None);
+            assert_eq!(answer.await.status, 200);
+        }
+        // What a backend counted it tells when it is idle, a second later at most.
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        let answer = running.send("GET", "/v1/policy", Some(&tenant.token), None);
+        assert_eq!(answer.await.status, 200);
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        let reads: i64 = superuser.query_one(READS, &[]).await.unwrap().get(0);
+        assert!(
+            reads < 10 * events,
+            "{reads} rows were read for {events} events"
+        );
+    });
+}
