@@ -143,7 +143,7 @@ impl Platform {
             keymaster.clone(),
             Roots::new(Arc::clone(&kms) as _, root.clone()),
             Arc::clone(&clock),
-            config.token_rotation,
+            &config,
         );
         // The first start makes the first key. Before the watch: that sees it at its first look.
         ring.advance().await.map_err(StartError::of)?;

@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use strongroom_tenant_token::{RotationPolicy, RotationPolicyError};
+use strongroom_tenant_token::{Algorithm, RotationPolicy, RotationPolicyError};
 
 pub use keys::{KEYS, Key, explain};
 pub use network::Network;
@@ -47,6 +47,8 @@ pub struct Config {
     pub api_key_pepper: u32,
     /// How long a verifier may keep the public keys of access tokens, in seconds.
     pub token_verifier_cache_seconds: u64,
+    /// How keys of access tokens sign that are made from now on.
+    pub token_algorithm: Algorithm,
     /// When the keys of access tokens are rotated, and their overlaps.
     pub token_rotation: RotationPolicy,
     /// How often logs that grew are signed, in seconds.
@@ -183,6 +185,7 @@ impl Config {
                 0,
                 3600,
             )?,
+            token_algorithm: values.parsed("tokens.algorithm")?,
             token_rotation: token_rotation(values)?,
             checkpoint_seconds: values.between("audit.checkpoint_seconds", 10, 300)?,
             keys: KeyTimes {
@@ -432,6 +435,11 @@ mod tests {
                 "audit.checkpoint_seconds = 301",
                 "audit.checkpoint_seconds",
                 "expected 10 to 300",
+            ),
+            (
+                "tokens.algorithm = 'RS256'",
+                "tokens.algorithm",
+                "EdDSA, Ed25519 or ES256",
             ),
             (
                 "tokens.rotation_days = 31",

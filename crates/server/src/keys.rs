@@ -6,7 +6,7 @@ use strongroom_auditchain::Ed25519Signer;
 use strongroom_envelope::{EncryptionContext, KeyRef, Recipient, TenantKeys, open, seal};
 use strongroom_rls::ClaimKey;
 use strongroom_tenancy::TenantId;
-use strongroom_tenant_token::SigningKey;
+use strongroom_tenant_token::{Algorithm, SigningKey};
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
@@ -169,11 +169,16 @@ pub(crate) async fn open_token_key(
     kid: &str,
 ) -> Result<Option<SigningKey>, KeysError> {
     let opened = open_one(job, kek, Purpose::Token, kid).await?;
-    let key = opened.map(|secret| SigningKey::from_seed(&secret));
-    match key {
-        Some(key) if key.kid() != kid => Err(KeysError::Sealed(Purpose::Token.as_str())),
-        key => Ok(key),
-    }
+    let Some(secret) = opened else {
+        return Ok(None);
+    };
+    // The name is the key's thumbprint, so it says of which algorithm the secret is.
+    let keys = Algorithm::ALL.into_iter();
+    let mut keys = keys.filter_map(|it| SigningKey::from_secret(it, secret.as_slice()).ok());
+    let named = keys.find(|key| key.kid() == kid);
+    named
+        .map(Some)
+        .ok_or(KeysError::Sealed(Purpose::Token.as_str()))
 }
 
 /// The one token key of a platform whose keys did not rotate.

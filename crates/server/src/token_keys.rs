@@ -15,7 +15,7 @@ use arc_swap::ArcSwapOption;
 use strongroom_envelope::TenantKeys;
 use strongroom_tenancy::TenantId;
 use strongroom_tenant_token::{
-    JwkSet, KeyRing, Rejection, RotationPolicy, SigningKey, TokenError, Verifier,
+    Algorithm, JwkSet, KeyRing, Rejection, RotationPolicy, SigningKey, TokenError, Verifier,
 };
 use tokio::time::Instant;
 
@@ -56,6 +56,7 @@ pub struct RingStore {
     roots: Roots,
     clock: Arc<dyn Clock>,
     policy: RotationPolicy,
+    algorithm: Algorithm,
 }
 
 struct Inner {
@@ -283,12 +284,13 @@ impl Inner {
 impl RingStore {
     /// The ring, which goes on by this policy.
     #[must_use]
-    pub fn new(job: Job, roots: Roots, clock: Arc<dyn Clock>, policy: RotationPolicy) -> Self {
+    pub fn new(job: Job, roots: Roots, clock: Arc<dyn Clock>, config: &Config) -> Self {
         Self {
             job,
             roots,
             clock,
-            policy,
+            policy: config.token_rotation,
+            algorithm: config.token_algorithm,
         }
     }
 

@@ -126,6 +126,11 @@ pub const KEYS: &[Key] = &[
          is first named, and each key is hashed anew at its next use",
     ),
     key(
+        "tokens.algorithm",
+        "EdDSA",
+        "how keys sign that are made from now on: EdDSA, or ES256 for verifiers without Ed25519",
+    ),
+    key(
         "tokens.rotation_days",
         "7",
         "how many days a key signs access tokens before the next one does, 1 to 30",

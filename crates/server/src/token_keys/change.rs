@@ -211,7 +211,9 @@ impl RingStore {
         };
         let key = match only {
             Some(key) => key,
-            None => SigningKey::generate().map_err(|_| ChangeError::Randomness)?,
+            None => {
+                SigningKey::generate_for(self.algorithm).map_err(|_| ChangeError::Randomness)?
+            }
         };
         let sealed = keys::seal_token_key(&kek, &key).await?;
         let mut after = after.clone();

@@ -1,21 +1,23 @@
 //! Keys of access tokens: rotated over their overlaps, and withdrawn at once on every node.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use strongroom_server::clock::SystemClock;
 use strongroom_server::generations::revoked_everywhere;
 use strongroom_server::postgres::Role;
 use strongroom_server::token_keys::Cause;
 use strongroom_tenancy::{Actor, RequestId};
-use strongroom_tenant_token::{JwkSet, Verifier};
+use strongroom_tenant_token::{Algorithm, JwkSet, Verifier};
 use tokio_postgres::Client;
 
 use crate::acceptance::{Asking, accepts};
 use crate::database::actor;
 use crate::key_rotation::on_own_platform;
-use crate::platform::{Answer, Running, Tenant, second_node};
+use crate::platform::{Answer, Running, Tenant, node, second_node};
 
 pub(crate) const WEEK: i64 = 7 * 24 * 3_600;
 
@@ -240,6 +242,49 @@ fn a_key_is_withdrawn_where_no_other_can_be_made() {
         let token = running.token(&tenant.key).await;
         assert!(accepts(&running.base, &token).await);
         assert!(!accepts(&running.base, &tenant.token).await);
+    });
+}
+
+#[test]
+fn keys_are_made_for_the_chosen_algorithm_and_all_are_accepted() {
+    on_own_platform(|database, running| async move {
+        let tenant = running.tenant("algorithms").await;
+        let mut config = running.app.config.clone();
+        config.token_algorithm = Algorithm::Es256;
+        let second = node(&database, &running, config, Arc::new(SystemClock)).await;
+        let signed_by = async |node: &Running| {
+            let token = running.token(&tenant.key).await;
+            assert!(accepts(&running.base, &token).await && accepts(&second.base, &token).await);
+            let set = node.send("GET", "/.well-known/jwks.json", None, None).await;
+            let set = set.json();
+            let keys = set["keys"].as_array().unwrap().iter();
+            let mut keys = keys.filter(|key| key["kid"] == *kid(&token));
+            let key = keys.next().unwrap();
+            let verifier = Verifier::new(
+                &*running.app.config.issuer,
+                &*running.app.config.audience,
+                JwkSet::parse(&set.to_string()).unwrap(),
+            );
+            let now = running.app.clock.unix_seconds();
+            assert_eq!(
+                verifier.verify(&token, now).unwrap().claims().tenant,
+                tenant.id
+            );
+            (kid(&token), key["alg"].as_str().unwrap().to_owned())
+        };
+        // Whoever makes a key chooses; the others take it.
+        for (maker, name) in [(&second, "ES256"), (&running, "EdDSA")] {
+            let active = only(&running, "active").await;
+            let keys = &maker.app.token_keys;
+            keys.withdraw(&active, &cause()).await.unwrap();
+            running.app.token_keys.read_again().await.unwrap();
+            second.app.token_keys.read_again().await.unwrap();
+            let (kid, algorithm) = signed_by(&second).await;
+            assert_eq!(
+                (&kid, algorithm.as_str()),
+                (&only(&running, "active").await, name)
+            );
+        }
     });
 }
 

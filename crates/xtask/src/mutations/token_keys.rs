@@ -4,6 +4,20 @@ use super::Mutation;
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
+        name: "keys-of-one-algorithm",
+        file: "crates/server/src/token_keys/change.rs",
+        find: "SigningKey::generate_for(self.algorithm)",
+        replace: "SigningKey::generate()",
+        test: "-p strongroom-server --test platform keys_are_made_for_the_chosen_algorithm",
+    },
+    Mutation {
+        name: "token-key-of-another-name",
+        file: "crates/server/src/keys.rs",
+        find: "keys.find(|key| key.kid() == kid)",
+        replace: "keys.find(|key| key.kid() == kid || kid.len() > 40)",
+        test: "-p strongroom-server --test platform keys_are_made_for_the_chosen_algorithm",
+    },
+    Mutation {
         name: "token-key-withdrawal-answered-too-soon",
         file: "crates/server/src/routes/token_keys.rs",
         find: "    revoked_everywhere().await;",
