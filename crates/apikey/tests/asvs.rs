@@ -11,10 +11,30 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use strongroom_apikey::{
-    ApiKey, Environment, Found, Hasher, KeyError, KeyGate, KeyRecord, Pepper, PepperId,
+    ApiKey, Environment, Found, HashedKey, Hasher, KeyError, KeyGate, KeyRecord, Pepper, PepperId,
     PresentationError, Presented, TEST_KEY, TableFeed, Visit, WithoutLease, reject_unknown,
 };
 use strongroom_tenancy::{Capability, CapabilitySet, TenantId};
+
+/// Whether a type has `==`, which stops at the first byte that differs: its own method is found
+/// before the trait's, where there is one.
+macro_rules! has_equality {
+    ($type:ty) => {{
+        struct Probe<T>(std::marker::PhantomData<T>);
+        trait Without {
+            fn has_equality(&self) -> bool {
+                false
+            }
+        }
+        impl<T> Without for Probe<T> {}
+        impl<T: PartialEq> Probe<T> {
+            fn has_equality(&self) -> bool {
+                true
+            }
+        }
+        Probe::<$type>(std::marker::PhantomData).has_equality()
+    }};
+}
 
 fn generate() -> ApiKey {
     ApiKey::generate(&"cust".parse().unwrap(), Environment::Live).unwrap()
@@ -73,6 +93,24 @@ fn v7_4_1_a_kept_key_ends_with_its_revocation() {
     assert!(accepted().starts_with("Yes"));
     feed.answer(feed.ask(), 1, [TenantId::PLATFORM]);
     assert_eq!(accepted(), "Outdated");
+}
+
+/// 11.2.4: what is secret, or decides about a secret, has no `==`: the crate compares it in one time,
+/// wherever it differs, and its users cannot but ask the crate.
+#[test]
+fn v11_2_4_no_secret_is_compared_by_equality() {
+    let secrets = [
+        has_equality!(ApiKey),
+        has_equality!(HashedKey),
+        has_equality!(strongroom_apikey::LegacyKey),
+        has_equality!(strongroom_apikey::LegacyHash),
+        has_equality!(strongroom_apikey::Pepper),
+    ];
+    assert!(!secrets.contains(&true), "{secrets:?}");
+    assert!(
+        has_equality!(strongroom_apikey::KeyId),
+        "the probe sees one that is there"
+    );
 }
 
 /// 13.3.4: secrets can be given an end, and are refused after it.

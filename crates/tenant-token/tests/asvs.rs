@@ -27,6 +27,26 @@ use uuid::Uuid;
 const NOW: u64 = 1_800_000_000;
 const CLIENT: &str = "console";
 
+/// Whether a type has `==`, which stops at the first byte that differs: its own method is found
+/// before the trait's, where there is one.
+macro_rules! has_equality {
+    ($type:ty) => {{
+        struct Probe<T>(std::marker::PhantomData<T>);
+        trait Without {
+            fn has_equality(&self) -> bool {
+                false
+            }
+        }
+        impl<T> Without for Probe<T> {}
+        impl<T: PartialEq> Probe<T> {
+            fn has_equality(&self) -> bool {
+                true
+            }
+        }
+        Probe::<$type>(std::marker::PhantomData).has_equality()
+    }};
+}
+
 fn key() -> SigningKey {
     SigningKey::from_seed(&[1; 32])
 }
@@ -322,6 +342,19 @@ fn v11_2_3_weak_keys_are_refused() {
         let again = SigningKey::generate_for(algorithm).unwrap();
         assert_ne!(made.kid(), again.kid());
     }
+}
+
+/// 11.2.4: what is secret, or decides about a secret, has no `==`: the crate compares it in one time,
+/// wherever it differs, and its users cannot but ask the crate.
+#[test]
+fn v11_2_4_no_secret_is_compared_by_equality() {
+    let secrets = [
+        has_equality!(SigningKey),
+        has_equality!(RefreshToken),
+        has_equality!(Family),
+    ];
+    assert!(!secrets.contains(&true), "{secrets:?}");
+    assert!(has_equality!(FamilyId), "the probe sees one that is there");
 }
 
 /// 16.2.5: what could be logged shows tokens and keys by their ids alone.

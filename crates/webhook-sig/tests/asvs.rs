@@ -18,6 +18,26 @@ use strongroom_webhook_sig::{
 const NOW: u64 = 1_800_000_000;
 const BODY: &[u8] = br#"{"type":"invoice.paid"}"#;
 
+/// Whether a type has `==`, which stops at the first byte that differs: its own method is found
+/// before the trait's, where there is one.
+macro_rules! has_equality {
+    ($type:ty) => {{
+        struct Probe<T>(std::marker::PhantomData<T>);
+        trait Without {
+            fn has_equality(&self) -> bool {
+                false
+            }
+        }
+        impl<T> Without for Probe<T> {}
+        impl<T: PartialEq> Probe<T> {
+            fn has_equality(&self) -> bool {
+                true
+            }
+        }
+        Probe::<$type>(std::marker::PhantomData).has_equality()
+    }};
+}
+
 fn secret(fill: u8) -> SigningSecret {
     SigningSecret::from_bytes(&[fill; 32]).unwrap()
 }
@@ -75,6 +95,18 @@ fn v11_2_3_weak_keys_are_refused() {
     for weak in [[0; 32], identity] {
         assert!(VerifyingKey::from_bytes(&weak).is_err());
     }
+}
+
+/// 11.2.4: what is secret, or decides about a secret, has no `==`: the crate compares it in one time,
+/// wherever it differs, and its users cannot but ask the crate.
+#[test]
+fn v11_2_4_no_secret_is_compared_by_equality() {
+    let secrets = [has_equality!(SigningSecret), has_equality!(SigningKey)];
+    assert!(!secrets.contains(&true), "{secrets:?}");
+    assert!(
+        has_equality!(VerifyingKey),
+        "the probe sees one that is there"
+    );
 }
 
 /// 11.5.1: what is generated is unique, from a secure generator, of at least 128 bits.

@@ -297,4 +297,11 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "found.ok_or_else(|| { let _ = presented; KeyError::Unknown })",
         test: "-p strongroom-apikey --lib an_unknown_id_costs",
     },
+    Mutation {
+        name: "stored-key-has-equality",
+        file: "crates/apikey/src/hash.rs",
+        find: "#[derive(Clone)]\npub struct HashedKey {",
+        replace: "#[derive(Clone, PartialEq)]\npub struct HashedKey {",
+        test: "-p strongroom-apikey --test asvs v11_2_4",
+    },
 ];

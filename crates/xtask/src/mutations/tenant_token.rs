@@ -326,4 +326,11 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "self.actors.retain(|_, at| matters(*at));\n        self.epochs.retain(|_, _| matters(0));",
         test: "-p strongroom-tenant-token --test token_cache an_epoch_is_never_forgotten",
     },
+    Mutation {
+        name: "refresh-token-has-equality",
+        file: "crates/tenant-token/src/refresh/token.rs",
+        find: "pub struct RefreshToken {",
+        replace: "#[derive(PartialEq)]\npub struct RefreshToken {",
+        test: "-p strongroom-tenant-token --test asvs v11_2_4",
+    },
 ];
