@@ -21,12 +21,14 @@ use strongroom_tenancy::{Capability, CapabilitySet, TenantId};
 macro_rules! has_equality {
     ($type:ty) => {{
         struct Probe<T>(std::marker::PhantomData<T>);
+        #[allow(dead_code, reason = "a type takes one of the two")]
         trait Without {
             fn has_equality(&self) -> bool {
                 false
             }
         }
         impl<T> Without for Probe<T> {}
+        #[allow(dead_code, reason = "a type takes one of the two")]
         impl<T: PartialEq> Probe<T> {
             fn has_equality(&self) -> bool {
                 true
