@@ -27,31 +27,36 @@ revoke all on function app.find_refresh_families(text[]) from public;
 grant execute on function app.find_refresh_families(text[]) to strongroom_auth;
 
 -- Gives each family its next token, where its row is as it was when that was decided; answers the
--- events of those. It waits for nobody and refuses nothing, since other tenants' events are written
--- in its transaction: a row that somebody holds is passed over, and the time is this clock's. By
--- index, whatever the planner believes of the table's size.
+-- events of those. Whoever may call it can put a tenant's session out of use, and no token of it to
+-- use again, nor read one. It refuses nothing and waits for no row, since other tenants' events are
+-- written in its transaction: a row that somebody holds is passed over, and the time is this
+-- clock's. By index, whatever the planner believes of the table's size.
 create function app.renew_families(
-  families text[], versions bigint[], newest bytea[], successors bytea[], events uuid[])
+  tenants uuid[], families text[], versions bigint[], newest bytea[], successors bytea[],
+  events uuid[])
 returns setof uuid
 language plpgsql security definer set search_path = pg_catalog, pg_temp
+set lock_timeout = '100ms'
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off as $$
 begin
   return query
     with held as (
-      select f.tenant_id, a.*
-        from unnest(families, versions, newest, successors, events)
-          as a (family, version, newest, successor, event)
-        join app.refresh_families f on f.id = a.family and f.version = a.version
-       where f.revoked_at is null
+      select a.*
+        from unnest(tenants, families, versions, newest, successors, events)
+          as a (tenant, family, version, newest, successor, event)
+        join app.refresh_families f
+          on f.tenant_id = a.tenant and f.id = a.family and f.version = a.version
+       where f.revoked_at is null and a.newest <> f.newest and a.newest is distinct from f.parent
          for no key update of f skip locked
     )
     update app.refresh_families f
        set version = f.version + 1, generation = f.generation + 1, parent = f.newest,
            newest = h.newest, successor = h.successor,
            rotated_at = extract(epoch from clock_timestamp())::bigint
-      from held h where f.tenant_id = h.tenant_id and f.id = h.family
+      from held h where f.tenant_id = h.tenant and f.id = h.family
     returning h.event;
 end $$;
-revoke all on function app.renew_families(text[], bigint[], bytea[], bytea[], uuid[]) from public;
-grant execute on function app.renew_families(text[], bigint[], bytea[], bytea[], uuid[])
-  to strongroom_sequencer;
+revoke all on function
+  app.renew_families(uuid[], text[], bigint[], bytea[], bytea[], uuid[]) from public;
+grant execute on function
+  app.renew_families(uuid[], text[], bigint[], bytea[], bytea[], uuid[]) to strongroom_sequencer;

@@ -1,4 +1,4 @@
-//! Intake: what a batch finds in the database, in its first round trip.
+//! Intake: what a batch finds in the database; what was queued, in one round trip.
 
 use std::collections::{BTreeMap, HashMap};
 

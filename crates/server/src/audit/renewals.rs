@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::items::Item;
 
 /// Renews what can be without waiting for anybody; answers the events of what was.
-pub(super) const RENEW: &str = "select app.renew_families($1, $2, $3, $4, $5)";
+pub(super) const RENEW: &str = "select app.renew_families($1, $2, $3, $4, $5, $6)";
 
 /// A family's next generation.
 pub struct Renewal {
@@ -44,6 +44,7 @@ impl Renewal {
 /// The renewals of a batch, by columns.
 #[derive(Default)]
 pub(super) struct Renewals<'a> {
+    tenants: Vec<Uuid>,
     families: Vec<&'a str>,
     versions: Vec<i64>,
     newest: Vec<&'a [u8]>,
@@ -59,6 +60,7 @@ impl<'a> Renewals<'a> {
                 event_id, renewal, ..
             } = item
             {
+                renewals.tenants.push(*renewal.tenant.as_uuid());
                 renewals.families.push(&renewal.family);
                 renewals.versions.push(renewal.version);
                 renewals.newest.push(&renewal.newest);
@@ -74,8 +76,9 @@ impl<'a> Renewals<'a> {
     }
 
     /// What [`RENEW`] is asked.
-    pub(super) fn params(&self) -> [&(dyn ToSql + Sync); 5] {
+    pub(super) fn params(&self) -> [&(dyn ToSql + Sync); 6] {
         [
+            &self.tenants,
             &self.families,
             &self.versions,
             &self.newest,

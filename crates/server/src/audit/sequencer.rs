@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use strongroom_auditchain::{BatchLine, Ed25519Signer, Hash, Leaf, Receipt, sign_batch};
 use strongroom_tenancy::TenantId;
@@ -31,6 +31,10 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often a batch is tried before its callers are told that the log is not available.
 const TRIES: u32 = 3;
+
+/// How long batches go on without renewals when one of them failed by those: others' events are not
+/// to wait for what is wrong with families.
+const WITHOUT_RENEWALS: Duration = Duration::from_secs(5);
 
 /// Why an event was not acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -68,7 +72,12 @@ impl Sequencer {
     #[must_use]
     pub fn start(job: Job, signer: Arc<Ed25519Signer>) -> (Self, SequencerHandle) {
         let (queue, events) = mpsc::channel(QUEUE);
-        let task = tokio::spawn(run(Worker { job, signer }, events));
+        let worker = Worker {
+            job,
+            signer,
+            renews_from: Instant::now(),
+        };
+        let task = tokio::spawn(run(worker, events));
         (Self { queue }, SequencerHandle { task })
     }
 
@@ -108,7 +117,9 @@ impl Sequencer {
     }
 
     /// Renews a refresh token and appends the event of it, both or neither, and waits until they
-    /// are durable. Nothing, when the family's row is another by now, or somebody holds it.
+    /// are durable. Nothing, when it was not done: the family's row is another by now, or somebody
+    /// holds it, or nothing is renewed together at the moment. In its tenant's own transaction it
+    /// may be.
     ///
     /// # Errors
     /// [`AuditError`]: nothing was done when it is [`AuditError::Busy`]; else it may have been.
@@ -157,9 +168,11 @@ enum Staged {
 struct Worker {
     job: Job,
     signer: Arc<Ed25519Signer>,
+    /// From when on families are renewed again.
+    renews_from: Instant,
 }
 
-async fn run(worker: Worker, mut events: mpsc::Receiver<Item>) {
+async fn run(mut worker: Worker, mut events: mpsc::Receiver<Item>) {
     let mut sweep = tokio::time::interval(SWEEP);
     sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut batch = Vec::with_capacity(BATCH);
@@ -180,9 +193,12 @@ async fn run(worker: Worker, mut events: mpsc::Receiver<Item>) {
 
 impl Worker {
     /// Writes the batch, however often it takes, and answers everyone in it.
-    async fn settle(&self, batch: &mut Vec<Item>, staged: Staged) {
+    async fn settle(&mut self, batch: &mut Vec<Item>, staged: Staged) {
         let mut outcome = Err(AuditError::Unavailable);
-        let mut without = Without::default();
+        let mut without = Without {
+            renewals: Instant::now() < self.renews_from,
+            ..Without::default()
+        };
         let mut attempt = 0;
         while attempt < TRIES {
             match self.write(batch, staged, &without).await {
@@ -199,8 +215,9 @@ impl Worker {
                 }
                 // They can be asked for one by one.
                 Err(error @ BatchError::Renewals(_)) if !without.renewals => {
-                    tracing::error!(%error, "a batch goes on without renewals");
+                    tracing::error!(%error, "batches go on without renewals");
                     without.renewals = true;
+                    self.renews_from = Instant::now() + WITHOUT_RENEWALS;
                 }
                 // A commit of unknown outcome is safe to repeat: entries are found by event id.
                 Err(error) => {

@@ -11,6 +11,10 @@ use super::transaction::{CommitError, FailedCommit, FailedQuery, Params, QueryEr
 /// How long one batch of a job may take.
 const TIME: Duration = Duration::from_secs(30);
 
+/// The sequencer's role writes nothing but in such a transaction: what it sends along with a BEGIN
+/// that fails is refused.
+const BEGIN: &str = "begin read write";
+
 /// One job's way to the database.
 #[derive(Clone)]
 pub struct Job {
@@ -35,7 +39,7 @@ impl Job {
     /// [`QueryError`] when no connection is to be had.
     pub async fn begin(&self) -> Result<JobTx, QueryError> {
         let mut inner = Transaction::lease(&self.pool, TIME).await?;
-        inner.open("begin", &[]).await?;
+        inner.open(BEGIN, &[]).await?;
         Ok(JobTx { inner })
     }
 
@@ -47,7 +51,7 @@ impl Job {
         let leased = Transaction::lease(&self.pool, TIME).await;
         let number = None;
         let mut inner = leased.map_err(|error| FailedQuery { number, error })?;
-        let rows = inner.open_with("begin", first).await?;
+        let rows = inner.open_with(BEGIN, first).await?;
         Ok((JobTx { inner }, rows))
     }
 }

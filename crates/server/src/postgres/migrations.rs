@@ -328,6 +328,13 @@ fn roles_sql() -> String {
              alter role {name} set synchronous_commit = on;\n\
              alter role {name} set search_path = '';\n"
         );
+        if role == Role::Sequencer {
+            // It sends its first statements along with its BEGIN.
+            let _ = writeln!(
+                sql,
+                "alter role {name} set default_transaction_read_only = on;"
+            );
+        }
     }
     sql
 }

@@ -28,6 +28,12 @@ const SETTINGS: &[(&str, &str)] = &[
         "parameters-are-not-logged",
     ),
     (
+        "select 'default_transaction_read_only', 'is off: half a batch could be written' \
+         where session_user = 'strongroom_sequencer' \
+         and current_setting('default_transaction_read_only') <> 'on'",
+        "batches-are-whole",
+    ),
+    (
         "select 'server_version', 'is below 15' \
          where current_setting('server_version_num')::int < 150000",
         "version",

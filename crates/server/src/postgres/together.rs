@@ -2,6 +2,7 @@
 //! statement. Alone, a question is asked at once.
 
 use std::future::Future;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 
@@ -10,6 +11,9 @@ const QUEUE: usize = 1024;
 
 /// Most questions of one statement.
 const MOST: usize = 256;
+
+/// How long whoever asks waits, their turn included.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A way to ask with others.
 pub(super) struct Together<Q, A> {
@@ -47,11 +51,11 @@ impl<Q: Send + 'static, A: Send + 'static> Together<Q, A> {
         Self { queue }
     }
 
-    /// Asks. Nothing when too many wait, or when there was no answer.
+    /// Asks. Nothing when too many wait, or when there is no answer in time.
     pub(super) async fn ask(&self, question: Q) -> Option<A> {
         let (asker, answer) = oneshot::channel();
         self.queue.try_send((question, asker)).ok()?;
-        answer.await.ok()
+        tokio::time::timeout(PATIENCE, answer).await.ok()?.ok()
     }
 }
 

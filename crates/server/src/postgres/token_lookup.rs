@@ -71,7 +71,9 @@ pub(super) async fn find_families(
     pool: Pool,
     ids: Vec<FamilyId>,
 ) -> Vec<Result<Option<StoredFamily>, QueryError>> {
-    let texts: Vec<&str> = ids.iter().map(FamilyId::as_str).collect();
+    let mut texts: Vec<&str> = ids.iter().map(FamilyId::as_str).collect();
+    texts.sort_unstable();
+    texts.dedup();
     let rows = match ask(&pool, FAMILIES, &[&texts]).await {
         Ok(rows) => rows,
         Err(error) => return ids.iter().map(|_| Err(error.clone())).collect(),

@@ -1,7 +1,10 @@
 //! The transaction under all three handles: what makes its end certain.
 
+use std::future::poll_fn;
+use std::task::Poll;
 use std::time::Duration;
 
+use futures_util::future::maybe_done;
 use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
@@ -161,7 +164,10 @@ impl Transaction {
             .guarded(async |lease| {
                 let session = lease.session()?;
                 let client = session.client();
-                let prepared = prepare(session, first).await?;
+                let prepared = prepare(session, first).await.map_err(|failed| {
+                    number = failed.number;
+                    failed.error
+                })?;
                 // Polled in order, so that they go out in order and share one round trip.
                 let (begun, rows) =
                     futures_util::join!(client.batch_execute(begin), all(client, &prepared));
@@ -212,10 +218,11 @@ impl Transaction {
             .guarded(async |lease| {
                 let session = lease.session()?;
                 let client = session.client();
-                let Ok(prepared) = prepare(session, last).await else {
-                    is_answered = true;
-                    return Err(QueryError::Failed);
-                };
+                let prepared = prepare(session, last).await.map_err(|failed| {
+                    number = failed.number;
+                    is_answered = true; // there was no COMMIT
+                    failed.error
+                })?;
                 let (rows, committed, clean) = futures_util::join!(
                     all(client, &prepared),
                     client.batch_execute("commit"),
@@ -224,7 +231,8 @@ impl Transaction {
                 // A COMMIT after a statement that failed is a rollback, and says so by its tag only.
                 rows.map_err(|failed| {
                     number = failed.number;
-                    is_answered = committed.is_ok();
+                    let is_said = !matches!(failed.error, QueryError::Unavailable(_));
+                    is_answered = is_said && committed.is_ok();
                     failed.error
                 })?;
                 committed.inspect_err(|error| is_answered = error.as_db_error().is_some())?;
@@ -308,10 +316,11 @@ impl Transaction {
 async fn prepare<'a>(
     session: &Session,
     queries: &[(&'static str, Params<'a>)],
-) -> Result<Vec<(Statement, Params<'a>)>, QueryError> {
+) -> Result<Vec<(Statement, Params<'a>)>, FailedQuery> {
     let mut prepared = Vec::with_capacity(queries.len());
-    for (sql, params) in queries {
-        prepared.push((session.statement(sql).await?, *params));
+    for (number, (sql, params)) in queries.iter().enumerate() {
+        let statement = session.statement(sql).await;
+        prepared.push((statement.map_err(|error| failed(number, error))?, *params));
     }
     Ok(prepared)
 }
@@ -324,16 +333,38 @@ async fn all(
     let queries = queries
         .iter()
         .map(|(sql, params)| client.query(sql, params));
-    let answers = futures_util::future::join_all(queries).await;
-    let answers = answers.into_iter().enumerate();
+    let answers = in_order(queries).await.into_iter().enumerate();
     answers
-        .map(|(number, rows)| {
-            rows.map_err(|error| FailedQuery {
-                number: Some(number),
-                error: error.into(),
-            })
-        })
+        .map(|(number, rows)| rows.map_err(|error| failed(number, error)))
         .collect()
+}
+
+/// Waits for all. Each is polled each time, in order, so that all are under way after the first
+/// poll: what comes after these, a COMMIT for one, overtakes none of them.
+async fn in_order<F: Future>(futures: impl Iterator<Item = F>) -> Vec<F::Output> {
+    let mut all: Vec<_> = futures.map(|it| Box::pin(maybe_done(it))).collect();
+    poll_fn(|context| {
+        let mut is_done = true;
+        for one in &mut all {
+            is_done &= one.as_mut().poll(context).is_ready();
+        }
+        if is_done {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+    all.iter_mut()
+        .filter_map(|one| one.as_mut().take_output())
+        .collect()
+}
+
+fn failed(number: usize, error: tokio_postgres::Error) -> FailedQuery {
+    FailedQuery {
+        number: Some(number),
+        error: error.into(),
+    }
 }
 
 impl Drop for Transaction {
@@ -341,5 +372,31 @@ impl Drop for Transaction {
         if let Some(lease) = self.lease.take() {
             lease.end(self.state == State::InStatement);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// However many there are: of a hundred logs no row goes out after the commit.
+    #[tokio::test]
+    async fn all_are_under_way_after_the_first_poll() {
+        let begun = Cell::new(0_usize);
+        let futures = (0..100).map(|number| {
+            let begun = &begun;
+            async move {
+                assert_eq!(begun.get(), number);
+                begun.set(number + 1);
+                tokio::task::yield_now().await;
+                number
+            }
+        });
+        let mut all = std::pin::pin!(in_order(futures));
+        let first = poll_fn(|context| Poll::Ready(all.as_mut().poll(context).is_ready())).await;
+        assert_eq!((first, begun.get()), (false, 100));
+        assert_eq!(all.await, (0..100).collect::<Vec<_>>());
     }
 }

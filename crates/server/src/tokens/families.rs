@@ -1,11 +1,13 @@
 //! Families of refresh tokens in PostgreSQL: each change in one transaction with its event.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 use strongroom_tenancy::Actor;
 use strongroom_tenant_token::refresh::{
-    Family, FamilyId, RefreshError, RefreshStore, RevokedBecause, StoreFuture, StoreUnavailable,
+    Family, FamilyId, GRACE, RefreshError, RefreshStore, RevokedBecause, StoreFuture,
+    StoreUnavailable,
 };
 
 use super::proof::Proof;
@@ -277,12 +279,15 @@ impl Families<'_> {
         let actor = next.grant.actor.clone();
         let event = success(self.app, self.request, actor, "token.refresh", resource);
         let (event, leaf) = event.map_err(|problem| self.is_refused(problem))?;
+        let begun = Instant::now();
         match self.app.sequencer.renew(renewal, event, leaf).await {
             Ok(Some(receipt)) => {
                 self.request.acknowledge(&receipt);
                 Ok(true)
             }
-            Ok(None) => Ok(false),
+            // Asked again beyond the grace, what held unseen would pass for a reuse.
+            Ok(None) if begun.elapsed() < Duration::from_secs(GRACE / 2) => Ok(false),
+            Ok(None) => Err(self.is_refused(CommitError::Unknown.into())),
             Err(error @ AuditError::Busy) => Err(self.is_refused(error.into())),
             Err(AuditError::Unavailable) => {
                 // The event may be on its way, with the renewal.

@@ -103,6 +103,11 @@ async fn the_self_check_passes_and_finds_planted_holes() {
             "commits-wait-for-the-disk",
         ),
         (
+            "alter role strongroom_sequencer set default_transaction_read_only = off",
+            "alter role strongroom_sequencer set default_transaction_read_only = on",
+            "batches-are-whole",
+        ),
+        (
             "alter role strongroom_gateway set client_connection_check_interval = 0",
             "alter role strongroom_gateway set client_connection_check_interval = '500ms'",
             "time-outs-are-set",

@@ -166,6 +166,36 @@ fn a_log_that_is_broken_stops_its_own_tenant_alone() {
     });
 }
 
+/// A log whose next place is taken refuses its events alone, and says so.
+#[test]
+fn a_row_that_is_refused_stops_its_own_tenant_alone() {
+    on_runtime(async {
+        let database = Database::start(folder()).await;
+        let running = start(database.endpoint(), &[]).await;
+        let mut tenants = Vec::new();
+        for number in 0..40 {
+            tenants.push(running.tenant(&format!("log-{number}")).await);
+        }
+        let superuser = database.sql("postgres").await;
+        let plant = "insert into app.audit_leaves (tenant_id, idx, event_id, leaf, leaf_hash) \
+             select tenant_id, size, gen_random_uuid(), '', decode(repeat('00', 32), 'hex') \
+             from app.audit_logs where tenant_id = $1";
+        let planted = tenants[7].id;
+        superuser
+            .execute(plant, &[planted.as_uuid()])
+            .await
+            .unwrap();
+        let asks = tenants
+            .iter()
+            .map(|tenant| running.send("GET", "/v1/api-keys", Some(&tenant.token), None));
+        let answers = futures_util::future::join_all(asks).await;
+        for (tenant, answer) in tenants.iter().zip(answers) {
+            let expected = if tenant.id == planted { 503 } else { 200 };
+            assert_eq!(answer.status, expected, "{}", answer.text);
+        }
+    });
+}
+
 /// Zero rows is for attackers: a gateway whose key the database does not know is told so.
 #[tokio::test]
 async fn a_claim_that_the_database_refuses_is_an_error_of_ours() {

@@ -168,8 +168,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "events-not-durable",
         file: "crates/server/src/postgres/job_tx.rs",
-        find: "inner.open(\"begin\", &[]).await?;",
-        replace: "inner.open(\"begin; set local synchronous_commit = off\", &[]).await?;",
+        find: "const BEGIN: &str = \"begin read write\";",
+        replace: "const BEGIN: &str = \"begin read write; set local synchronous_commit = off\";",
         test: "-p strongroom-server --test platform -- --exact kills::no_acknowledged_event_is_lost_in_twenty_five_kills",
     },
     Mutation {

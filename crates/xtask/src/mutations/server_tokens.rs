@@ -363,9 +363,9 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "renewal-of-any-version",
         file: "crates/server/migrations/0011_lookups.sql",
-        find: "on f.id = a.family and f.version = a.version",
-        replace: "on f.id = a.family and f.version >= a.version",
-        test: "-p strongroom-server --test platform two_at_once_have_one_successor",
+        find: "and f.id = a.family and f.version = a.version",
+        replace: "and f.id = a.family and f.version >= a.version",
+        test: "-p strongroom-server --test platform a_renewal_of_a_row_that_changed_does_nothing",
     },
     Mutation {
         name: "renewals-stop-the-batch",
@@ -400,7 +400,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         file: "crates/server/src/postgres/transaction.rs",
         find: "failed.error\n                })?;\n                committed",
         replace: "failed.error\n                })\n                .ok();\n                committed",
-        test: "-p strongroom-server --test platform a_log_that_is_broken_stops_its_own_tenant",
+        test: "-p strongroom-server --test platform a_row_that_is_refused_stops_its_own_tenant",
     },
     Mutation {
         name: "families-asked-one-by-one",
@@ -408,5 +408,26 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         find: "const MOST: usize = 256;",
         replace: "const MOST: usize = 1;",
         test: "-p strongroom-server --lib what_waits_is_asked_at_once",
+    },
+    Mutation {
+        name: "renewal-revives-a-used-token",
+        file: "crates/server/migrations/0011_lookups.sql",
+        find: "and a.newest is distinct from f.parent",
+        replace: "",
+        test: "-p strongroom-server --test platform a_renewal_of_a_row_that_changed_does_nothing",
+    },
+    Mutation {
+        name: "commit-overtakes-statements",
+        file: "crates/server/src/postgres/transaction.rs",
+        find: "is_done &= one.as_mut().poll(context).is_ready();",
+        replace: "is_done = is_done && one.as_mut().poll(context).is_ready();",
+        test: "-p strongroom-server --lib all_are_under_way_after_the_first_poll",
+    },
+    Mutation {
+        name: "batch-begun-by-halves",
+        file: "crates/server/src/postgres/migrations.rs",
+        find: "set default_transaction_read_only = on;",
+        replace: "set default_transaction_read_only = off;",
+        test: "-p strongroom-server --test platform many_at_once_have_each_their_own_successor",
     },
 ];
