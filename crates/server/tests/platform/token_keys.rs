@@ -309,9 +309,8 @@ fn a_key_that_was_made_this_moment_is_known_to_a_node_that_was_not_told() {
 
 /// The signature held, under the last lease from before the withdrawal, when the look-up of the
 /// token's API key began; every such lease was over when it ended.
-#[test]
-fn a_key_that_is_withdrawn_in_the_course_of_a_request_counts_no_more() {
-    on_own_platform(|database, running| async move {
+fn withdrawn_in_the_course_of_a_request(lease_at_the_end: bool) {
+    on_own_platform(move |database, running| async move {
         let tenant = running.tenant("held-up").await;
         let second = second_node(&database, &running).await;
         let (look_ups, polls) = (
@@ -339,16 +338,31 @@ fn a_key_that_is_withdrawn_in_the_course_of_a_request_counts_no_more() {
         });
         over.await.unwrap();
         assert!(!asked.is_finished());
-        // The look-ups end without a lease: they are asked again under one.
-        look_ups.batch_execute("rollback").await.unwrap();
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        polls.batch_execute("rollback").await.unwrap();
+        // With a lease the change is seen; without one everything is asked again.
+        let (first, then) = if lease_at_the_end {
+            (polls, look_ups)
+        } else {
+            (look_ups, polls)
+        };
+        first.batch_execute("rollback").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(800)).await;
+        then.batch_execute("rollback").await.unwrap();
         let answer = asked.await.unwrap();
         assert_eq!(
             (answer.status, answer.slug().as_str()),
             (401, "credential-refused")
         );
     });
+}
+
+#[test]
+fn a_key_that_is_withdrawn_in_the_course_of_a_request_counts_no_more() {
+    withdrawn_in_the_course_of_a_request(true);
+}
+
+#[test]
+fn a_lease_that_lapses_in_the_course_of_a_request_is_asked_for_again() {
+    withdrawn_in_the_course_of_a_request(false);
 }
 
 #[test]

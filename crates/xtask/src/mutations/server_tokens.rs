@@ -29,7 +29,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         file: "crates/server/src/tokens/acceptance.rs",
         find: "let Ok(lease) = app.generations.lease() else {\n            continue;",
         replace: "let Ok(lease) = app.generations.lease() else {\n            return Err(Refusal::Unavailable);",
-        test: "-p strongroom-server --test platform a_key_that_is_withdrawn_in_the_course",
+        test: "-p strongroom-server --test platform a_lease_that_lapses_in_the_course",
     },
     Mutation {
         name: "token-outlives-its-key",
