@@ -7,11 +7,13 @@ use strongroom_envelope::{EncryptionContext, KeyRef, Recipient, TenantKeys, open
 use strongroom_rls::ClaimKey;
 use strongroom_tenancy::TenantId;
 use strongroom_tenant_token::{Algorithm, SigningKey};
+use tokio_postgres::Row;
+use tokio_postgres::types::FromSql;
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::keystore::{self, Sealed};
-use crate::postgres::{Job, QueryError};
+use crate::postgres::{Job, JobTx, QueryError};
 
 /// The platform's keys, opened.
 pub struct PlatformKeys {
@@ -30,6 +32,7 @@ enum Purpose {
     Token,
     Checkpoint,
     Batch,
+    Pepper,
 }
 
 /// The platform's keys could not be made or opened.
@@ -54,7 +57,7 @@ pub enum KeysError {
 }
 
 impl Purpose {
-    /// Those of which there is one. Token keys come and go: [`crate::token_keys`].
+    /// Those of which there is one. Token keys come and go ([`crate::token_keys`]), peppers come.
     const SINGLE: [Self; 3] = [Self::Claim, Self::Checkpoint, Self::Batch];
 
     const fn as_str(self) -> &'static str {
@@ -63,6 +66,7 @@ impl Purpose {
             Self::Token => "token",
             Self::Checkpoint => "checkpoint",
             Self::Batch => "batch",
+            Self::Pepper => "pepper",
         }
     }
 
@@ -91,30 +95,9 @@ impl PlatformKeys {
     /// # Errors
     /// [`KeysError`].
     pub async fn create(job: &Job, kek: &TenantKeys, clock: &dyn Clock) -> Result<(), KeysError> {
-        const STORE: &str = "insert into app.platform_keys \
-             (tenant_id, purpose, kid, sealed, created_at, kek, kek_version) \
-             values ($1, $2, $3, $4, $5, $6, $7) \
-             on conflict (tenant_id, purpose, kid) do nothing";
-        let now = i64::try_from(clock.unix_seconds()).unwrap_or(i64::MAX);
         let mut tx = job.begin().await?;
         for purpose in Purpose::SINGLE {
-            let mut secret = Zeroizing::new([0_u8; 32]);
-            getrandom::fill(secret.as_mut_slice())
-                .map_err(|error| KeysError::Make(error.to_string()))?;
-            let sealed = seal_one(kek, purpose, FIRST, secret.as_slice()).await?;
-            tx.query(
-                STORE,
-                &[
-                    TenantId::PLATFORM.as_uuid(),
-                    &purpose.as_str(),
-                    &FIRST,
-                    &sealed.bytes,
-                    &now,
-                    &sealed.kek,
-                    &sealed.kek_version,
-                ],
-            )
-            .await?;
+            create_one(&mut tx, kek, purpose, FIRST, clock).await?;
         }
         tx.commit().await?;
         Ok(())
@@ -193,6 +176,77 @@ pub(crate) async fn open_only_token_key(
     Ok(opened.map(|secret| SigningKey::from_seed(&secret)))
 }
 
+/// Makes a pepper of this version and stores it sealed, unless it is there already.
+///
+/// # Errors
+/// [`KeysError`].
+pub(crate) async fn create_pepper(
+    job: &Job,
+    kek: &TenantKeys,
+    version: u32,
+    clock: &dyn Clock,
+) -> Result<(), KeysError> {
+    let mut tx = job.begin().await?;
+    create_one(&mut tx, kek, Purpose::Pepper, &version.to_string(), clock).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Every pepper that is stored, with its version.
+///
+/// # Errors
+/// [`KeysError`].
+pub(crate) async fn open_peppers(
+    job: &Job,
+    kek: &TenantKeys,
+) -> Result<Vec<(u32, Zeroizing<[u8; 32]>)>, KeysError> {
+    const READ: &str = "select kid, sealed from app.platform_keys where purpose = $1";
+    let purpose = Purpose::Pepper;
+    let mut tx = job.begin().await?;
+    let rows = tx.query(READ, &[&purpose.as_str()]).await?;
+    tx.rollback().await;
+    let mut peppers = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let (kid, sealed): (String, Vec<u8>) = (column(row, 0)?, column(row, 1)?);
+        let version = kid.parse();
+        let version = version.map_err(|_| KeysError::Sealed(purpose.as_str()))?;
+        peppers.push((version, unseal(kek, purpose, &kid, &sealed).await?));
+    }
+    Ok(peppers)
+}
+
+/// Draws a key and stores it sealed. One that is there already is left alone.
+async fn create_one(
+    tx: &mut JobTx,
+    kek: &TenantKeys,
+    purpose: Purpose,
+    kid: &str,
+    clock: &dyn Clock,
+) -> Result<(), KeysError> {
+    const STORE: &str = "insert into app.platform_keys \
+         (tenant_id, purpose, kid, sealed, created_at, kek, kek_version) \
+         values ($1, $2, $3, $4, $5, $6, $7) \
+         on conflict (tenant_id, purpose, kid) do nothing";
+    let now = i64::try_from(clock.unix_seconds()).unwrap_or(i64::MAX);
+    let mut secret = Zeroizing::new([0_u8; 32]);
+    getrandom::fill(secret.as_mut_slice()).map_err(|error| KeysError::Make(error.to_string()))?;
+    let sealed = seal_one(kek, purpose, kid, secret.as_slice()).await?;
+    tx.query(
+        STORE,
+        &[
+            TenantId::PLATFORM.as_uuid(),
+            &purpose.as_str(),
+            &kid,
+            &sealed.bytes,
+            &now,
+            &sealed.kek,
+            &sealed.kek_version,
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
 async fn seal_one(
     kek: &TenantKeys,
     purpose: Purpose,
@@ -214,22 +268,33 @@ async fn open_one(
     kid: &str,
 ) -> Result<Option<Zeroizing<[u8; 32]>>, KeysError> {
     const READ: &str = "select sealed from app.platform_keys where purpose = $1 and kid = $2";
-    let key = self::kek()?;
     let mut tx = job.begin().await?;
     let rows = tx.query(READ, &[&purpose.as_str(), &kid]).await?;
     tx.rollback().await;
     let Some(row) = rows.first() else {
         return Ok(None);
     };
-    let sealed: Vec<u8> = row
-        .try_get(0)
-        .map_err(|error| QueryError::Row(error.to_string()))?;
-    let context = purpose.context(kid)?;
+    let sealed: Vec<u8> = column(row, 0)?;
+    unseal(kek, purpose, kid, &sealed).await.map(Some)
+}
+
+async fn unseal(
+    kek: &TenantKeys,
+    purpose: Purpose,
+    kid: &str,
+    sealed: &[u8],
+) -> Result<Zeroizing<[u8; 32]>, KeysError> {
+    let (key, context) = (self::kek()?, purpose.context(kid)?);
     let recipients = [Recipient::new(kek, &key)];
-    let opened = open(&recipients, &TenantId::PLATFORM, &context, &sealed)
+    let opened = open(&recipients, &TenantId::PLATFORM, &context, sealed)
         .await
         .map_err(|_| KeysError::Sealed(purpose.as_str()))?;
     let bytes = <[u8; 32]>::try_from(opened.as_slice());
     let bytes = bytes.map_err(|_| KeysError::Sealed(purpose.as_str()))?;
-    Ok(Some(Zeroizing::new(bytes)))
+    Ok(Zeroizing::new(bytes))
+}
+
+fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, QueryError> {
+    row.try_get(index)
+        .map_err(|error| QueryError::Row(error.to_string()))
 }

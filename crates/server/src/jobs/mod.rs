@@ -6,10 +6,8 @@ mod destination;
 mod last_used;
 mod refusals;
 mod rehash;
-mod retention;
 mod rotation;
 mod sweep;
-mod sweeper;
 mod token_keys;
 
 use std::sync::Arc;

@@ -1,10 +1,12 @@
 //! A sweep: rows that are over go in batches, by rules, and by the database's clock.
 
+mod tokens;
+mod webhooks;
+
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use super::{retention, sweeper};
 use crate::postgres::{CommitError, Job, QueryError};
 
 /// Most rows of one batch; each batch is a transaction of its own.
@@ -48,7 +50,7 @@ impl Sweep {
     pub const fn webhooks(job: Job) -> Self {
         Self {
             job,
-            rules: retention::WEBHOOKS,
+            rules: webhooks::WEBHOOKS,
             every: Duration::from_secs(60),
         }
     }
@@ -58,7 +60,7 @@ impl Sweep {
     pub const fn tokens(job: Job) -> Self {
         Self {
             job,
-            rules: sweeper::TOKENS,
+            rules: tokens::TOKENS,
             every: Duration::from_secs(60),
         }
     }
@@ -68,7 +70,7 @@ impl Sweep {
     pub const fn successors(job: Job) -> Self {
         Self {
             job,
-            rules: sweeper::SUCCESSORS,
+            rules: tokens::SUCCESSORS,
             every: super::TICK,
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use strongroom_envelope::{EncryptionContext, LocalKms, Recipient};
 use strongroom_server::app::Platform;
 use strongroom_server::clock::SystemClock;
+use strongroom_server::generations::revoked_everywhere;
 use strongroom_server::init::init;
 use strongroom_server::keystore::{self, Roots};
 use strongroom_server::postgres::{Job, Role};
@@ -219,6 +220,7 @@ fn a_key_is_withdrawn_however_many_were_before_it() {
         let sql = "update app.token_keys set since = since + 100000 where state = 'gone'";
         superuser.batch_execute(sql).await.unwrap();
         keys.withdraw(&active, &cause).await.unwrap();
+        revoked_everywhere().await;
         assert!(!published(&running).await.contains(&active));
         assert!(!halves(&superuser).await.contains(&active));
         assert_ne!(only(&running, "active").await, active);

@@ -1,7 +1,7 @@
 //! What is over of webhooks: messages with their attempts, secrets that were replaced, receipts of
 //! those that came in.
 
-use super::sweep::Rule;
+use super::Rule;
 
 /// How long a message is kept that was settled, or that waits for a disabled endpoint, and an
 /// attempt: thirty days, in seconds.

@@ -4,7 +4,7 @@
 use strongroom_tenant_token::refresh::{ABSOLUTE, GRACE, IDLE};
 use strongroom_tenant_token::{LEEWAY, MAX_LIFETIME};
 
-use super::sweep::Rule;
+use super::Rule;
 
 /// How long what is over is kept besides, in seconds: clocks differ, and a family's end can be
 /// looked up for a day.
