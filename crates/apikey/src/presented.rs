@@ -179,7 +179,9 @@ fn has_credential(target: &str) -> bool {
         let plain: Vec<u8> = plain.collect();
         PARAMETERS.iter().any(|known| known.as_bytes() == plain)
     });
-    is_named || has_key(&decoded(target))
+    // Decoded, a key's first letter may have gone into the byte before it: a log has the raw text.
+    let in_text = is_named || has_key(target.as_bytes());
+    in_text || (target.contains('%') && has_key(&decoded(target)))
 }
 
 /// A text with its `%xx` taken for the bytes that they are.

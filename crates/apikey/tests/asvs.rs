@@ -97,8 +97,8 @@ fn v7_4_1_a_kept_key_ends_with_its_revocation() {
     assert_eq!(accepted(), "Outdated");
 }
 
-/// 11.2.4: what is secret, or decides about a secret, has no `==`: the crate compares it in one time,
-/// wherever it differs, and its users cannot but ask the crate.
+/// 11.2.4: what is secret, or decides about a secret, has no `==`: it is compared by the crate, in
+/// one time wherever it differs.
 #[test]
 fn v11_2_4_no_secret_is_compared_by_equality() {
     let secrets = [

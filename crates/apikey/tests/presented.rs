@@ -128,6 +128,7 @@ fn rejections() {
         format!("/v1?x=a&y=b{TEST_KEY}c"),
         format!("/v1?x={}", TEST_KEY.replace('_', "%5f")),
         format!("/v1?x={}", TEST_KEY.replace('c', "%63")),
+        format!("/v1%5{TEST_KEY}"),
         "/?api_key=".to_owned(),
         "/?a=1&API-KEY=x".to_owned(),
         "/?apiKey=x".to_owned(),

@@ -27,8 +27,8 @@ revoke all on function app.find_refresh_families(text[]) from public;
 grant execute on function app.find_refresh_families(text[]) to strongroom_auth;
 
 -- Gives each family its next token, where its row is as it was when that was decided; answers the
--- events of those. Whoever may call it can put a tenant's session out of use, and no token of it to
--- use again, nor read one. It refuses nothing and waits for no row, since other tenants' events are
+-- events of those. Whoever may call it can end a session, or make one of its used tokens good again;
+-- and can make no token, nor read one. It refuses nothing and waits for no row, since other tenants' events are
 -- written in its transaction: a row that somebody holds is passed over, and the time is this
 -- clock's. By index, whatever the planner believes of the table's size.
 create function app.renew_families(

@@ -99,8 +99,8 @@ fn v11_2_3_weak_keys_are_refused() {
     }
 }
 
-/// 11.2.4: what is secret, or decides about a secret, has no `==`: the crate compares it in one time,
-/// wherever it differs, and its users cannot but ask the crate.
+/// 11.2.4: what is secret, or decides about a secret, has no `==`: it is compared by the crate, in
+/// one time wherever it differs.
 #[test]
 fn v11_2_4_no_secret_is_compared_by_equality() {
     let secrets = [has_equality!(SigningSecret), has_equality!(SigningKey)];

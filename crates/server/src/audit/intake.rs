@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::batch::{BatchError, Head, Keys, column, tenant_of};
 use super::items::{Entry, Item};
 use super::renewals::{RENEW, Renewals};
-use crate::postgres::{FailedQuery, Job, JobTx, Params};
+use crate::postgres::{FailedQuery, Job, JobTx, Params, QueryError};
 
 const FORGOTTEN: &str = "with taken as (select tenant_id, event_id from app.audit_staged \
      where staged_at < clock_timestamp() - interval '2 seconds' and not (tenant_id = any($1)) \
@@ -99,7 +99,8 @@ pub(super) async fn announced(
     first.push((KNOWN, known));
     let begun = job.begin_with(&first).await;
     let (tx, rows) = begun.map_err(|FailedQuery { number, error }| {
-        if number == Some(0) && !renewals.is_empty() {
+        let is_said = !matches!(error, QueryError::Unavailable(_));
+        if number == Some(0) && is_said && !renewals.is_empty() {
             BatchError::Renewals(error)
         } else {
             error.into()

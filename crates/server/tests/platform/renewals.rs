@@ -9,6 +9,7 @@ use strongroom_server::audit::{Draft, Renewal, new_event_id};
 use strongroom_server::gates::{RequestContext, record};
 use strongroom_tenancy::Actor;
 use strongroom_tenant_token::refresh::{Family, RefreshToken};
+use tokio_postgres::error::SqlState;
 
 use crate::database::request_id;
 use crate::key_rotation::on_own_platform;
@@ -149,11 +150,56 @@ fn a_renewal_of_a_row_that_changed_does_nothing() {
             "a session that is over"
         );
         assert_eq!(renewals(&running, &tenant, &session).await, 1);
-        let sql = "update app.refresh_families set capabilities = repeat('x', 8193)";
-        assert!(
-            superuser.batch_execute(sql).await.is_err(),
-            "read with others"
-        );
+    });
+}
+
+/// Families are read many at a time: one that is too long is none that could be stored.
+#[test]
+fn no_family_weighs_on_the_look_up_of_others() {
+    on_own_platform(|database, running| async move {
+        let tenant = running.tenant("weighing").await;
+        login(&running, &tenant, user(5)).await;
+        let superuser = database.sql("postgres").await;
+        for column in [
+            "capabilities = repeat('x', 8193)",
+            "auth_class = repeat('x', 8193)",
+            "auth_methods = array[repeat('x', 16384)]",
+            "actors = array[repeat('x', 1024)]",
+        ] {
+            let sql = format!("update app.refresh_families set version = version + 1, {column}");
+            let refused = superuser.batch_execute(&sql).await.unwrap_err();
+            assert_eq!(refused.code(), Some(&SqlState::CHECK_VIOLATION), "{column}");
+        }
+    });
+}
+
+/// A lock on all families, as of a migration, keeps renewals: not the others' events.
+#[test]
+fn events_do_not_wait_for_families() {
+    on_own_platform(|database, running| async move {
+        let tenant = running.tenant("beside").await;
+        let mut waiting = Vec::new();
+        let mut sessions = Vec::new();
+        for n in 0..2 {
+            sessions.push(login(&running, &tenant, user(6 + n)).await);
+        }
+        let holder = database.sql("postgres").await;
+        let sql = "begin; lock table app.refresh_families in exclusive mode";
+        holder.batch_execute(sql).await.unwrap();
+        for session in &sessions {
+            let (base, token) = (running.base.clone(), session.refresh.clone());
+            waiting.push(tokio::spawn(async move { renew(&base, &token).await }));
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            let event = running.send("GET", "/v1/policy", Some(&tenant.token), None);
+            let answer = tokio::time::timeout(Duration::from_secs(4), event).await;
+            assert_eq!(answer.unwrap().status, 200);
+        }
+        holder.batch_execute("rollback").await.unwrap();
+        for (waiting, session) in waiting.into_iter().zip(&sessions) {
+            let answer = waiting.await.unwrap();
+            assert_eq!(answer.status, 200, "{}", answer.text);
+            assert_eq!(renewals(&running, &tenant, session).await, 1);
+        }
     });
 }
 

@@ -345,7 +345,7 @@ fn withdrawn_in_the_course_of_a_request(lease_at_the_end: bool) {
             (look_ups, polls)
         };
         first.batch_execute("rollback").await.unwrap();
-        tokio::time::sleep(Duration::from_millis(800)).await;
+        tokio::time::sleep(Duration::from_millis(250)).await;
         then.batch_execute("rollback").await.unwrap();
         let answer = asked.await.unwrap();
         assert_eq!(

@@ -419,7 +419,11 @@ fn a_family_does_not_come_back_and_nobody_takes_another_s() {
             (
                 "rotated after its end",
                 tenant.id,
-                set("version = version + 1, generation = generation + 1, parent = newest"),
+                set(&format!(
+                    "version = version + 1, generation = generation + 1, \
+                     parent = sha256('{}'::bytea)",
+                    session.refresh
+                )),
             ),
             (
                 "another's id",

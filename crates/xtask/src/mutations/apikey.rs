@@ -216,15 +216,15 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "apikey-key-in-url",
         file: "crates/apikey/src/presented.rs",
-        find: "is_named || has_key(&decoded(target))",
-        replace: "is_named",
+        find: "(target.contains('%') && has_key(&decoded(target)))",
+        replace: "false",
         test: "-p strongroom-apikey --test presented rejections",
     },
     Mutation {
         name: "apikey-parameter-in-url",
         file: "crates/apikey/src/presented.rs",
-        find: "is_named || has_key(&decoded(target))",
-        replace: "has_key(&decoded(target))",
+        find: "is_named || has_key(target.as_bytes());",
+        replace: "has_key(target.as_bytes());",
         test: "-p strongroom-apikey --test presented rejections",
     },
     Mutation {
@@ -303,5 +303,12 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         find: "#[derive(Clone)]\npub struct HashedKey {",
         replace: "#[derive(Clone, PartialEq)]\npub struct HashedKey {",
         test: "-p strongroom-apikey --test asvs v11_2_4",
+    },
+    Mutation {
+        name: "apikey-key-in-raw-url",
+        file: "crates/apikey/src/presented.rs",
+        find: "is_named || has_key(target.as_bytes());",
+        replace: "is_named || (!target.contains('%') && has_key(target.as_bytes()));",
+        test: "-p strongroom-apikey --test presented rejections",
     },
 ];

@@ -430,4 +430,18 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "set default_transaction_read_only = off;",
         test: "-p strongroom-server --test platform many_at_once_have_each_their_own_successor",
     },
+    Mutation {
+        name: "families-of-any-length",
+        file: "crates/server/migrations/0011_renewals.sql",
+        find: "add check (octet_length(actors::text) <= 1024);",
+        replace: "add check (octet_length(actors::text) <= 102400);",
+        test: "-p strongroom-server --test platform no_family_weighs_on_the_look_up",
+    },
+    Mutation {
+        name: "events-wait-for-families",
+        file: "crates/server/migrations/0011_lookups.sql",
+        find: "set lock_timeout = '100ms'",
+        replace: "",
+        test: "-p strongroom-server --test platform events_do_not_wait_for_families",
+    },
 ];
