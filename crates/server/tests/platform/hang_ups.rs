@@ -108,7 +108,10 @@ fn a_call_dropped_at_every_await_point_never_reaches_the_provider_unrecorded() {
             let path = "/v1/chat/completions";
             request("POST", path, &tenant.token, body.to_string())
         };
+        // So that some of them are dropped while the provider is asked.
+        *running.provider.delay.lock().unwrap() = Duration::from_millis(20);
         dropped_everywhere(running, call).await;
+        *running.provider.delay.lock().unwrap() = Duration::ZERO;
         let model = format!("gpt-dropped-{}", tenant.id);
         let received = running.provider.received.lock().unwrap().clone();
         let calls = received

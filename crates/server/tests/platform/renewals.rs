@@ -7,7 +7,6 @@ use serde_json::Value;
 use strongroom_auditchain::Outcome;
 use strongroom_server::audit::{Draft, Renewal, new_event_id};
 use strongroom_server::gates::{RequestContext, record};
-use strongroom_tenancy::Actor;
 use strongroom_tenant_token::refresh::{Family, RefreshToken};
 use tokio_postgres::error::SqlState;
 
@@ -24,6 +23,36 @@ async fn renewals(running: &Running, tenant: &Tenant, session: &Session) -> usiz
         entry["event"]["kind"] == "token.refresh" && entry["event"]["resource"] == *resource
     };
     entries.iter().filter(is_one).count()
+}
+
+/// A session's family as it is.
+async fn stored(running: &Running, session: &Session) -> Family {
+    let family = RefreshToken::parse(&session.refresh).unwrap().family();
+    let found = running.app.lookup.refresh_family(&family).await;
+    found.unwrap().unwrap().family
+}
+
+/// Renews a family of which that row was read, with others that come at this time; whether it was.
+async fn swap(running: &Running, before: &Family, newest: [u8; 32]) -> bool {
+    let mut next = before.clone();
+    (next.version, next.generation) = (before.version + 1, before.generation + 1);
+    (next.parent, next.current) = (Some(before.current), newest);
+    (next.successor, next.revoked) = (Some([0; 60]), None);
+    let renewal = Renewal::of(before.version, &next).unwrap();
+    let clock = running.app.clock.as_ref();
+    let id = new_event_id(clock).unwrap();
+    let draft = Draft {
+        kind: "token.refresh",
+        actor: Some(before.grant.actor.clone()),
+        request: request_id(),
+        resource: Some(format!("session/{}", before.grant.session_id)),
+        credential: None,
+        policy: None,
+        outcome: Outcome::Success,
+    };
+    let leaf = draft.leaf(id, clock.unix_micros(), Vec::new()).unwrap();
+    let renewed = running.app.sequencer.renew(renewal, id, leaf).await;
+    renewed.unwrap().is_some()
 }
 
 #[test]
@@ -67,6 +96,15 @@ fn a_family_that_somebody_holds_holds_up_itself_alone() {
             held.id
         );
         holder.batch_execute(&sql).await.unwrap();
+        // Together nobody is waited for, nor are the others kept from it.
+        let rows = (stored(&running, &held).await, stored(&running, &free).await);
+        let swapped = futures_util::join!(
+            swap(&running, &rows.0, [1; 32]),
+            swap(&running, &rows.1, rows.1.current.map(|byte| !byte)),
+        );
+        assert_eq!(swapped, (false, true));
+        // By itself the one waits, and the others do not.
+        let free = login(&running, &other, user(2)).await;
         let base = running.base.clone();
         let (waiting, token) = (base.clone(), held.refresh.clone());
         let waiting = tokio::spawn(async move { renew(&waiting, &token).await });
@@ -107,32 +145,8 @@ fn a_renewal_of_a_row_that_changed_does_nothing() {
     on_own_platform(|database, running| async move {
         let tenant = running.tenant("changed").await;
         let session = login(&running, &tenant, user(4)).await;
-        let family = RefreshToken::parse(&session.refresh).unwrap().family();
-        let stored = async || {
-            let found = running.app.lookup.refresh_family(&family).await;
-            found.unwrap().unwrap().family
-        };
-        let swap = async |before: &Family, newest: [u8; 32]| {
-            let mut next = before.clone();
-            (next.version, next.generation) = (before.version + 1, before.generation + 1);
-            (next.parent, next.current) = (Some(before.current), newest);
-            (next.successor, next.revoked) = (Some([0; 60]), None);
-            let renewal = Renewal::of(before.version, &next).unwrap();
-            let clock = running.app.clock.as_ref();
-            let id = new_event_id(clock).unwrap();
-            let draft = Draft {
-                kind: "token.refresh",
-                actor: Some(Actor::new(user(4))),
-                request: request_id(),
-                resource: Some(format!("session/{}", session.id)),
-                credential: None,
-                policy: None,
-                outcome: Outcome::Success,
-            };
-            let leaf = draft.leaf(id, clock.unix_micros(), Vec::new()).unwrap();
-            let renewed = running.app.sequencer.renew(renewal, id, leaf).await;
-            renewed.unwrap().is_some()
-        };
+        let stored = async || stored(&running, &session).await;
+        let swap = async |before: &Family, newest| swap(&running, before, newest).await;
         let first = stored().await;
         assert!(swap(&first, [1; 32]).await);
         assert!(!swap(&first, [2; 32]).await, "of an earlier version");
