@@ -64,7 +64,11 @@ pub async fn accept(app: &App, token: &str, visit: &Visit) -> Result<Arc<Verifie
         let claims = authentic.claims();
         let tenant = claims.tenant;
         let before = app.generations.confirm().await?.generation(tenant);
-        vouch(app, claims, visit).await?;
+        let visit = Visit {
+            now: app.clock.unix_seconds(),
+            ..*visit
+        };
+        vouch(app, claims, &visit).await?;
         let standing = standing(app, claims, authentic.good_as_of(), before).await;
         // The look-ups took their time: a token whose own is over by now is looked at once more.
         if app.clock.unix_seconds() >= claims.expires_at.saturating_add(LEEWAY) {

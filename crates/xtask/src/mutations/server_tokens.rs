@@ -34,8 +34,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "token-outlives-its-key",
         file: "crates/server/src/tokens/acceptance.rs",
-        find: "vouch(app, claims, visit).await?;",
-        replace: "let _ = vouch(app, claims, visit).await;",
+        find: "vouch(app, claims, &visit).await?;",
+        replace: "let _ = vouch(app, claims, &visit).await;",
         test: "-p strongroom-server --test platform a_revoked_key_is_accepted_nowhere",
     },
     Mutation {
