@@ -57,6 +57,10 @@ const RULES: &[Rule] = &[
         check: Check::Graph(crypto::one_generation),
     },
     Rule {
+        name: "constant-time",
+        check: Check::Tree(crypto::compared_in_one_time),
+    },
+    Rule {
         name: "tls-provider",
         check: Check::Graph(crypto::one_provider),
     },

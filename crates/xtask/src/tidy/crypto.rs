@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Violation;
 use super::dependencies::primitives;
 use super::graph::Graph;
+use super::tree::Tree;
 
 /// Crates of which the primitives link one generation.
 const ONE_GENERATION: &[&str] = &[
@@ -31,6 +32,18 @@ const CARD: &[&[&str]] = &[
     &["zeroize"],
     &["secrecy"],
     &["proptest"],
+];
+
+/// Where secrets are compared, and how often.
+const COMPARISONS: &[(&str, usize)] = &[
+    ("crates/apikey/src/argon.rs", 1),
+    ("crates/apikey/src/hash.rs", 1),
+    ("crates/apikey/src/legacy.rs", 1),
+    ("crates/auditchain/src/commitment.rs", 1),
+    ("crates/envelope/src/stream.rs", 1),
+    ("crates/envelope/src/wipe.rs", 1),
+    ("crates/tenant-token/src/refresh/family.rs", 3),
+    ("crates/webhook-sig/src/check.rs", 1),
 ];
 
 /// Two generations of one primitive are two implementations to review and to wipe keys from.
@@ -86,6 +99,22 @@ pub(super) fn one_provider(graph: &Graph) -> Vec<Violation> {
     found
 }
 
+/// A secret, or what decides about one, is compared in one time, wherever it differs: each place
+/// where that happens does it by `subtle`.
+pub(super) fn compared_in_one_time(tree: &Tree) -> Vec<Violation> {
+    let mut found = Vec::new();
+    for (path, count) in COMPARISONS {
+        let text = tree.file(path).map_or("", |file| file.text.as_str());
+        let here = text.matches(".ct_eq(").count();
+        if here != *count {
+            let reason =
+                format!("compares {here} times in constant time, and should {count} times");
+            found.push(Violation::new(*path, reason));
+        }
+    }
+    found
+}
+
 /// The card's crates are what the project is built on, not what it mentions.
 pub(super) fn card_s_crates(graph: &Graph) -> Vec<Violation> {
     let named = |name: &str| {
@@ -133,6 +162,25 @@ mod tests {
                 "{name} in tests"
             );
         }
+    }
+
+    #[test]
+    fn a_comparison_that_stops_at_the_first_difference_is_found() {
+        let texts: Vec<_> = COMPARISONS
+            .iter()
+            .map(|(path, count)| (*path, "a.ct_eq(b);".repeat(*count)))
+            .collect();
+        let files = |texts: &[(&'static str, String)]| {
+            let files: Vec<_> = texts.iter().map(|(path, text)| (*path, &**text)).collect();
+            compared_in_one_time(&Tree::planted(&files)).len()
+        };
+        assert_eq!(files(&texts), 0);
+        for place in 0..texts.len() {
+            let mut early = texts.clone();
+            early[place].1 = early[place].1.replacen("a.ct_eq(b)", "a == b", 1);
+            assert_eq!(files(&early), 1, "{}", early[place].0);
+        }
+        assert_eq!(files(&[]), COMPARISONS.len());
     }
 
     #[test]
