@@ -5,12 +5,38 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use sha2::{Digest as _, Sha256};
+use sha2::block_api::compress256;
 
 use crate::Frontier;
 
 /// The largest tree that is accepted, in leaves: 2^63 - 1, what a database's signed column holds.
 pub const MAX_TREE_SIZE: u64 = (1 << 63) - 1;
+
+/// SHA-256's block, in bytes.
+const BLOCK: usize = 64;
+
+/// SHA-256's initial state (FIPS 180-4, section 5.3.3).
+const INITIAL: [u32; 8] = [
+    0x6a09_e667,
+    0xbb67_ae85,
+    0x3c6e_f372,
+    0xa54f_f53a,
+    0x510e_527f,
+    0x9b05_688c,
+    0x1f83_d9ab,
+    0x5be0_cd19,
+];
+
+/// The padded message of a node, its children still zero: 65 bytes, or 520 bits (FIPS 180-4,
+/// section 5.1.1). Most of what a log hashes is of this one shape.
+const NODE: [u8; 2 * BLOCK] = {
+    let mut message = [0; 2 * BLOCK];
+    message[0] = 0x01;
+    message[65] = 0x80;
+    message[126] = 0x02;
+    message[127] = 0x08;
+    message
+};
 
 /// One SHA-256 hash of the tree: of a leaf, of a node or of the whole; written in standard base64.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -49,18 +75,71 @@ impl Hash {
     /// The prefix keeps an entry from ever passing for a node.
     #[must_use]
     pub fn of_leaf(entry: &[u8]) -> Self {
-        let hash = Sha256::new().chain_update([0x00]).chain_update(entry);
-        Self(hash.finalize().into())
+        let mut state = INITIAL;
+        let mut last = [0; 2 * BLOCK];
+        let tail = match entry.split_first_chunk::<{ BLOCK - 1 }>() {
+            // The prefix and an entry that fit into the last blocks.
+            None => {
+                for (to, from) in last.iter_mut().skip(1).zip(entry) {
+                    *to = *from;
+                }
+                1 + entry.len()
+            }
+            Some((head, rest)) => {
+                let mut first = [0; BLOCK];
+                for (to, from) in first.iter_mut().skip(1).zip(head) {
+                    *to = *from;
+                }
+                compress256(&mut state, &[first]);
+                let (whole, rest) = rest.as_chunks::<BLOCK>();
+                compress256(&mut state, whole);
+                for (to, from) in last.iter_mut().zip(rest) {
+                    *to = *from;
+                }
+                rest.len()
+            }
+        };
+        // FIPS 180-4, section 5.1.1: a one-bit, zeros, and the length in bits as the last 8 bytes.
+        let bits = (1 + entry.len() as u64) << 3;
+        if let Some(byte) = last.get_mut(tail) {
+            *byte = 0x80;
+        }
+        let (blocks, _) = last.as_chunks_mut::<BLOCK>();
+        let needed = if tail + 9 <= BLOCK { 1 } else { 2 };
+        let (blocks, _) = blocks.split_at_mut(needed);
+        if let Some(block) = blocks.last_mut()
+            && let Some(length) = block.last_chunk_mut::<8>()
+        {
+            *length = bits.to_be_bytes();
+        }
+        compress256(&mut state, blocks);
+        Self::of_state(&state)
     }
 
     /// Hashes two children: SHA-256(0x01 || left || right).
     #[must_use]
     pub fn of_node(left: &Self, right: &Self) -> Self {
-        let hash = Sha256::new()
-            .chain_update([0x01])
-            .chain_update(left.0)
-            .chain_update(right.0);
-        Self(hash.finalize().into())
+        let mut message = NODE;
+        if let Some((_, rest)) = message.split_first_mut()
+            && let Some((to_left, rest)) = rest.split_first_chunk_mut()
+            && let Some((to_right, _)) = rest.split_first_chunk_mut()
+        {
+            *to_left = left.0;
+            *to_right = right.0;
+        }
+        let mut state = INITIAL;
+        let (blocks, _) = message.as_chunks::<BLOCK>();
+        compress256(&mut state, blocks);
+        Self::of_state(&state)
+    }
+
+    fn of_state(state: &[u32; 8]) -> Self {
+        let mut bytes = [0; Self::LEN];
+        let (words, _) = bytes.as_chunks_mut::<4>();
+        for (to, word) in words.iter_mut().zip(state) {
+            *to = word.to_be_bytes();
+        }
+        Self(bytes)
     }
 }
 
@@ -109,7 +188,27 @@ pub fn root(leaves: &[Hash]) -> Hash {
 
 #[cfg(test)]
 mod tests {
+    use sha2::{Digest as _, Sha256};
+
     use super::*;
+
+    #[test]
+    fn hashes_are_sha_256_of_prefix_and_content() {
+        let bytes: Vec<u8> = (0_u32..1_100).map(|i| (i * 7) as u8).collect();
+        for length in (0..300).chain([511, 512, 513, 574, 575, 576, 1_023, 1_024, 1_100]) {
+            let entry = &bytes[..length];
+            let expected = Sha256::new().chain_update([0x00]).chain_update(entry);
+            let expected: [u8; 32] = expected.finalize().into();
+            assert_eq!(Hash::of_leaf(entry).0, expected, "{length} bytes");
+        }
+        for pair in bytes.as_chunks::<64>().0 {
+            let (left, right) = pair.split_at(32);
+            let expected = Sha256::new().chain_update([0x01]).chain_update(pair);
+            let expected: [u8; 32] = expected.finalize().into();
+            let (left, right) = (left.try_into().unwrap(), right.try_into().unwrap());
+            assert_eq!(Hash::of_node(&left, &right).0, expected);
+        }
+    }
 
     #[test]
     fn the_empty_root_is_the_hash_of_nothing() {
