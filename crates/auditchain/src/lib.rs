@@ -39,6 +39,8 @@ mod proof;
 mod proof_file;
 mod receipt;
 mod signer;
+mod tile;
+mod tree;
 mod verify;
 
 pub use batch::{BATCH_LABEL, BatchError, BatchLine, MAX_BATCH_LINES, SignedBatch, sign_batch};
@@ -55,4 +57,9 @@ pub use proof::{ConsistencyProof, InclusionProof, ProofError, prove_consistency,
 pub use proof_file::{PROOF_LABEL, ProofFile, ProofFileError};
 pub use receipt::{MAX_RECEIPT_BYTES, RECEIPT_LABEL, Receipt, ReceiptError, VerifiedReceipt};
 pub use signer::{Ed25519Signer, SignError, Signer};
+pub use tile::{
+    BundleError, Entries, EntryBundle, MAX_ENTRY_BYTES, TILE_WIDTH, Tile, TileError, TileKind,
+    TilePath, TilePathError, TileReader, TileTree, bundles_for, grow_tiles, tiles_for,
+};
+pub use tree::Tree;
 pub use verify::{Finding, LogVerifier, MAX_FINDINGS, NotIntact, Report, StoredEntry, verify_log};
