@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::merkle::MAX_TREE_SIZE;
+use crate::merkle::{MAX_TREE_SIZE, append_level};
 use crate::{Hash, InclusionProof};
 
 /// The roots of a tree's perfect subtrees, largest first: one for each one-bit of its size.
@@ -173,16 +173,8 @@ impl Frontier {
                 level.start -= 1;
                 level.nodes.insert(0, *part);
             }
-            // A last node without a sibling stands for itself one level up.
-            fresh = level
-                .nodes
-                .chunks(2)
-                .filter_map(|pair| match pair {
-                    [left, right] => Some(Hash::of_node(left, right)),
-                    [alone] => Some(*alone),
-                    _ => None,
-                })
-                .collect();
+            fresh = Vec::new();
+            append_level(&level.nodes, &mut fresh);
             let top = level.start == 0 && level.nodes.len() == 1;
             levels.push(level);
             if top {
@@ -215,7 +207,7 @@ impl Level {
 /// The siblings on the way from a leaf to the root, where there are any.
 fn path(levels: &[Level], index: u64) -> Vec<Hash> {
     let mut position = index;
-    let mut hashes = Vec::new();
+    let mut hashes = Vec::with_capacity(levels.len());
     for level in levels {
         hashes.extend(level.get(position ^ 1));
         position >>= 1;

