@@ -33,10 +33,16 @@ mod label;
 mod leaf;
 mod lines;
 mod merkle;
+#[cfg(feature = "multiproof")]
+mod multiproof;
+#[cfg(feature = "multiproof")]
+mod multiproof_file;
 mod note;
 mod payload;
 mod proof;
 mod proof_file;
+mod range;
+mod range_file;
 mod receipt;
 mod signer;
 mod tile;
@@ -51,10 +57,16 @@ pub use frontier::{Frontier, FrontierError};
 pub use label::{EventKind, Field, LabelError, Origin, Slug};
 pub use leaf::{Leaf, LeafError, MAX_LEAF_BYTES};
 pub use merkle::{Hash, HashError, MAX_TREE_SIZE, root};
+#[cfg(feature = "multiproof")]
+pub use multiproof::{MAX_MULTIPROOF_LEAVES, Multiproof, MultiproofError};
+#[cfg(feature = "multiproof")]
+pub use multiproof_file::{MULTIPROOF_LABEL, MultiproofFile, MultiproofFileError};
 pub use note::{MAX_NOTE_BYTES, MAX_SIGNATURES, Note, NoteError, VerifiedNote, VerifierKey};
 pub use payload::{CommitmentMismatch, MAX_PAYLOAD_BYTES, Payload, PayloadError, SaltedField};
 pub use proof::{ConsistencyProof, InclusionProof, ProofError, prove_consistency, prove_inclusion};
 pub use proof_file::{PROOF_LABEL, ProofFile, ProofFileError};
+pub use range::RangeProof;
+pub use range_file::{RANGE_LABEL, RangeFile, RangeFileError};
 pub use receipt::{MAX_RECEIPT_BYTES, RECEIPT_LABEL, Receipt, ReceiptError, VerifiedReceipt};
 pub use signer::{Ed25519Signer, SignError, Signer};
 pub use tile::{

@@ -2,7 +2,8 @@
 
 use crate::merkle::append_parents;
 use crate::proof::{Nodes, consistency, inclusion, perfect_subtrees, root_over};
-use crate::{ConsistencyProof, Frontier, Hash, InclusionProof, ProofError};
+use crate::range::range;
+use crate::{ConsistencyProof, Frontier, Hash, InclusionProof, ProofError, RangeProof};
 
 /// The hashes of one piece of a level: 32 KiB.
 const PIECE: usize = 1024;
@@ -143,6 +144,15 @@ impl Tree {
     /// [`ProofError::SizeMismatch`] when `new` is above the tree's size, or `old` above `new`.
     pub fn prove_consistency(&self, old: u64, new: u64) -> Result<ConsistencyProof, ProofError> {
         consistency(&mut self.at(new)?, old, new)
+    }
+
+    /// Proves which leaves stand from `from` to `to` in the tree of the first `size` leaves.
+    ///
+    /// # Errors
+    /// [`ProofError::SizeMismatch`] above the tree's size, [`ProofError::IndexOutOfRange`] for an
+    /// empty range and one that ends outside the tree of that size.
+    pub fn prove_range(&self, from: u64, to: u64, size: u64) -> Result<RangeProof, ProofError> {
+        range(&mut self.at(size)?, from, to, size)
     }
 
     /// The tree, if it has reached a size.

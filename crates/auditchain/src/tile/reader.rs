@@ -6,7 +6,8 @@ use std::convert::Infallible;
 use super::path::{TileKind, TilePath};
 use crate::merkle::MAX_TREE_SIZE;
 use crate::proof::{Leaves, Nodes, consistency, inclusion, perfect_subtrees, root_over};
-use crate::{ConsistencyProof, Frontier, Hash, InclusionProof, ProofError, root};
+use crate::range::range;
+use crate::{ConsistencyProof, Frontier, Hash, InclusionProof, ProofError, RangeProof, root};
 
 /// How many tiles a [`TileTree`] keeps at most, beside those of the right edge: 512 KiB.
 const MAX_KEPT: usize = 64;
@@ -196,6 +197,19 @@ impl<R: TileReader> TileTree<R> {
         new: u64,
     ) -> Result<ConsistencyProof, TileError<R::Error>> {
         consistency(self.at(new)?, old, new)
+    }
+
+    /// Proves which leaves stand from `from` to `to` in the tree of the first `size` leaves.
+    ///
+    /// # Errors
+    /// As [`crate::Tree::prove_range`], and [`TileError`] of the tiles.
+    pub fn prove_range(
+        &mut self,
+        from: u64,
+        to: u64,
+        size: u64,
+    ) -> Result<RangeProof, TileError<R::Error>> {
+        range(self.at(size)?, from, to, size)
     }
 
     /// The tree, if it has reached a size.
