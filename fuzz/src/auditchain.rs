@@ -1,9 +1,9 @@
 //! Fuzz bodies of `strongroom-auditchain`.
 
 use strongroom_auditchain::{
-    Checkpoint, ConsistencyProof, Ed25519Signer, Frontier, Hash, InclusionProof, Leaf, Note,
-    Origin, Payload, ProofFile, Receipt, StoredEntry, VerifierKey, prove_inclusion, root,
-    verify_log,
+    Checkpoint, ConsistencyProof, Ed25519Signer, EntryBundle, Frontier, Hash, InclusionProof, Leaf,
+    Multiproof, MultiproofFile, Note, Origin, Payload, ProofFile, RangeFile, RangeProof, Receipt,
+    StoredEntry, TilePath, Tree, VerifierKey, prove_inclusion, root, verify_log,
 };
 
 fn text(data: &[u8]) -> &str {
@@ -166,4 +166,98 @@ pub fn verify(data: &[u8]) {
     assert!(report.intact().is_err());
     assert_eq!(report.entries, rows.len() as u64);
     assert_eq!(report.covered, 0);
+}
+
+/// A tile's path has one spelling.
+pub fn tile_path(data: &[u8]) {
+    if let Ok(path) = text(data).parse::<TilePath>() {
+        assert_eq!(path.to_string(), text(data));
+        assert_eq!(TilePath::new(path.kind(), path.index(), path.width()), Ok(path));
+    }
+}
+
+/// Bytes are a bundle of one number of entries at most, and are what these entries make up.
+pub fn entry_bundle(data: &[u8]) {
+    let mut widths = (0..=257).filter_map(|width| EntryBundle::parse(data, width).ok());
+    if let Some(bundle) = widths.next() {
+        let mut again = Vec::new();
+        for entry in bundle.entries() {
+            assert!(EntryBundle::append(&mut again, entry).is_ok());
+        }
+        assert_eq!(again, data);
+        assert_eq!(bundle.entries().count(), usize::from(bundle.width()));
+        assert!(widths.next().is_none());
+    }
+}
+
+/// A range file has one spelling. Any numbers and hashes: a range that holds is the true one.
+pub fn range(data: &[u8]) {
+    if let Ok(file) = text(data).parse::<RangeFile>() {
+        assert_eq!(file.to_string(), text(data));
+    }
+    let Some(([from, to, at, more], rest)) = data.split_first_chunk::<4>() else {
+        return;
+    };
+    let (hashes, _) = rest.as_chunks::<32>();
+    let leaves: Vec<Hash> = hashes.iter().take(64).copied().map(Hash::from_bytes).collect();
+    let mut tree = Tree::new();
+    tree.extend(&leaves);
+    let (from, to) = (u64::from(*from), u64::from(*to));
+    let Ok(proof) = tree.prove_range(from, to, tree.size()) else {
+        let claimed = RangeProof {
+            from,
+            to,
+            size: u64::from(*more),
+            left: leaves.clone(),
+            right: Vec::new(),
+        };
+        assert!(claimed.verify([Hash::EMPTY], &Hash::of_leaf(b"")).is_err());
+        return;
+    };
+    let within = |index: usize| (from..to).contains(&(index as u64));
+    let range = leaves.iter().enumerate().filter(|(index, _)| within(*index));
+    let mut range: Vec<Hash> = range.map(|(_, leaf)| *leaf).collect();
+    assert_eq!(proof.verify(range.iter().copied(), &tree.root()), Ok(()));
+    let at = usize::from(*at) % range.len();
+    let out = range.remove(at);
+    assert!(proof.verify(range.iter().copied(), &tree.root()).is_err());
+    if out != Hash::of_leaf(data) {
+        range.insert(at, Hash::of_leaf(data));
+        assert!(proof.verify(range, &tree.root()).is_err());
+    }
+}
+
+/// A multiproof file has one spelling. Any choice of leaves is proved, and no other leaf with them.
+pub fn multiproof(data: &[u8]) {
+    if let Ok(file) = text(data).parse::<MultiproofFile>() {
+        assert_eq!(file.to_string(), text(data));
+    }
+    let Some((chosen, rest)) = data.split_first_chunk::<8>() else {
+        return;
+    };
+    let (hashes, _) = rest.as_chunks::<32>();
+    let leaves: Vec<Hash> = hashes.iter().take(64).copied().map(Hash::from_bytes).collect();
+    let (size, top) = (leaves.len() as u64, root(&leaves));
+    let claimed = Multiproof {
+        indices: chosen.iter().copied().map(u64::from).collect(),
+        size: u64::from_be_bytes(*chosen),
+        hashes: leaves.clone(),
+    };
+    let some = leaves.get(..8.min(leaves.len())).unwrap_or_default();
+    assert!(claimed.verify(some, &Hash::EMPTY).is_err());
+    let chosen = u64::from_be_bytes(*chosen);
+    let indices: Vec<u64> = (0..size).filter(|index| chosen >> index & 1 == 1).collect();
+    let proved = leaves.iter().enumerate().filter(|(at, _)| chosen >> at & 1 == 1);
+    let mut proved: Vec<Hash> = proved.map(|(_, leaf)| *leaf).collect();
+    let Ok(proof) = Multiproof::prove(&leaves, &indices, size) else {
+        assert!(indices.is_empty());
+        return;
+    };
+    assert_eq!(proof.verify(&proved, &top), Ok(()));
+    if let Some(last) = proved.last_mut()
+        && *last != Hash::of_leaf(data)
+    {
+        *last = Hash::of_leaf(data);
+        assert!(proof.verify(&proved, &top).is_err());
+    }
 }
