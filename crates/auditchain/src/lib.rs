@@ -3,8 +3,9 @@
 //!
 //! The tree is RFC 6962's, the signed statements are C2SP signed notes and checkpoints, so that
 //! standard tools verify them; the entry and the receipt are this family's own formats
-//! (`docs/spec/audit-leaf.md`, `docs/spec/audit-receipt.md`). Nothing here stores anything: whoever
-//! keeps the log keeps the leaf bytes, a [`Frontier`] and the checkpoints.
+//! (`docs/spec/audit-leaf.md`, `docs/spec/audit-receipt.md`), and so are proofs of many entries
+//! (`docs/spec/audit-tree.md`). Nothing here stores anything: whoever keeps the log keeps the leaf
+//! bytes, a [`Frontier`] and the checkpoints, and tiles to prove from ([`TileTree`]).
 //!
 //! ```
 //! use strongroom_auditchain::{Checkpoint, Ed25519Signer, Frontier, Hash, Origin};

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::block_api::compress256;
+use sha2::{Digest as _, Sha256};
 
 /// The largest tree that is accepted, in leaves: 2^63 - 1, what a database's signed column holds.
 pub const MAX_TREE_SIZE: u64 = (1 << 63) - 1;
@@ -24,6 +25,9 @@ const INITIAL: [u32; 8] = [
     0x1f83_d9ab,
     0x5be0_cd19,
 ];
+
+/// The longest entry that fits into one block, with its prefix and SHA-256's padding.
+const SHORT: usize = BLOCK - 1 - 9;
 
 /// The padded message of a node, its children still zero: 65 bytes, or 520 bits (FIPS 180-4,
 /// section 5.1.1). Most of what a log hashes is of this one shape.
@@ -73,44 +77,25 @@ impl Hash {
     /// The prefix keeps an entry from ever passing for a node.
     #[must_use]
     pub fn of_leaf(entry: &[u8]) -> Self {
-        let mut state = INITIAL;
-        let mut last = [0; 2 * BLOCK];
-        let tail = match entry.split_first_chunk::<{ BLOCK - 1 }>() {
-            // The prefix and an entry that fit into the last blocks.
-            None => {
-                for (to, from) in last.iter_mut().skip(1).zip(entry) {
-                    *to = *from;
-                }
-                1 + entry.len()
-            }
-            Some((head, rest)) => {
-                let mut first = [0; BLOCK];
-                for (to, from) in first.iter_mut().skip(1).zip(head) {
-                    *to = *from;
-                }
-                compress256(&mut state, &[first]);
-                let (whole, rest) = rest.as_chunks::<BLOCK>();
-                compress256(&mut state, whole);
-                for (to, from) in last.iter_mut().zip(rest) {
-                    *to = *from;
-                }
-                rest.len()
-            }
-        };
+        if entry.len() > SHORT {
+            let hash = Sha256::new().chain_update([0x00]).chain_update(entry);
+            return Self(hash.finalize().into());
+        }
         // FIPS 180-4, section 5.1.1: a one-bit, zeros, and the length in bits as the last 8 bytes.
-        let bits = (1 + entry.len() as u64) << 3;
-        if let Some(byte) = last.get_mut(tail) {
-            *byte = 0x80;
-        }
-        let (blocks, _) = last.as_chunks_mut::<BLOCK>();
-        let needed = if tail + 9 <= BLOCK { 1 } else { 2 };
-        let (blocks, _) = blocks.split_at_mut(needed);
-        if let Some(block) = blocks.last_mut()
-            && let Some(length) = block.last_chunk_mut::<8>()
+        let mut block = [0; BLOCK];
+        if let Some((_, message)) = block.split_first_mut()
+            && let Some((content, padding)) = message.split_at_mut_checked(entry.len())
         {
-            *length = bits.to_be_bytes();
+            content.copy_from_slice(entry);
+            if let Some(one) = padding.first_mut() {
+                *one = 0x80;
+            }
+            if let Some(bits) = padding.last_chunk_mut() {
+                *bits = ((1 + entry.len() as u64) * 8).to_be_bytes();
+            }
         }
-        compress256(&mut state, blocks);
+        let mut state = INITIAL;
+        compress256(&mut state, &[block]);
         Self::of_state(&state)
     }
 
@@ -227,8 +212,6 @@ pub(crate) fn append_level(nodes: &[Hash], above: &mut Vec<Hash>) {
 
 #[cfg(test)]
 mod tests {
-    use sha2::{Digest as _, Sha256};
-
     use super::*;
 
     #[test]

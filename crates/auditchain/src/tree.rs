@@ -235,3 +235,23 @@ impl Level {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_takes_66_bytes_at_most() {
+        let mut tree = Tree::new();
+        for size in [100_000, 262_143, 262_145, 400_000_usize] {
+            let grown = size - usize::try_from(tree.size()).unwrap();
+            tree.extend(&vec![Hash::EMPTY; grown]);
+            let held = tree.levels.iter().map(|level| {
+                let pieces = level.full.len() * (PIECE * Hash::LEN + 8);
+                pieces + level.last.capacity() * Hash::LEN
+            });
+            let held: usize = held.sum();
+            assert!(held <= 66 * size, "{held} bytes at {size}");
+        }
+    }
+}

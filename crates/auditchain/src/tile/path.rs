@@ -220,7 +220,10 @@ fn grown(kind: TileKind, old: u64, new: u64) -> impl Iterator<Item = TilePath> {
         TileKind::Hashes(level) => level,
         TileKind::Entries => 0,
     };
-    let nodes = |size: u64| size.checked_shr(8 * u32::from(level)).unwrap_or_default();
+    let nodes = |size: u64| {
+        let size = size.min(MAX_TREE_SIZE);
+        size.checked_shr(8 * u32::from(level)).unwrap_or_default()
+    };
     let (before, after) = (nodes(old), nodes(new));
     let width = u64::from(TILE_WIDTH);
     let end = if after > before {
@@ -303,5 +306,6 @@ mod tests {
         assert_eq!(far.to_string(), "tile/0/x001/000");
         let edge = tiles_for(MAX_TREE_SIZE - 1, MAX_TREE_SIZE);
         assert_eq!(edge.count(), 1);
+        assert_eq!(tiles_for(MAX_TREE_SIZE, u64::MAX).count(), 0);
     }
 }

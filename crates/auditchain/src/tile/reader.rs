@@ -16,7 +16,7 @@ const MAX_KEPT: usize = 64;
 ///
 /// Tiles are immutable: what was read once at a path is read there for ever, or is gone once the
 /// full tile has superseded a partial one. A reader need not check anything.
-pub trait TileReader {
+pub trait TileReader: Send + Sync {
     /// Why reading failed.
     type Error: std::error::Error + 'static;
 
