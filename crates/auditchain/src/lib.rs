@@ -27,6 +27,7 @@
 mod batch;
 mod checkpoint;
 mod commitment;
+mod cosignature;
 mod event;
 mod frontier;
 mod label;
@@ -39,20 +40,25 @@ mod proof;
 mod proof_file;
 mod receipt;
 mod signer;
+mod verifier_key;
 mod verify;
 
 pub use batch::{BATCH_LABEL, BatchError, BatchLine, MAX_BATCH_LINES, SignedBatch, sign_batch};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use commitment::{COMMITMENT_LABEL, Commitment};
+pub use cosignature::{
+    Cosignature, CosignatureError, CosignaturePolicy, Cosigned, Cosigner, PolicyError,
+};
 pub use event::{Event, MAX_COMMITMENTS, Outcome};
 pub use frontier::{Frontier, FrontierError};
 pub use label::{EventKind, Field, LabelError, Origin, Slug};
 pub use leaf::{Leaf, LeafError, MAX_LEAF_BYTES};
 pub use merkle::{Hash, HashError, MAX_TREE_SIZE, root};
-pub use note::{MAX_NOTE_BYTES, MAX_SIGNATURES, Note, NoteError, VerifiedNote, VerifierKey};
+pub use note::{MAX_NOTE_BYTES, MAX_SIGNATURES, Note, NoteError, VerifiedNote};
 pub use payload::{CommitmentMismatch, MAX_PAYLOAD_BYTES, Payload, PayloadError, SaltedField};
 pub use proof::{ConsistencyProof, InclusionProof, ProofError, prove_consistency, prove_inclusion};
 pub use proof_file::{PROOF_LABEL, ProofFile, ProofFileError};
 pub use receipt::{MAX_RECEIPT_BYTES, RECEIPT_LABEL, Receipt, ReceiptError, VerifiedReceipt};
 pub use signer::{Ed25519Signer, SignError, Signer};
+pub use verifier_key::{SignatureType, VerifierKey};
 pub use verify::{Finding, LogVerifier, MAX_FINDINGS, NotIntact, Report, StoredEntry, verify_log};
