@@ -30,6 +30,8 @@ mod commitment;
 mod cosignature;
 mod event;
 mod frontier;
+#[cfg(feature = "json")]
+mod json;
 mod label;
 mod leaf;
 mod lines;
@@ -45,7 +47,7 @@ mod verify;
 
 pub use batch::{BATCH_LABEL, BatchError, BatchLine, MAX_BATCH_LINES, SignedBatch, sign_batch};
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use commitment::{COMMITMENT_LABEL, Commitment};
+pub use commitment::{COMMITMENT_LABEL, Commitment, Commitments, MAP_COMMITMENT_LABEL};
 pub use cosignature::{
     Cosignature, CosignatureError, CosignaturePolicy, Cosigned, Cosigner, PolicyError,
 };
@@ -55,7 +57,10 @@ pub use label::{EventKind, Field, LabelError, Origin, Slug};
 pub use leaf::{Leaf, LeafError, MAX_LEAF_BYTES};
 pub use merkle::{Hash, HashError, MAX_TREE_SIZE, root};
 pub use note::{MAX_NOTE_BYTES, MAX_SIGNATURES, Note, NoteError, VerifiedNote};
-pub use payload::{CommitmentMismatch, MAX_PAYLOAD_BYTES, Payload, PayloadError, SaltedField};
+pub use payload::{
+    CommitmentMismatch, FieldValue, MAX_PAYLOAD_BYTES, MAX_PAYLOAD_FIELDS, Payload, PayloadError,
+    SaltedField,
+};
 pub use proof::{ConsistencyProof, InclusionProof, ProofError, prove_consistency, prove_inclusion};
 pub use proof_file::{PROOF_LABEL, ProofFile, ProofFileError};
 pub use receipt::{MAX_RECEIPT_BYTES, RECEIPT_LABEL, Receipt, ReceiptError, VerifiedReceipt};

@@ -231,10 +231,16 @@ fn leaf() {
         }
         expect(case, &result);
     }
-    // The worked example's leaf commits to the worked example's payload.
-    let event = Leaf::decode(&bytes(&cases(&file, "leaves")[0], "leaf")).unwrap();
-    let payload = Payload::decode(&bytes(&cases(&file, "payloads")[0], "payload")).unwrap();
-    assert_eq!(payload.verify(&event), Ok(()));
+    // The worked examples' leaves commit to the worked examples' payloads.
+    let named = |list: &str, name: &str, key: &str| {
+        let case = cases(&file, list).iter().find(|case| case["name"] == name);
+        bytes(case.unwrap(), key)
+    };
+    for name in ["worked example", "map of 17 fields"] {
+        let event = Leaf::decode(&named("leaves", name, "leaf")).unwrap();
+        let payload = Payload::decode(&named("payloads", name, "payload")).unwrap();
+        assert_eq!(payload.verify(&event), Ok(()), "{name}");
+    }
 }
 
 #[test]
