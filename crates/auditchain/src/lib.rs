@@ -2,9 +2,10 @@
 //! the pass that verifies it offline.
 //!
 //! The tree is RFC 6962's, the signed statements are C2SP signed notes and checkpoints, so that
-//! standard tools verify them; the entry and the receipt are this family's own formats
-//! (`docs/spec/audit-leaf.md`, `docs/spec/audit-receipt.md`). Nothing here stores anything: whoever
-//! keeps the log keeps the leaf bytes, a [`Frontier`] and the checkpoints.
+//! standard tools verify them; the entry, the receipt and the anchor are this family's own formats
+//! (`docs/spec/audit-leaf.md`, `docs/spec/audit-receipt.md`, `docs/spec/audit-log.md`). Nothing
+//! here stores anything: whoever keeps the log keeps the leaf bytes, a [`Frontier`] and the
+//! checkpoints.
 //!
 //! ```
 //! use strongroom_auditchain::{Checkpoint, Ed25519Signer, Frontier, Hash, Origin};
@@ -24,10 +25,14 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod anchor;
 mod batch;
+mod batch_file;
+mod cadence;
 mod checkpoint;
 mod commitment;
 mod cosignature;
+mod erasure;
 mod event;
 mod frontier;
 #[cfg(feature = "json")]
@@ -38,19 +43,25 @@ mod lines;
 mod merkle;
 mod note;
 mod payload;
+mod platform;
 mod proof;
 mod proof_file;
 mod receipt;
+mod retention;
 mod signer;
 mod verifier_key;
 mod verify;
 
+pub use anchor::{ANCHOR_LABEL, Anchor, AnchorError, Anchored, MAX_ANCHOR_BYTES};
 pub use batch::{BATCH_LABEL, BatchError, BatchLine, MAX_BATCH_LINES, SignedBatch, sign_batch};
+pub use batch_file::{BatchFile, BatchFileError, MAX_BATCH_FILE_BYTES, VerifiedBatch};
+pub use cadence::{CADENCE_SECONDS, CadenceError, CadenceFinding, CadenceReport, cadence};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use commitment::{COMMITMENT_LABEL, Commitment, Commitments, MAP_COMMITMENT_LABEL};
 pub use cosignature::{
     Cosignature, CosignatureError, CosignaturePolicy, Cosigned, Cosigner, PolicyError,
 };
+pub use erasure::{ERASED_KIND, Erasure, ErasureError};
 pub use event::{Event, MAX_COMMITMENTS, Outcome};
 pub use frontier::{Frontier, FrontierError};
 pub use label::{EventKind, Field, LabelError, Origin, Slug};
@@ -61,9 +72,11 @@ pub use payload::{
     CommitmentMismatch, FieldValue, MAX_PAYLOAD_BYTES, MAX_PAYLOAD_FIELDS, Payload, PayloadError,
     SaltedField,
 };
+pub use platform::{OpeningMismatch, PLATFORM_LABEL, PlatformEntry, PlatformError, PlatformSalt};
 pub use proof::{ConsistencyProof, InclusionProof, ProofError, prove_consistency, prove_inclusion};
 pub use proof_file::{PROOF_LABEL, ProofFile, ProofFileError};
 pub use receipt::{MAX_RECEIPT_BYTES, RECEIPT_LABEL, Receipt, ReceiptError, VerifiedReceipt};
+pub use retention::{Classes, ClassesError, Retention, RetentionClass, RetentionError};
 pub use signer::{Ed25519Signer, SignError, Signer};
 pub use verifier_key::{SignatureType, VerifierKey};
 pub use verify::{Finding, LogVerifier, MAX_FINDINGS, NotIntact, Report, StoredEntry, verify_log};
