@@ -93,7 +93,8 @@ impl Anchor {
         log: Note,
         platform: Note,
     ) -> Result<Self, AnchorError> {
-        let checkpoint = log.unverified_text().parse().map_err(AnchorError::Log)?;
+        let checkpoint: Result<Checkpoint, CheckpointError> = log.unverified_text().parse();
+        let checkpoint = checkpoint.map_err(AnchorError::Log)?;
         let head: Result<Checkpoint, CheckpointError> = platform.unverified_text().parse();
         let head = head.map_err(|error| AnchorError::Platform(error.into()))?;
         if inclusion.size != head.size {

@@ -1,6 +1,7 @@
 //! The sabotages, each with the test that must go red.
 
 mod apikey;
+mod audit_log;
 mod crates;
 mod envelope;
 mod login;
@@ -28,6 +29,7 @@ pub(crate) struct Mutation {
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
     let tables = [
         apikey::MUTATIONS,
+        audit_log::MUTATIONS,
         crates::MUTATIONS,
         envelope::MUTATIONS,
         login::MUTATIONS,
