@@ -5,8 +5,8 @@ use std::sync::Arc;
 use strongroom_auditchain::{
     Anchor, BatchFile, Checkpoint, Commitments, ConsistencyProof, CosignaturePolicy, Cosigner,
     ERASED_KIND, Ed25519Signer, Erasure, Event, Frontier, Hash, InclusionProof, Leaf, Note,
-    Origin, Outcome, Payload, PlatformEntry, ProofFile, Receipt, StoredEntry, VerifierKey, cadence,
-    prove_inclusion, root, verify_log,
+    Origin, Outcome, Payload, PlatformEntry, ProofFile, Receipt, StoredEntry, VerifierKey, Witnessed,
+    cadence, prove_inclusion, root, verify_log,
 };
 use strongroom_tenancy::RequestId;
 
@@ -190,9 +190,10 @@ pub fn cosignature(data: &[u8]) {
         return;
     };
     let (key, origin) = (log.verifier_key(), policy.origin());
+    let nothing = Witnessed::nothing(origin.clone());
     assert!(policy.verify(text(data)).is_err());
     if let Ok(note) = text(data).parse::<Note>() {
-        assert!(cosigner.cosign(&note, key, origin, 1).is_err());
+        assert!(cosigner.cosign(&note, key, &nothing, &[], 1).is_err());
     }
     let Some((numbers, _)) = data.split_first_chunk::<16>() else {
         return;
@@ -212,8 +213,9 @@ pub fn cosignature(data: &[u8]) {
     let Ok(note) = note.parse::<Note>() else {
         panic!("a signed checkpoint is no note");
     };
-    match cosigner.cosign(&note, key, origin, time) {
-        Ok(note) => {
+    match cosigner.cosign(&note, key, &nothing, &[], time) {
+        Ok((note, last)) => {
+            assert_eq!((last.checkpoint.size, last.time), (size, time));
             let cosigned = policy.verify(&note.to_string());
             assert_eq!(cosigned.map(|cosigned| cosigned.by()), Ok(Some(time)));
         }

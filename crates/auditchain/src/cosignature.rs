@@ -1,55 +1,22 @@
-//! Cosignatures: C2SP tlog-cosignature with Ed25519 (signature type 0x04), made and asked for.
+//! Cosignatures: C2SP tlog-cosignature with Ed25519 (signature type 0x04), and whose a verifier
+//! asks for.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::sync::Arc;
 
 use crate::merkle::MAX_TREE_SIZE;
 use crate::verifier_key::Statement;
 use crate::{
-    Checkpoint, CheckpointError, Note, NoteError, Origin, SignatureType, Signer, VerifierKey,
+    Checkpoint, CheckpointError, Note, NoteError, Origin, ProofError, SignatureType, VerifierKey,
 };
 
 /// The first line of what a cosigner signs.
 pub(crate) const COSIGNATURE_LABEL: &str = "cosignature/v1\n";
 
 /// The latest time, in Unix seconds: 2^63 - 1.
-const MAX_TIME: u64 = MAX_TREE_SIZE;
-
-/// Signs, of checkpoints, that they stood at a time.
-///
-/// It holds a [`Signer`], so that its key may be wherever a log's may be, and signs under that
-/// one's name with a key id of its own type.
-///
-/// ```
-/// use std::sync::Arc;
-/// use strongroom_auditchain::{
-///     Checkpoint, Cosigner, CosignaturePolicy, Ed25519Signer, Hash, Origin,
-/// };
-///
-/// let origin: Origin = "audit.example.com/platform".parse()?;
-/// let log = Ed25519Signer::from_seed(origin.as_str(), &[1; 32])?;
-/// let clock = Ed25519Signer::from_seed("audit.example.com/clock", &[2; 32])?;
-/// let cosigner = Cosigner::new(Arc::new(clock))?;
-///
-/// let head = Checkpoint { origin: origin.clone(), size: 0, root: Hash::EMPTY };
-/// let note = head.sign(&log)?.parse()?;
-/// let note = cosigner.cosign(&note, log.verifier_key(), &origin, 1_700_000_000)?;
-///
-/// // Whoever trusts this one cosigner learns since when the checkpoint has stood.
-/// let keys = vec![cosigner.verifier_key().clone()];
-/// let policy = CosignaturePolicy::new(origin, log.verifier_key().clone(), keys, 1)?;
-/// let cosigned = policy.verify(&note.to_string())?;
-/// assert_eq!((cosigned.checkpoint(), cosigned.by()), (&head, Some(1_700_000_000)));
-/// # Ok::<(), Box<dyn std::error::Error>>(())
-/// ```
-pub struct Cosigner {
-    signer: Arc<dyn Signer>,
-    verifier_key: VerifierKey,
-}
+pub(crate) const MAX_TIME: u64 = MAX_TREE_SIZE;
 
 /// Whose word a verifier wants about a log's checkpoints: the log's own, and that of so many of
-/// these cosigners.
+/// these cosigners. [`crate::Cosigner`] has an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CosignaturePolicy {
     origin: Origin,
@@ -88,6 +55,12 @@ pub enum CosignatureError {
     /// A time outside 1 to 2^63 - 1.
     #[error("cosignature: the time must be 1 to 2^63 - 1 Unix seconds")]
     Time,
+    /// A time before that of the last cosignature: a clock went back.
+    #[error("cosignature: the time is before that of the last cosignature")]
+    Backwards,
+    /// The checkpoint does not follow from the last one that was cosigned.
+    #[error("cosignature: not consistent with the last checkpoint that was cosigned: {0}")]
+    Consistency(ProofError),
     /// Fewer cosigners than the policy asks for.
     #[error("cosignature: {have} of the {need} cosigners that are needed")]
     Quorum {
@@ -119,64 +92,6 @@ pub enum PolicyError {
 impl From<NoteError> for CosignatureError {
     fn from(error: NoteError) -> Self {
         Self::Checkpoint(error.into())
-    }
-}
-
-impl Cosigner {
-    /// Makes the cosigner of a signer's key and name.
-    ///
-    /// # Errors
-    /// [`NoteError`] for a name or key that verifies nothing.
-    ///
-    /// # Security
-    /// The key must be no other cosigner's, and no log's whose checkpoints it is to cosign.
-    pub fn new(signer: Arc<dyn Signer>) -> Result<Self, NoteError> {
-        let key = signer.verifier_key();
-        let verifier_key = VerifierKey::cosigner(key.name(), key.public_key())?;
-        Ok(Self {
-            signer,
-            verifier_key,
-        })
-    }
-
-    /// The public side: a verifier key of type 0x04.
-    #[must_use]
-    pub const fn verifier_key(&self) -> &VerifierKey {
-        &self.verifier_key
-    }
-
-    /// Adds to a log's signed checkpoint that it stood at this time, in Unix seconds; an earlier
-    /// cosignature of the same key gives way.
-    ///
-    /// # Errors
-    /// [`CosignatureError`] unless the log signed the checkpoint, for a time of zero or beyond
-    /// 2^63 - 1, when the note has no room, and when signing fails.
-    ///
-    /// # Security
-    /// A cosigner says that the checkpoint is the largest that it saw of the log, and consistent
-    /// with every one before. What keeps you from saying so of a log that was rolled back is not
-    /// here: compare with the last one cosigned, and prove consistency with it, before you cosign.
-    pub fn cosign(
-        &self,
-        note: &Note,
-        log: &VerifierKey,
-        origin: &Origin,
-        time: u64,
-    ) -> Result<Note, CosignatureError> {
-        Checkpoint::of_note(note, log, origin)?;
-        if !(1..=MAX_TIME).contains(&time) {
-            return Err(CosignatureError::Time);
-        }
-        let text = note.unverified_text();
-        let signature = self
-            .signer
-            .sign(message(time, text).as_bytes())
-            .map_err(NoteError::from)?;
-        let signature = [time.to_be_bytes().as_slice(), &signature].concat();
-        if self.verifier_key.accepts(text, &signature).is_none() {
-            return Err(NoteError::Signing.into());
-        }
-        Ok(note.with_signature(&self.verifier_key, &signature)?)
     }
 }
 
@@ -291,12 +206,6 @@ impl Cosigned {
     #[must_use]
     pub const fn by(&self) -> Option<u64> {
         self.by
-    }
-}
-
-impl fmt::Debug for Cosigner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Cosigner({})", self.verifier_key)
     }
 }
 

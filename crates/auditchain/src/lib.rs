@@ -32,6 +32,7 @@ mod cadence;
 mod checkpoint;
 mod commitment;
 mod cosignature;
+mod cosigner;
 mod erasure;
 mod event;
 mod frontier;
@@ -58,9 +59,8 @@ pub use batch_file::{BatchFile, BatchFileError, MAX_BATCH_FILE_BYTES, VerifiedBa
 pub use cadence::{CADENCE_SECONDS, CadenceError, CadenceFinding, CadenceReport, cadence};
 pub use checkpoint::{Checkpoint, CheckpointError};
 pub use commitment::{COMMITMENT_LABEL, Commitment, Commitments, MAP_COMMITMENT_LABEL};
-pub use cosignature::{
-    Cosignature, CosignatureError, CosignaturePolicy, Cosigned, Cosigner, PolicyError,
-};
+pub use cosignature::{Cosignature, CosignatureError, CosignaturePolicy, Cosigned, PolicyError};
+pub use cosigner::{Cosigner, Witnessed};
 pub use erasure::{ERASED_KIND, Erasure, ErasureError};
 pub use event::{Event, MAX_COMMITMENTS, Outcome};
 pub use frontier::{Frontier, FrontierError};

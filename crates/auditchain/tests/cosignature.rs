@@ -12,8 +12,9 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use strongroom_auditchain::{
     Checkpoint, CheckpointError, CosignatureError, CosignaturePolicy, Cosigner, Ed25519Signer,
-    Hash, MAX_SIGNATURES, Note, NoteError, Origin, ProofFile, ProofFileError, Receipt,
-    ReceiptError, SignError, SignatureType, Signer, VerifierKey, sign_batch,
+    Hash, MAX_SIGNATURES, Note, NoteError, Origin, ProofError, ProofFile, ProofFileError, Receipt,
+    ReceiptError, SignError, SignatureType, Signer, VerifierKey, Witnessed, prove_consistency,
+    root, sign_batch,
 };
 
 const TIME: u64 = 1_700_000_000;
@@ -33,10 +34,9 @@ fn cosigner(number: u8) -> Cosigner {
 }
 
 fn note(size: u64) -> Note {
-    let root = if size == 0 {
-        Hash::EMPTY
-    } else {
-        Hash::of_leaf(&size.to_be_bytes())
+    let root = match size {
+        0 => Hash::EMPTY,
+        _ => Hash::of_leaf(&size.to_be_bytes()),
     };
     let head = Checkpoint {
         origin: origin(),
@@ -51,8 +51,11 @@ fn policy(cosigners: &[Cosigner], quorum: usize) -> CosignaturePolicy {
     CosignaturePolicy::new(origin(), log().verifier_key().clone(), keys, quorum).unwrap()
 }
 
+/// Cosigns as if it were the first time.
 fn cosign(cosigner: &Cosigner, note: &Note, time: u64) -> Result<Note, CosignatureError> {
-    cosigner.cosign(note, log().verifier_key(), &origin(), time)
+    let nothing = Witnessed::nothing(origin());
+    let result = cosigner.cosign(note, log().verifier_key(), &nothing, &[], time);
+    result.map(|(note, _)| note)
 }
 
 #[test]
@@ -73,9 +76,49 @@ fn only_what_the_log_signed_is_cosigned() {
         &Note::sign("a text\n", &log()).unwrap(),
         CheckpointError::Origin,
     );
-    let elsewhere = "audit.example.com/t/acme".parse().unwrap();
-    let result = cosigner.cosign(&note(1), log().verifier_key(), &elsewhere, TIME);
+    let elsewhere = Witnessed::nothing("audit.example.com/t/acme".parse().unwrap());
+    let result = cosigner.cosign(&note(1), log().verifier_key(), &elsewhere, &[], TIME);
     assert_eq!(result, Err(CheckpointError::OriginMismatch.into()));
+}
+
+#[test]
+fn nothing_is_signed_that_does_not_follow_from_the_last() {
+    let leaves: Vec<Hash> = (0..9_u8).map(|n| Hash::of_leaf(&[n])).collect();
+    let other: Vec<Hash> = (0..9_u8).map(|n| Hash::of_leaf(&[n, n])).collect();
+    let head = |leaves: &[Hash]| Checkpoint {
+        origin: origin(),
+        size: leaves.len() as u64,
+        root: root(leaves),
+    };
+    let cosigner = cosigner(1);
+    let cosign = |last: &Witnessed, leaves: &[Hash], hashes: &[Hash], time| {
+        let note = head(leaves).sign(&log()).unwrap().parse().unwrap();
+        let result = cosigner.cosign(&note, log().verifier_key(), last, hashes, time);
+        result.map(|(_, next)| next)
+    };
+    let prove = |old, new| prove_consistency(&leaves, old, new).unwrap().hashes;
+    let three = Witnessed {
+        checkpoint: head(&leaves[..3]),
+        time: TIME,
+    };
+    // It grows, or stays as it is, and time passes or not.
+    let next = cosign(&three, &leaves[..7], &prove(3, 7), TIME + 300).unwrap();
+    assert_eq!((next.checkpoint.size, next.time), (7, TIME + 300));
+    assert_eq!(cosign(&three, &leaves[..3], &[], TIME).as_ref(), Ok(&three));
+    // Another history, of any size, a rollback, a proof of something else, an earlier time.
+    let refused = |error| Err(CosignatureError::Consistency(error));
+    let fork = cosign(&three, &other[..7], &prove(3, 7), TIME);
+    assert_eq!(fork, refused(ProofError::RootMismatch));
+    let fork = cosign(&three, &other[..3], &[], TIME);
+    assert_eq!(fork, refused(ProofError::RootMismatch));
+    let rollback = cosign(&three, &leaves[..2], &[], TIME);
+    assert_eq!(rollback, refused(ProofError::SizeMismatch));
+    let rollback = cosign(&three, &[], &[], TIME);
+    assert_eq!(rollback, refused(ProofError::SizeMismatch));
+    let bare = cosign(&three, &leaves[..7], &[], TIME);
+    assert_eq!(bare, refused(ProofError::WrongLength));
+    let back = cosign(&three, &leaves[..3], &[], TIME - 1);
+    assert_eq!(back, Err(CosignatureError::Backwards));
 }
 
 #[test]

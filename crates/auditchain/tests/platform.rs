@@ -14,7 +14,7 @@ use strongroom_auditchain::{
     Anchor, AnchorError, BatchFile, BatchFileError, BatchLine, CADENCE_SECONDS, CadenceError,
     CadenceFinding, Checkpoint, CheckpointError, CosignaturePolicy, Cosigner, Ed25519Signer,
     Frontier, Hash, MAX_ANCHOR_BYTES, MAX_BATCH_FILE_BYTES, MAX_FINDINGS, OpeningMismatch,
-    PlatformEntry, PlatformError, PlatformSalt, ProofError, cadence, sign_batch,
+    PlatformEntry, PlatformError, PlatformSalt, ProofError, Witnessed, cadence, sign_batch,
 };
 
 const TIME: u64 = 1_700_000_000;
@@ -58,7 +58,8 @@ fn anchors(heads: &[Checkpoint]) -> (CosignaturePolicy, Vec<Anchor>) {
     };
     let note = head.sign(&platform).unwrap().parse().unwrap();
     let key = platform.verifier_key().clone();
-    let note = cosigner.cosign(&note, &key, &head.origin, TIME).unwrap();
+    let nothing = Witnessed::nothing(head.origin.clone());
+    let (note, _) = cosigner.cosign(&note, &key, &nothing, &[], TIME).unwrap();
     let anchors = entries.into_iter().zip(heads).zip(&proofs);
     let anchors = anchors.map(|(((_, salt), head), proof)| {
         let log = head.sign(&signer(head.origin.as_str())).unwrap();

@@ -14,8 +14,8 @@ use serde_json::Value;
 use strongroom_auditchain::{
     Anchor, BatchFile, Checkpoint, Commitment, ConsistencyProof, CosignaturePolicy, Cosigner,
     Ed25519Signer, Erasure, Event, Frontier, Hash, InclusionProof, Leaf, Note, Outcome, Payload,
-    PlatformEntry, PlatformSalt, PolicyError, ProofFile, Receipt, VerifierKey, prove_consistency,
-    prove_inclusion, root,
+    PlatformEntry, PlatformSalt, PolicyError, ProofFile, Receipt, VerifierKey, Witnessed,
+    prove_consistency, prove_inclusion, root,
 };
 use strongroom_tenancy::RequestId;
 use uuid::Uuid;
@@ -184,11 +184,11 @@ fn cosignature() {
         let seed: [u8; 32] = bytes(case, "seed").try_into().unwrap();
         let signer = Ed25519Signer::from_seed(text(case, "name_of_cosigner"), &seed).unwrap();
         let cosigner = Cosigner::new(Arc::new(signer)).unwrap();
-        let origin = "audit.example.com/t/acme".parse().unwrap();
+        let nothing = Witnessed::nothing("audit.example.com/t/acme".parse().unwrap());
         let note: Note = text(case, "note").parse().unwrap();
         let log = text(case, "log").parse().unwrap();
-        let cosigned = cosigner.cosign(&note, &log, &origin, number(case, "time"));
-        assert_eq!(cosigned.unwrap().to_string(), text(case, "cosigned"));
+        let cosigned = cosigner.cosign(&note, &log, &nothing, &[], number(case, "time"));
+        assert_eq!(cosigned.unwrap().0.to_string(), text(case, "cosigned"));
     }
 }
 

@@ -4,15 +4,29 @@ use super::Mutation;
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
+        name: "cosigned-inconsistent",
+        file: "crates/auditchain/src/cosigner.rs",
+        find: ".map_err(CosignatureError::Consistency)?;",
+        replace: ".map_err(CosignatureError::Consistency).unwrap_or_default();",
+        test: "-p strongroom-auditchain --test cosignature nothing_is_signed_that_does_not_follow_from_the_last",
+    },
+    Mutation {
+        name: "cosigned-by-a-clock-that-went-back",
+        file: "crates/auditchain/src/cosigner.rs",
+        find: "if time < last.time {",
+        replace: "if false {",
+        test: "-p strongroom-auditchain --test cosignature nothing_is_signed_that_does_not_follow_from_the_last",
+    },
+    Mutation {
         name: "cosigned-unsigned",
-        file: "crates/auditchain/src/cosignature.rs",
-        find: "        Checkpoint::of_note(note, log, origin)?;",
-        replace: "        let _ = (log, origin);",
+        file: "crates/auditchain/src/cosigner.rs",
+        find: "Checkpoint::of_note(note, log, &last.checkpoint.origin)?;",
+        replace: "note.unverified_text().parse::<Checkpoint>()?;",
         test: "-p strongroom-auditchain --test cosignature only_what_the_log_signed_is_cosigned",
     },
     Mutation {
         name: "cosigned-at-zero",
-        file: "crates/auditchain/src/cosignature.rs",
+        file: "crates/auditchain/src/cosigner.rs",
         find: "if !(1..=MAX_TIME).contains(&time) {",
         replace: "if time > MAX_TIME {",
         test: "-p strongroom-auditchain --test cosignature a_time_that_no_clock_shows_is_not_signed",
