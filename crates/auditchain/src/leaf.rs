@@ -1,6 +1,7 @@
 //! The leaf: an event's exact bytes, `docs/spec/audit-leaf.md`.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 
 use minicbor::{Decoder, Encoder};
 use strongroom_tenancy::{Actor, ActorId, ActorKind, RequestId};
@@ -90,6 +91,9 @@ pub enum LeafError {
     /// The source is outside its alphabet or length.
     #[error("leaf: the source must be 1 to 64 characters of A-Z a-z 0-9 . _ - : /")]
     Source,
+    /// The resource, the credential or the source holds an IP address, which is personal.
+    #[error("leaf: {0} must not hold an IP address")]
+    Address(&'static str),
     /// The outcome is unknown, or its slug malformed.
     #[error("leaf: malformed outcome")]
     Outcome,
@@ -176,6 +180,15 @@ fn check(event: &Event) -> Result<(), LeafError> {
     if !is_safe(&event.source, 64) {
         return Err(LeafError::Source);
     }
+    for (name, text) in [
+        ("the resource", resource),
+        ("the credential", credential),
+        ("the source", Some(event.source.as_str())),
+    ] {
+        if text.is_some_and(holds_an_address) {
+            return Err(LeafError::Address(name));
+        }
+    }
     let fields = event.commitments.fields();
     let ascending = fields.is_sorted_by(|one, next| one.field < next.field);
     if !ascending || fields.len() > MAX_COMMITMENTS {
@@ -192,6 +205,11 @@ pub(crate) fn is_v7(id: &Uuid) -> bool {
 fn is_safe(text: &str, longest: usize) -> bool {
     let safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b':' | b'/');
     !text.is_empty() && text.len() <= longest && text.bytes().all(safe)
+}
+
+/// Whether a part between slashes is an IP address (audit-leaf, "Fields").
+fn holds_an_address(text: &str) -> bool {
+    text.split('/').any(|part| part.parse::<IpAddr>().is_ok())
 }
 
 fn write(event: &Event, cbor: &mut Encoder<Vec<u8>>) -> Result<(), LeafError> {

@@ -95,6 +95,13 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-auditchain --test cosignature a_note_has_room_for_sixteen_signatures",
     },
     Mutation {
+        name: "leaf-with-an-address",
+        file: "crates/auditchain/src/leaf.rs",
+        find: "if text.is_some_and(holds_an_address) {",
+        replace: "if false {",
+        test: "-p strongroom-auditchain --test vectors leaf",
+    },
+    Mutation {
         name: "leaf-fields-and-map",
         file: "crates/auditchain/src/leaf.rs",
         find: "12 if !commitments.is_none() => return Err(LeafError::Commitments),",
