@@ -222,7 +222,7 @@ pub async fn verify(
         "origin": report.origin.as_str(),
         "entries": report.entries.to_string(),
         "covered": report.covered.to_string(),
-        "checkpoints": report.checkpoints,
+        "checkpoints": report.checkpoints.to_string(),
         "findings": findings,
         "findings_not_listed": report.omitted.to_string(),
         "checkpoint_key": checked.verifier_key,
