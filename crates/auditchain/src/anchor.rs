@@ -11,8 +11,8 @@ use zeroize::Zeroizing;
 use crate::lines::{Lines, decimal};
 use crate::note::MAX_NOTE_BYTES;
 use crate::{
-    Checkpoint, CheckpointError, CosignatureError, CosignaturePolicy, Cosigned, Hash,
-    InclusionProof, Note, Origin, PlatformEntry, PlatformError, PlatformSalt, ProofError,
+    Checkpoint, CheckpointError, ConsistencyProof, CosignatureError, CosignaturePolicy, Cosigned,
+    Hash, InclusionProof, Note, Origin, PlatformEntry, PlatformError, PlatformSalt, ProofError,
     VerifierKey,
 };
 
@@ -79,6 +79,21 @@ pub enum AnchorError {
     /// The checkpoint's entry is not in the platform log.
     #[error("anchor: inclusion: {0}")]
     Inclusion(ProofError),
+}
+
+/// Why two anchors are not of one history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum HistoryError {
+    /// They are of two logs, or in two platform logs.
+    #[error("anchors: of two logs")]
+    OtherLog,
+    /// The later one does not stand after the earlier one in the platform log.
+    #[error("anchors: the later one must stand after the earlier one")]
+    Order,
+    /// The log shrank or changed in between: it was rolled back, or has two histories.
+    #[error("anchors: the log is not what it was: {0}")]
+    Consistency(ProofError),
 }
 
 impl Anchor {
@@ -243,6 +258,31 @@ impl Anchored {
     #[must_use]
     pub const fn platform(&self) -> &Cosigned {
         &self.platform
+    }
+
+    /// Checks that the log went on from an earlier anchor to this one; `consistency` are the hashes
+    /// of the proof between their sizes.
+    ///
+    /// # Errors
+    /// [`HistoryError`] if they are not of one history. A log that shrank in between was rolled
+    /// back, and no proof can be given.
+    pub fn follows(&self, earlier: &Self, consistency: &[Hash]) -> Result<(), HistoryError> {
+        let (old, new) = (&earlier.checkpoint, &self.checkpoint);
+        let platform = |anchored: &Self| anchored.platform.checkpoint().origin.clone();
+        if old.origin != new.origin || platform(earlier) != platform(self) {
+            return Err(HistoryError::OtherLog);
+        }
+        if self.index <= earlier.index {
+            return Err(HistoryError::Order);
+        }
+        let proof = ConsistencyProof {
+            old: old.size,
+            new: new.size,
+            hashes: consistency.to_vec(),
+        };
+        proof
+            .verify(&old.root, &new.root)
+            .map_err(HistoryError::Consistency)
     }
 
     /// The time, in Unix seconds, by which the checkpoint stood; none without a quorum.

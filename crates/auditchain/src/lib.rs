@@ -53,7 +53,7 @@ mod signer;
 mod verifier_key;
 mod verify;
 
-pub use anchor::{ANCHOR_LABEL, Anchor, AnchorError, Anchored, MAX_ANCHOR_BYTES};
+pub use anchor::{ANCHOR_LABEL, Anchor, AnchorError, Anchored, HistoryError, MAX_ANCHOR_BYTES};
 pub use batch::{BATCH_LABEL, BatchError, BatchLine, MAX_BATCH_LINES, SignedBatch, sign_batch};
 pub use batch_file::{BatchFile, BatchFileError, MAX_BATCH_FILE_BYTES, VerifiedBatch};
 pub use cadence::{CADENCE_SECONDS, CadenceError, CadenceFinding, CadenceReport, cadence};

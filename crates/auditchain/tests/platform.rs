@@ -13,8 +13,9 @@ use proptest::prelude::*;
 use strongroom_auditchain::{
     Anchor, AnchorError, BatchFile, BatchFileError, BatchLine, CADENCE_SECONDS, CadenceError,
     CadenceFinding, Checkpoint, CheckpointError, CosignaturePolicy, Cosigner, Ed25519Signer,
-    Frontier, Hash, MAX_ANCHOR_BYTES, MAX_BATCH_FILE_BYTES, MAX_FINDINGS, OpeningMismatch,
-    PlatformEntry, PlatformError, PlatformSalt, ProofError, Witnessed, cadence, sign_batch,
+    Frontier, Hash, HistoryError, MAX_ANCHOR_BYTES, MAX_BATCH_FILE_BYTES, MAX_FINDINGS,
+    OpeningMismatch, PlatformEntry, PlatformError, PlatformSalt, ProofError, Witnessed, cadence,
+    prove_consistency, root, sign_batch,
 };
 
 const TIME: u64 = 1_700_000_000;
@@ -124,6 +125,49 @@ fn an_anchor_is_made_only_of_what_fits() {
     assert_eq!(make(1, 2, &head).err(), mismatch(ProofError::SizeMismatch));
     let other = checkpoint("globex", 1);
     assert_eq!(make(1, 1, &other).err(), mismatch(ProofError::RootMismatch));
+}
+
+#[test]
+fn a_log_that_was_rolled_back_does_not_follow_from_what_it_was() {
+    let leaves: Vec<Hash> = (0..9_u8).map(|n| Hash::of_leaf(&[n])).collect();
+    let other: Vec<Hash> = (0..9_u8).map(|n| Hash::of_leaf(&[n, n])).collect();
+    let head = |tenant: &str, leaves: &[Hash]| {
+        let (size, root) = (leaves.len() as u64, root(leaves));
+        Checkpoint {
+            size,
+            root,
+            ..checkpoint(tenant, 0)
+        }
+    };
+    let heads = [
+        head("acme", &leaves[..3]),
+        head("acme", &leaves[..7]),
+        head("acme", &leaves[..2]),
+        head("acme", &other[..7]),
+        head("globex", &leaves[..7]),
+        head("acme", &leaves[..3]),
+    ];
+    let (policy, anchors) = anchors(&heads);
+    let verified = |index: usize| {
+        let origin = &heads[index].origin;
+        let key = signer(origin.as_str());
+        anchors[index]
+            .verify(key.verifier_key(), origin, &policy)
+            .unwrap()
+    };
+    let proof = prove_consistency(&leaves, 3, 7).unwrap().hashes;
+    let follows =
+        |later, earlier, hashes: &[Hash]| verified(later).follows(&verified(earlier), hashes);
+    assert_eq!(follows(1, 0, &proof), Ok(()));
+    assert_eq!(follows(5, 0, &[]), Ok(()));
+    let refused = |error| Err(HistoryError::Consistency(error));
+    assert_eq!(follows(2, 0, &[]), refused(ProofError::SizeMismatch));
+    assert_eq!(follows(3, 0, &proof), refused(ProofError::RootMismatch));
+    assert_eq!(follows(3, 1, &[]), refused(ProofError::RootMismatch));
+    assert_eq!(follows(1, 0, &[]), refused(ProofError::WrongLength));
+    assert_eq!(follows(4, 0, &proof), Err(HistoryError::OtherLog));
+    assert_eq!(follows(0, 1, &[]), Err(HistoryError::Order));
+    assert_eq!(follows(0, 0, &[]), Err(HistoryError::Order));
 }
 
 #[test]
