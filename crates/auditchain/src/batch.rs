@@ -86,6 +86,10 @@ impl SignedBatch {
         self.note.to_string()
     }
 
+    pub(crate) const fn signed_note(&self) -> &Note {
+        &self.note
+    }
+
     /// The lines, in the order in which they were given.
     #[must_use]
     pub fn lines(&self) -> &[BatchLine] {

@@ -147,7 +147,7 @@ impl Receipt {
     /// The caller compares what comes out with what it asked for: the origin with its log's, and
     /// the leaf hash with that of the bytes that it holds.
     pub fn verify(&self, batch_key: &VerifierKey) -> Result<VerifiedReceipt, ReceiptError> {
-        let signed = self.note.verify(std::slice::from_ref(batch_key))?;
+        let signed = self.note.verify_author(batch_key)?;
         let batch = BatchText::parse(signed.text()).ok_or(ReceiptError::NotABatch)?;
         let checkpoint = Checkpoint {
             origin: self.origin.clone(),

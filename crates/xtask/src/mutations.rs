@@ -1,6 +1,7 @@
 //! The sabotages, each with the test that must go red.
 
 mod apikey;
+mod audit_log;
 mod audit_tree;
 mod crates;
 mod envelope;
@@ -29,6 +30,7 @@ pub(crate) struct Mutation {
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
     let tables = [
         apikey::MUTATIONS,
+        audit_log::MUTATIONS,
         audit_tree::MUTATIONS,
         crates::MUTATIONS,
         envelope::MUTATIONS,
