@@ -38,8 +38,8 @@ pub enum ProofError {
     /// The older tree is larger than the newer, or the leaves do not reach to the size.
     #[error("proof: the sizes contradict each other")]
     SizeMismatch,
-    /// A tree of this shape takes another number of hashes.
-    #[error("proof: too many or too few hashes")]
+    /// A tree of this shape takes another number of hashes, or the proof another number of leaves.
+    #[error("proof: too many or too few hashes or leaves")]
     WrongLength,
     /// The computed root is not the expected one.
     #[error("proof: the root does not match")]

@@ -184,7 +184,15 @@ fn proofs_from_tiles_are_those_of_the_tree_in_memory() {
             for old in sizes.into_iter().filter(|old| *old <= size) {
                 let expected = memory.prove_consistency(old, size).unwrap();
                 assert_eq!(from_tiles.prove_consistency(old, size), Ok(expected));
+                if old < size {
+                    let expected = memory.prove_range(old, size, 66_000).unwrap();
+                    assert_eq!(from_tiles.prove_range(old, size, 66_000), Ok(expected));
+                }
             }
+        }
+        // More tiles than are kept.
+        for index in (0..66_000).step_by(128) {
+            assert_eq!(from_tiles.leaf(index), Ok(all[index as usize]));
         }
         assert_eq!(from_tiles.root_at(0), Ok(Hash::EMPTY));
         assert_eq!(from_tiles.frontier_at(0), Ok(Frontier::new()));
