@@ -5,7 +5,7 @@ use strongroom_tenancy::TenantId;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::postgres::{CommitError, JobTx, QueryError};
+use crate::postgres::{CommitError, JobTx, QueryError, column};
 
 /// A log's head, locked by the batch in hand.
 pub(super) struct Head {
@@ -71,12 +71,4 @@ pub(super) async fn prove_known(
 pub(super) fn tenant_of(row: &Row, index: usize) -> Result<TenantId, BatchError> {
     TenantId::from_uuid(column(row, index)?)
         .map_err(|error| QueryError::Row(error.to_string()).into())
-}
-
-pub(super) fn column<'a, T: tokio_postgres::types::FromSql<'a>>(
-    row: &'a Row,
-    index: usize,
-) -> Result<T, QueryError> {
-    row.try_get(index)
-        .map_err(|error| QueryError::Row(error.to_string()))
 }

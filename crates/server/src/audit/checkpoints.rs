@@ -5,11 +5,10 @@ use std::sync::Arc;
 use strongroom_auditchain::{Checkpoint, Ed25519Signer, Frontier, Hash, Origin};
 use strongroom_tenancy::TenantId;
 use tokio_postgres::Row;
-use tokio_postgres::types::FromSql;
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::postgres::{CommitError, Job, JobTx, QueryError};
+use crate::postgres::{CommitError, Job, JobTx, QueryError, column};
 
 /// Signs logs' heads; the one key signs each log under the log's own name.
 #[derive(Clone)]
@@ -223,11 +222,6 @@ impl Checkpointer {
             frontier: tree.to_bytes(),
         })
     }
-}
-
-fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, QueryError> {
-    row.try_get(index)
-        .map_err(|error| QueryError::Row(error.to_string()))
 }
 
 #[cfg(test)]

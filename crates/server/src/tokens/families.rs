@@ -16,7 +16,7 @@ use super::standing::hold_credentials;
 use crate::app::App;
 use crate::audit::{AuditError, Renewal};
 use crate::gates::{RequestContext, commit_recorded_by, success};
-use crate::postgres::{Access, CommitError, TenantTx, actors};
+use crate::postgres::{Access, CommitError, TenantTx, actors, integer};
 use crate::problem::{Kind, Problem};
 use crate::routes::webhooks;
 
@@ -347,8 +347,4 @@ impl Families<'_> {
 fn unavailable(error: &dyn std::fmt::Display) -> StoreUnavailable {
     tracing::error!(%error, "a family of refresh tokens was not read or changed");
     StoreUnavailable
-}
-
-fn integer(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }
