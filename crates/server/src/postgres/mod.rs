@@ -13,13 +13,16 @@ mod row;
 mod self_check;
 mod session;
 mod tenant_tx;
+mod three_zones;
 mod together;
 mod token_lookup;
 mod transaction;
 
 pub use auth_lookup::{AuthLookup, key_record};
 pub use binaries::{Binaries, BinariesError};
-pub use cluster::{Cluster, ClusterError, ClusterSpec, IdentLine, SystemUser};
+pub use cluster::{
+    Cluster, ClusterError, ClusterSpec, Following, IdentLine, REPLICATOR, SystemUser,
+};
 pub use endpoint::{Endpoint, EndpointError};
 pub use job_tx::{Job, JobTx};
 pub use migrations::{MigrationError, Owner};
@@ -28,6 +31,7 @@ pub use roles::Role;
 pub(crate) use row::{column, integer};
 pub use self_check::{SelfCheckError, self_check};
 pub use tenant_tx::{Access, Gateway, TenantTx};
+pub use three_zones::{ThreeZones, ZonesError};
 pub use token_lookup::StoredFamily;
 pub(crate) use token_lookup::{actor, actors};
 pub use transaction::{CommitError, QueryError};

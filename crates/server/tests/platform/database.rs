@@ -85,6 +85,7 @@ pub(crate) fn spec(root: PathBuf) -> ClusterSpec {
         socket_gid: None,
         ident: ident.collect(),
         settings: Vec::new(),
+        following: None,
     }
 }
 

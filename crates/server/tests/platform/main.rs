@@ -44,6 +44,7 @@ mod sequencing;
 mod shutdown;
 mod stored_keys;
 mod sweeps;
+mod three_zones;
 mod token_key_changes;
 mod token_keys;
 mod token_renewal;
