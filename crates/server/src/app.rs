@@ -19,7 +19,7 @@ use crate::keys::PlatformKeys;
 use crate::keystore::{self, KeyStore, Roots};
 use crate::login::IssuerKeySets;
 use crate::peppers;
-use crate::postgres::{AuthLookup, Endpoint, Gateway, Job, Pool, Role, self_check};
+use crate::postgres::{AuthLookup, Endpoint, Gateway, Job, Pool, Role, self_check, zones_check};
 use crate::token_keys::{RingStore, TokenKeys};
 use crate::upstream::{Upstream, install_tls};
 
@@ -115,7 +115,10 @@ impl Platform {
         let held = self_check(&endpoint, clock.unix_seconds())
             .await
             .map_err(StartError::of)?;
-        tracing::info!(checks = held, "self-check passed");
+        let of_zones = zones_check(&endpoint, &config.zones)
+            .await
+            .map_err(StartError::of)?;
+        tracing::info!(checks = held + of_zones, "self-check passed");
         let kms = Arc::new(LocalKms::open(config.keyrings()).map_err(StartError::of)?);
         let pool = |role, slots| Pool::new(endpoint.clone(), role, slots).map_err(StartError::of);
         let root = keystore::root().map_err(StartError::of)?;

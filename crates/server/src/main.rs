@@ -94,7 +94,10 @@ async fn work(config: Config, arguments: Arguments) -> Result<(), String> {
             let endpoint = external(&config)?;
             let now = strongroom_server::clock::Clock::unix_seconds(&SystemClock);
             let held = strongroom_server::postgres::self_check(&endpoint, now).await;
-            println!("{} checks held", held.map_err(|error| error.to_string())?);
+            let held = held.map_err(|error| error.to_string())?;
+            let zones = strongroom_server::postgres::zones_check(&endpoint, &config.zones).await;
+            let zones = zones.map_err(|error| error.to_string())?;
+            println!("{} checks held", held + zones);
             Ok(())
         }
         Command::Zones { mode } => {

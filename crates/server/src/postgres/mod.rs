@@ -29,7 +29,7 @@ pub use migrations::{MigrationError, Owner};
 pub use pool::Pool;
 pub use roles::Role;
 pub(crate) use row::{column, integer};
-pub use self_check::{SelfCheckError, self_check};
+pub use self_check::{SelfCheckError, self_check, zones_check};
 pub use tenant_tx::{Access, Gateway, TenantTx};
 pub use three_zones::{ThreeZones, ZonesError};
 pub use token_lookup::StoredFamily;
