@@ -34,6 +34,9 @@ pub(super) enum BatchError {
     Renewals(QueryError),
     #[error("a batch could not be signed: {0}")]
     Sign(String),
+    /// It is here, and not in the zones that it must be in.
+    #[error("a batch is not in its zones")]
+    Zones,
 }
 
 pub(super) type Keys = (TenantId, Uuid);

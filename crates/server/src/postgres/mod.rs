@@ -17,6 +17,7 @@ mod three_zones;
 mod together;
 mod token_lookup;
 mod transaction;
+mod zone_views;
 
 pub use auth_lookup::{AuthLookup, key_record};
 pub use binaries::{Binaries, BinariesError};
@@ -24,6 +25,7 @@ pub use cluster::{
     Cluster, ClusterError, ClusterSpec, Following, IdentLine, REPLICATOR, SystemUser,
 };
 pub use endpoint::{Endpoint, EndpointError};
+pub(crate) use job_tx::InZones;
 pub use job_tx::{Job, JobTx};
 pub use migrations::{MigrationError, Owner};
 pub use pool::Pool;
@@ -36,3 +38,6 @@ pub use token_lookup::StoredFamily;
 pub(crate) use token_lookup::{actor, actors};
 pub use transaction::{CommitError, QueryError};
 pub(crate) use transaction::{FailedCommit, FailedQuery, Params};
+#[cfg(test)]
+pub(crate) use zone_views::Walsender;
+pub(crate) use zone_views::{Position, PrimaryView, StandbyView, ZONE, ZONES};

@@ -288,7 +288,9 @@ impl Families<'_> {
             // Asked again beyond the grace, what held unseen would pass for a reuse.
             Ok(None) if begun.elapsed() < Duration::from_secs(GRACE / 2) => Ok(false),
             Ok(None) => Err(self.is_refused(CommitError::Unknown.into())),
-            Err(error @ AuditError::Busy) => Err(self.is_refused(error.into())),
+            Err(error @ (AuditError::Busy | AuditError::ZoneMissing)) => {
+                Err(self.is_refused(error.into()))
+            }
             Err(AuditError::Unavailable) => {
                 // The event may be on its way, with the renewal.
                 self.request.conclude();

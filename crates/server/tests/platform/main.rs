@@ -55,3 +55,4 @@ mod webhook_locks;
 mod webhook_operations;
 mod webhook_outbox;
 mod webhook_retention;
+mod zone_loss;
