@@ -42,6 +42,14 @@ pub enum CheckpointError {
     /// The signer failed.
     #[error("signing failed: {0}")]
     Sign(String),
+    /// A zone holds other entries than the primary: the log is not signed.
+    #[error("log {origin} is not signed: zone {zone}'s entries are not those of its head")]
+    ZoneDiffers {
+        /// Which log.
+        origin: String,
+        /// Which zone.
+        zone: String,
+    },
     /// A zone is missing: what all held before was signed as degraded, and under no other name.
     #[error("logs are not signed while zones are missing: {}", .0.join(" "))]
     ZoneMissing(Vec<String>),
@@ -168,7 +176,10 @@ impl Checkpointer {
                         signed += 1;
                     }
                     // One log that was tampered with must not keep the others unsigned.
-                    Err(error @ CheckpointError::Inconsistent { .. }) => {
+                    Err(
+                        error @ (CheckpointError::Inconsistent { .. }
+                        | CheckpointError::ZoneDiffers { .. }),
+                    ) => {
                         tracing::error!(%error, "a log was not signed");
                         refused.push(tenant);
                         failure = Some(error);
@@ -248,8 +259,7 @@ impl Checkpointer {
             {
                 Agreement::All => {}
                 Agreement::Differs(zone) => {
-                    tracing::error!(zone, origin, "a zone's entries have another root");
-                    return Err(refuse("a zone's entries are not those of its head"));
+                    return Err(CheckpointError::ZoneDiffers { origin, zone });
                 }
                 Agreement::Missing(missing) => {
                     let size = reading.held_by_all(tenant, before.size(), length);

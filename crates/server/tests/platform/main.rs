@@ -56,3 +56,4 @@ mod webhook_operations;
 mod webhook_outbox;
 mod webhook_retention;
 mod zone_loss;
+mod zone_times;

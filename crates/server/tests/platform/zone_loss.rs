@@ -11,7 +11,9 @@ use strongroom_server::app::{App, Platform};
 use strongroom_server::audit::AuditError;
 use strongroom_server::clock::SystemClock;
 use strongroom_server::config::{Config, ZoneMode};
-use strongroom_server::postgres::{CommitError, Job, Owner, Pool, Role, ThreeZones, zones_check};
+use strongroom_server::postgres::{
+    ClusterSpec, CommitError, Job, Owner, Pool, Role, ThreeZones, zones_check,
+};
 use strongroom_tenancy::TenantId;
 use uuid::Uuid;
 
@@ -35,8 +37,12 @@ fn environment(zones: &ThreeZones, mode: ZoneMode) -> [(&'static str, String); 2
     ]
 }
 
-async fn three(mode: ZoneMode) -> (ThreeZones, Running) {
-    let zones = ThreeZones::start(&spec(folder()), mode).await.unwrap();
+pub(crate) async fn three(mode: ZoneMode) -> (ThreeZones, Running) {
+    three_of(&spec(folder()), mode).await
+}
+
+async fn three_of(template: &ClusterSpec, mode: ZoneMode) -> (ThreeZones, Running) {
+    let zones = ThreeZones::start(template, mode).await.unwrap();
     let owner = Owner::connect(&zones.endpoint(0, "postgres").unwrap(), "postgres").await;
     owner.unwrap().create_database().await.unwrap();
     let environment = environment(&zones, mode);
@@ -59,7 +65,7 @@ async fn moved(zones: &ThreeZones, before: &Running, mode: ZoneMode) -> Arc<App>
     Arc::clone(&platform.app)
 }
 
-async fn append_to(app: &App, tenant: TenantId) -> Result<Uuid, AuditError> {
+pub(crate) async fn append_to(app: &App, tenant: TenantId) -> Result<Uuid, AuditError> {
     let (id, leaf) = leaf(app);
     app.sequencer
         .append(tenant, id, leaf, None)
@@ -158,7 +164,13 @@ fn while_a_zone_is_missing_nothing_is_acknowledged_and_what_all_held_is_signed_a
         let before = running.entries(&tenant.token).await.len() as u64;
         append(&running, &tenant).await.unwrap();
         let token = running.token(&running.admin_key).await;
-        // That they were read is the next entry.
+        // What starting staged has its place; that entries were read is the next.
+        let activated = "token_key.activated";
+        until("quiet", async || {
+            let said = news(&running, 0).await;
+            said.iter().any(|(kind, _)| kind == activated)
+        })
+        .await;
         let entries = running.entries(&token).await.len() + 1;
 
         zones.kill(2).unwrap();
@@ -203,13 +215,11 @@ fn while_a_zone_is_missing_nothing_is_acknowledged_and_what_all_held_is_signed_a
         zones.restart(2).await.unwrap();
         until("back", async || append(&running, &tenant).await.is_ok()).await;
         let back = ("zone.back".to_owned(), "z3".to_owned());
-        let mut said = Vec::new();
-        for _ in 0..100 {
-            said = news(&running, entries).await;
-            if said.contains(&back) {
-                break;
-            }
-        }
+        until("told", async || {
+            news(&running, entries).await.contains(&back)
+        })
+        .await;
+        let said = news(&running, entries).await;
         assert_eq!(
             said[0],
             ("zone.lost".to_owned(), "z3".to_owned()),
@@ -361,6 +371,157 @@ fn a_former_primary_is_not_believed_until_it_is_rewound() {
             held(&zones, 0).await.contains(&id.unwrap())
         })
         .await;
+    });
+}
+
+/// Whatever a zone says of itself, what was just written must be there to see.
+#[test]
+fn a_zone_that_does_not_show_what_was_just_written_is_not_admitted() {
+    on_runtime(async {
+        let mut template = spec(folder());
+        let late = ("recovery_min_apply_delay".to_owned(), "3s".to_owned());
+        template.settings.push(late);
+        let (zones, running) = three_of(&template, ZoneMode::Any2).await;
+        let platform = TenantId::PLATFORM;
+        // The zones have flushed all that the database has, and it is content.
+        let primary = superuser(&zones, 0, "strongroom").await;
+        primary
+            .batch_execute("create table public.flushed ()")
+            .await
+            .unwrap();
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        assert_eq!(lost(&running), ["z2", "z3"]);
+        let refused = append_to(&running.app, platform).await;
+        assert_eq!(refused.unwrap_err(), AuditError::ZoneMissing);
+        for zone in [1, 2] {
+            let standby = superuser(&zones, zone, "postgres").await;
+            let at_once = "alter system set recovery_min_apply_delay = 0";
+            standby.batch_execute(at_once).await.unwrap();
+            standby
+                .batch_execute("select pg_reload_conf()")
+                .await
+                .unwrap();
+        }
+        until("back", async || {
+            append_to(&running.app, platform).await.is_ok()
+        })
+        .await;
+        assert!(lost(&running).is_empty());
+    });
+}
+
+/// What waited while nobody knew yet comes after the event of the loss.
+#[test]
+fn the_loss_of_a_zone_comes_before_all_that_waits() {
+    on_runtime(async {
+        let (mut zones, running) = three(ZoneMode::Any2).await;
+        let standby = superuser(&zones, 2, "strongroom").await;
+        let receiver = "select pid from pg_stat_wal_receiver";
+        let receiver: i32 = standby.query_one(receiver, &[]).await.unwrap().get(0);
+        let receiver = Pid::from_raw(receiver).unwrap();
+        kill_process(receiver, Signal::STOP).unwrap();
+        let app = Arc::clone(&running.app);
+        let platform = TenantId::PLATFORM;
+        let send = || {
+            let app = Arc::clone(&app);
+            let (id, leaf) = leaf(&app);
+            tokio::spawn(async move { app.sequencer.append(platform, id, leaf, None).await });
+            id
+        };
+        let on_its_way = send();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let waiting: Vec<Uuid> = (0..5).map(|_| send()).collect();
+        zones.kill(2).unwrap();
+        kill_process(receiver, Signal::KILL).unwrap();
+        until("said to be lost", async || lost(&running) == ["z3"]).await;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        zones.restart(2).await.unwrap();
+        until("back", async || lost(&running).is_empty()).await;
+        let mut said = Vec::new();
+        until("written", async || {
+            let token = running.token(&running.admin_key).await;
+            let entries = running.entries(&token).await;
+            said = entries
+                .into_iter()
+                .map(|entry| entry["event"].clone())
+                .collect();
+            let place = |id: &Uuid| said.iter().any(|it| it["id"] == id.to_string());
+            waiting.iter().all(place)
+        })
+        .await;
+        let place = |id: &Uuid| {
+            said.iter()
+                .position(|it| it["id"] == id.to_string())
+                .unwrap()
+        };
+        let loss = said
+            .iter()
+            .position(|it| it["kind"] == "zone.lost")
+            .unwrap();
+        assert!(place(&on_its_way) < loss);
+        assert!(waiting.iter().all(|id| loss < place(id)), "{said:?}");
+    });
+}
+
+/// A bit that turned on one zone's disk: nothing is signed that the zones do not agree on.
+#[test]
+fn a_log_is_signed_only_when_each_zones_own_rows_have_its_root() {
+    on_runtime(async {
+        let mut template = spec(folder());
+        // PostgreSQL would say itself that the page is damaged.
+        let ignored = ("ignore_checksum_failure".to_owned(), "on".to_owned());
+        template.settings.push(ignored);
+        let root = template.root.clone();
+        let (mut zones, running) = three_of(&template, ZoneMode::Any2).await;
+        let tenant = running.tenant("damaged").await;
+        let id = append(&running, &tenant).await.unwrap();
+        let primary = superuser(&zones, 0, "strongroom").await;
+        // What is written later goes to later pages, and with the first change to a page all of it.
+        let later = (0..100).map(|_| append(&running, &tenant));
+        assert!(
+            futures_util::future::join_all(later)
+                .await
+                .iter()
+                .all(Result::is_ok)
+        );
+        let row = "select leaf, pg_relation_filepath('app.audit_leaves') \
+             from app.audit_leaves where event_id = $1";
+        let row = primary.query_one(row, &[&id]).await.unwrap();
+        let (leaf, file): (Vec<u8>, String) = (row.get(0), row.get(1));
+        until("there", async || held(&zones, 2).await.contains(&id)).await;
+        primary.batch_execute("checkpoint").await.unwrap();
+        let standby = superuser(&zones, 2, "strongroom").await;
+        until("on its disk", async || {
+            standby.batch_execute("checkpoint").await.unwrap();
+            let file = root.join("z3/data").join(&file);
+            std::fs::read(file)
+                .unwrap()
+                .windows(leaf.len())
+                .any(|found| found == leaf)
+        })
+        .await;
+        zones.kill(2).unwrap();
+        let file = root.join("z3/data").join(file);
+        let mut bytes = std::fs::read(&file).unwrap();
+        let place = bytes
+            .windows(leaf.len())
+            .position(|found| found == leaf)
+            .unwrap();
+        bytes[place + leaf.len() / 2] ^= 1;
+        std::fs::write(&file, bytes).unwrap();
+        zones.restart(2).await.unwrap();
+        until("back", async || append(&running, &tenant).await.is_ok()).await;
+        let unsigned = running
+            .app
+            .checkpointer
+            .sign(Some(tenant.id))
+            .await
+            .unwrap_err();
+        let unsigned = unsigned.to_string();
+        assert!(
+            unsigned.contains("zone z3's entries are not those of its head"),
+            "{unsigned}"
+        );
     });
 }
 

@@ -252,21 +252,7 @@ impl ZoneSet {
         let mut nonce = None;
         loop {
             let found = self.read(zone).await?;
-            if !found.is_standby || !found.is_streaming {
-                return Err(NotAdmitted::NoStandby);
-            }
-            if found.timeline != Some(this.timeline) {
-                return Err(NotAdmitted::Timeline {
-                    ours: this.timeline,
-                    theirs: found.timeline,
-                });
-            }
-            if found.slot.is_none() || found.slot.as_deref() != slot {
-                return Err(NotAdmitted::Slot);
-            }
-            if !found.is_durable {
-                return Err(NotAdmitted::NotDurable);
-            }
+            is_ours(&found, this.timeline, slot)?;
             match nonce {
                 Some(written) if found.nonce == Some(written) => return Ok(()),
                 Some(_) => tokio::time::sleep(Duration::from_millis(5)).await,
@@ -298,6 +284,25 @@ impl ZoneSet {
     }
 }
 
+/// Whether a standby is the one that streams by a slot of this primary, on its timeline, and means
+/// what it says.
+fn is_ours(found: &StandbyView, ours: u32, slot: Option<&str>) -> Result<(), NotAdmitted> {
+    if !found.is_standby || !found.is_streaming {
+        return Err(NotAdmitted::NoStandby);
+    }
+    if found.timeline != Some(ours) {
+        let theirs = found.timeline;
+        return Err(NotAdmitted::Timeline { ours, theirs });
+    }
+    if found.slot.is_none() || found.slot.as_deref() != slot {
+        return Err(NotAdmitted::Slot);
+    }
+    if !found.is_durable {
+        return Err(NotAdmitted::NotDurable);
+    }
+    Ok(())
+}
+
 /// Writes the news into the platform's log, in their order, each until it is acknowledged.
 async fn tell(mut told: mpsc::UnboundedReceiver<News>, sequencer: Sequencer) {
     while let Some((id, leaf)) = told.recv().await {
@@ -321,4 +326,46 @@ fn event(kind: &'static str, zone: &str, clock: &dyn Clock) -> Result<News, Even
     };
     let id = new_event_id(clock)?;
     Ok((id, draft.leaf(id, clock.unix_micros(), Vec::new())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Change = fn(&mut StandbyView);
+
+    #[test]
+    fn what_is_not_admitted() {
+        let good = StandbyView {
+            is_standby: true,
+            is_streaming: true,
+            slot: Some("z2".to_owned()),
+            timeline: Some(3),
+            replayed: 7,
+            is_durable: true,
+            nonce: None,
+        };
+        assert!(is_ours(&good, 3, Some("z2")).is_ok());
+        let changes: [(Change, &str); 7] = [
+            (|it| it.is_standby = false, "no standby"),
+            (|it| it.is_streaming = false, "no standby"),
+            (
+                |it| it.timeline = Some(2),
+                "timeline Some(2), the primary on 3",
+            ),
+            (|it| it.timeline = None, "timeline None"),
+            (|it| it.slot = Some("z3".to_owned()), "slots differ"),
+            (|it| it.slot = None, "slots differ"),
+            (|it| it.is_durable = false, "fsync"),
+        ];
+        for (change, reason) in changes {
+            let mut found = good.clone();
+            change(&mut found);
+            let refused = is_ours(&found, 3, Some("z2")).unwrap_err().to_string();
+            assert!(refused.contains(reason), "{refused}");
+        }
+        let mut nameless = good;
+        nameless.slot = None;
+        assert!(is_ours(&nameless, 3, None).is_err(), "no slot is no link");
+    }
 }
