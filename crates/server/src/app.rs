@@ -9,7 +9,7 @@ use strongroom_tenant_token::TokenCache;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-use crate::audit::{Checkpointer, Sequencer, SequencerHandle};
+use crate::audit::{Checkpointer, Monitor, Sequencer, SequencerHandle, ZoneSet};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gates::{RateLimits, Refusals};
@@ -19,7 +19,7 @@ use crate::keys::PlatformKeys;
 use crate::keystore::{self, KeyStore, Roots};
 use crate::login::IssuerKeySets;
 use crate::peppers;
-use crate::postgres::{AuthLookup, Endpoint, Gateway, Job, Pool, Role, self_check};
+use crate::postgres::{AuthLookup, Endpoint, Gateway, Job, Pool, Role, self_check, zones_check};
 use crate::token_keys::{RingStore, TokenKeys};
 use crate::upstream::{Upstream, install_tls};
 
@@ -47,6 +47,8 @@ pub struct App {
     pub rehashes: jobs::Rehashes,
     /// The audit log.
     pub sequencer: Sequencer,
+    /// The zones that events wait for, when there are any.
+    pub zones: Option<Arc<ZoneSet>>,
     /// Signs logs that grew.
     pub checkpointer: Checkpointer,
     /// What was revoked, on any node.
@@ -86,6 +88,7 @@ pub struct Platform {
     /// What requests share.
     pub app: Arc<App>,
     sequencer: SequencerHandle,
+    monitor: Option<Monitor>,
     jobs: jobs::Jobs,
     watch: Watch,
 }
@@ -115,7 +118,10 @@ impl Platform {
         let held = self_check(&endpoint, clock.unix_seconds())
             .await
             .map_err(StartError::of)?;
-        tracing::info!(checks = held, "self-check passed");
+        let of_zones = zones_check(&endpoint, &config.zones)
+            .await
+            .map_err(StartError::of)?;
+        tracing::info!(checks = held + of_zones, "self-check passed");
         let kms = Arc::new(LocalKms::open(config.keyrings()).map_err(StartError::of)?);
         let pool = |role, slots| Pool::new(endpoint.clone(), role, slots).map_err(StartError::of);
         let root = keystore::root().map_err(StartError::of)?;
@@ -131,14 +137,28 @@ impl Platform {
         let hasher = peppers::hasher(&keymaster, &kek, pepper, clock.as_ref())
             .await
             .map_err(StartError::of)?;
+        let passwords = config.database_password_dir.as_deref();
+        let zones = ZoneSet::new(&config.zones, endpoint.clone(), passwords)
+            .map_err(StartError::of)?
+            .map(Arc::new);
+        let dedicated =
+            Pool::dedicated(endpoint.clone(), Role::Sequencer).map_err(StartError::of)?;
         let (sequencer, handle) =
-            Sequencer::start(Job::new(pool(Role::Sequencer, 1)?), Arc::clone(&keys.batch));
+            Sequencer::start(Job::new(dedicated), Arc::clone(&keys.batch), zones.clone());
+        let monitor = match &zones {
+            Some(zones) => {
+                let (zones, sequencer) = (Arc::clone(zones), sequencer.clone());
+                Some(Monitor::start(zones, sequencer, Arc::clone(&clock)).await)
+            }
+            None => None,
+        };
         let checkpointer = Checkpointer::new(
             Job::new(pool(Role::Checkpointer, 2)?),
             Arc::clone(&keys.checkpoint),
             Arc::clone(&clock),
             config.checkpoint_seconds,
-        );
+        )
+        .with_zones(zones.clone());
         let ring = RingStore::new(
             keymaster.clone(),
             Roots::new(Arc::clone(&kms) as _, root.clone()),
@@ -164,6 +184,7 @@ impl Platform {
             last_used: LastUsed::new(KEPT_KEYS),
             rehashes: jobs::Rehashes::default(),
             sequencer,
+            zones,
             checkpointer,
             generations,
             keys: key_store,
@@ -193,6 +214,7 @@ impl Platform {
         Ok(Self {
             app,
             sequencer: handle,
+            monitor,
             jobs,
             watch,
         })
@@ -204,6 +226,7 @@ impl Platform {
         let Self {
             app,
             sequencer,
+            monitor,
             jobs,
             watch,
         } = self;
@@ -211,6 +234,9 @@ impl Platform {
         app.in_flight.wait().await;
         jobs.stop().await;
         watch.stop().await;
+        if let Some(monitor) = monitor {
+            monitor.stop().await;
+        }
         drop(app);
         sequencer.finished().await;
     }

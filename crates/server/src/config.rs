@@ -2,6 +2,7 @@
 
 mod keys;
 mod network;
+mod zones;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +14,7 @@ use strongroom_tenant_token::{Algorithm, RotationPolicy, RotationPolicyError};
 
 pub use keys::{KEYS, Key, explain};
 pub use network::Network;
+pub use zones::{Standby, ZoneMode, ZoneName, Zones};
 
 /// The platform's configuration, checked.
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ pub struct Config {
     pub database_password_dir: Option<PathBuf>,
     /// Most connections of the gateway's role.
     pub database_connections: usize,
+    /// How many zones hold an event before it is acknowledged, and where they are.
+    pub zones: Zones,
     /// The provider.
     pub upstream: Option<reqwest::Url>,
     /// How long the provider may take, in seconds.
@@ -165,6 +169,7 @@ impl Config {
             database_url: optional(values.text("database.url")),
             database_password_dir: optional(values.text("database.password_dir")).map(Into::into),
             database_connections: values.between("database.connections", 1, 1000)?,
+            zones: zones(values)?,
             upstream: upstream(values.text("upstream.base_url"))?,
             upstream_timeout_seconds: values.between("upstream.timeout_seconds", 1, 600)?,
             limits: Limits {
@@ -228,6 +233,16 @@ fn token_rotation(values: &Values) -> Result<RotationPolicy, ConfigError> {
         };
         refuse(&key, &error)
     })
+}
+
+fn zones(values: &Values) -> Result<Zones, ConfigError> {
+    let key = "zones.standbys";
+    let listed = values.text(key).split(',').map(str::trim);
+    let standbys = listed
+        .filter(|text| !text.is_empty())
+        .map(|text| text.parse().map_err(|e: String| refuse(&key, &e)))
+        .collect::<Result<Vec<Standby>, _>>()?;
+    Zones::new(values.parsed("zones.mode")?, standbys).map_err(|reason| refuse(&key, &reason))
 }
 
 struct Values(BTreeMap<&'static str, String>);
@@ -392,6 +407,49 @@ mod tests {
             ("issuer = 'https://u@x.example'", "issuer", "without user"),
             ("audience = ''", "audience", "must not be empty"),
             (
+                "zones.mode = 'three'",
+                "zones.mode",
+                "expected one, any_2 or any_1",
+            ),
+            (
+                "zones.mode = 'any_2'",
+                "zones.standbys",
+                "expected two standbys",
+            ),
+            (
+                "zones.standbys = ['z2=postgresql:///x?host=/a']",
+                "zones.standbys",
+                "zones.mode one",
+            ),
+            (
+                "zones.mode = 'any_1'\nzones.standbys = ['z2=postgresql:///x?host=/a', \
+                 'z2=postgresql:///x?host=/b']",
+                "zones.standbys",
+                "of its own",
+            ),
+            (
+                "zones.mode = 'any_1'\nzones.standbys = ['z2=postgresql:///x?host=/a', \
+                 'z3=postgresql:///x?host=/a']",
+                "zones.standbys",
+                "of its own",
+            ),
+            ("zones.standbys = 'z2'", "zones.standbys", "NAME=URL"),
+            (
+                "zones.standbys = 'Z-2=postgresql:///x?host=/a'",
+                "zones.standbys",
+                "a letter first",
+            ),
+            (
+                "zones.standbys = 'any=x'",
+                "zones.standbys",
+                "a letter first",
+            ),
+            (
+                "zones.standbys = 'z2=postgresql://db.example.com/x'",
+                "zones.standbys",
+                "as of database.url",
+            ),
+            (
                 "upstream.base_url = 'http://api.example.com/v1'",
                 "upstream.base_url",
                 "https",
@@ -481,6 +539,23 @@ mod tests {
         assert_eq!(error.key, "STRONGROOM_AUDIENSE");
         let url = Config::from_sources(None, [set("DATABASE_URL", "postgresql:///x?host=/run")]);
         assert!(url.unwrap().database_url.is_some());
+    }
+
+    #[test]
+    fn zones_say_what_the_database_must() {
+        let standbys =
+            "zones.standbys = ['z2=postgresql:///x?host=/a', 'z3=postgresql:///x?host=/b']";
+        for (mode, names) in [("any_2", "ANY 2 (z2, z3)"), ("any_1", "ANY 1 (z2, z3)")] {
+            let zones = with(&format!("zones.mode = '{mode}'\n{standbys}"))
+                .unwrap()
+                .zones;
+            assert_eq!(zones.standby_names(), names);
+        }
+        let one = with("").unwrap().zones;
+        assert_eq!(
+            (one.mode, one.standby_names().as_str()),
+            (ZoneMode::One, "")
+        );
     }
 
     #[test]

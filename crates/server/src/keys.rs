@@ -7,13 +7,11 @@ use strongroom_envelope::{EncryptionContext, KeyRef, Recipient, TenantKeys, open
 use strongroom_rls::ClaimKey;
 use strongroom_tenancy::TenantId;
 use strongroom_tenant_token::{Algorithm, SigningKey};
-use tokio_postgres::Row;
-use tokio_postgres::types::FromSql;
 use zeroize::Zeroizing;
 
 use crate::clock::Clock;
 use crate::keystore::{self, Sealed};
-use crate::postgres::{Job, JobTx, QueryError};
+use crate::postgres::{Job, JobTx, QueryError, column};
 
 /// The platform's keys, opened.
 pub struct PlatformKeys {
@@ -292,9 +290,4 @@ async fn unseal(
     let bytes = <[u8; 32]>::try_from(opened.as_slice());
     let bytes = bytes.map_err(|_| KeysError::Sealed(purpose.as_str()))?;
     Ok(Zeroizing::new(bytes))
-}
-
-fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, QueryError> {
-    row.try_get(index)
-        .map_err(|error| QueryError::Row(error.to_string()))
 }

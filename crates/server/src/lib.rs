@@ -29,4 +29,5 @@ pub mod supervise;
 pub mod telemetry;
 pub mod token_keys;
 pub mod tokens;
+pub mod trial;
 pub mod upstream;

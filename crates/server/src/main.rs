@@ -7,12 +7,13 @@ use std::sync::Arc;
 use clap::{Parser, Subcommand};
 use strongroom_server::app::Platform;
 use strongroom_server::clock::SystemClock;
-use strongroom_server::config::{Config, explain};
+use strongroom_server::config::{Config, ZoneMode, explain};
 use strongroom_server::init::{Initialised, init};
 use strongroom_server::postgres::Endpoint;
 use strongroom_server::serve::{serve, stop_signal};
 use strongroom_server::supervise::{Home, stop_server};
 use strongroom_server::telemetry;
+use strongroom_server::trial::Trial;
 
 /// The reference platform: a gateway in front of any LLM provider.
 ///
@@ -42,6 +43,12 @@ enum Command {
     },
     /// Ask a database everything that the isolation rests on, and print what does not hold.
     Check,
+    /// Start a primary and two standbys on this machine, to lose and bring back by hand.
+    Zones {
+        /// How many zones a commit waits for: one, any_2 or any_1.
+        #[arg(long, default_value = "any_2")]
+        mode: ZoneMode,
+    },
     /// Print every configuration key, its default and its meaning.
     Config,
 }
@@ -87,7 +94,19 @@ async fn work(config: Config, arguments: Arguments) -> Result<(), String> {
             let endpoint = external(&config)?;
             let now = strongroom_server::clock::Clock::unix_seconds(&SystemClock);
             let held = strongroom_server::postgres::self_check(&endpoint, now).await;
-            println!("{} checks held", held.map_err(|error| error.to_string())?);
+            let held = held.map_err(|error| error.to_string())?;
+            let zones = strongroom_server::postgres::zones_check(&endpoint, &config.zones).await;
+            let zones = zones.map_err(|error| error.to_string())?;
+            println!("{} checks held", held + zones);
+            Ok(())
+        }
+        Command::Zones { mode } => {
+            let stop = stop_signal().map_err(|error| error.to_string())?;
+            let trial = Trial::start(mode).await;
+            trial
+                .map_err(|error| error.to_string())?
+                .converse(stop)
+                .await;
             Ok(())
         }
         Command::Config => Ok(()),

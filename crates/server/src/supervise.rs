@@ -51,11 +51,8 @@ impl Home {
         let binaries = Binaries::find().map_err(StartError::of)?;
         let root = config.state_dir.clone();
         let am_root = rustix::process::getuid().is_root();
-        let (cluster_user, server) = if am_root {
-            (Some(existing(CLUSTER_USER)?), Some(server_user()?))
-        } else {
-            (None, None)
-        };
+        let cluster_user = cluster_user()?;
+        let server = am_root.then(server_user).transpose()?;
         make_root(&root, am_root)?;
         let keyrings = config.keyrings();
         if let Some(user) = &server {
@@ -68,6 +65,7 @@ impl Home {
             socket_gid: server.as_ref().map(|user| user.gid),
             ident: ident(server.as_ref())?,
             settings: Vec::new(),
+            following: None,
         };
         let cluster = spec.start().map_err(StartError::of)?;
         let superuser = Owner::connect(&cluster.endpoint("postgres"), "postgres")
@@ -202,6 +200,12 @@ fn make_root(root: &Path, shared: bool) -> Result<(), StartError> {
     fs::set_permissions(root, fs::Permissions::from_mode(mode)).map_err(|e| at(root, &e))
 }
 
+/// Who runs clusters, when this process cannot.
+pub(crate) fn cluster_user() -> Result<Option<SystemUser>, StartError> {
+    let am_root = rustix::process::getuid().is_root();
+    am_root.then(|| existing(CLUSTER_USER)).transpose()
+}
+
 fn existing(name: &str) -> Result<SystemUser, StartError> {
     let found = SystemUser::find(name).map_err(StartError::of)?;
     found.ok_or_else(|| {
@@ -236,7 +240,7 @@ fn server_user() -> Result<SystemUser, StartError> {
 }
 
 /// The parent gets in as superuser, to initialise; the server as its own roles only.
-fn ident(server: Option<&SystemUser>) -> Result<Vec<IdentLine>, StartError> {
+pub(crate) fn ident(server: Option<&SystemUser>) -> Result<Vec<IdentLine>, StartError> {
     let me = user_name(rustix::process::getuid().as_raw())?;
     let line = |os_user: &str, role: &str| IdentLine {
         os_user: os_user.to_owned(),

@@ -22,6 +22,7 @@ mod stage;
 mod test;
 mod tidy;
 mod venv;
+mod zones;
 
 use std::process::ExitCode;
 
@@ -46,6 +47,8 @@ enum Command {
         #[arg(long)]
         config: Option<std::path::PathBuf>,
     },
+    /// Start a primary and two standbys on this machine, to lose and bring back by hand
+    Zones(zones::Options),
     /// Run every check of the CI tier
     Test(stage::Selection),
     /// Run each fuzz body for a while
@@ -65,6 +68,7 @@ impl Command {
             Self::Tidy => tidy::run(&Project::find()?),
             Self::Demo(options) => demo::run(&Project::find()?, &options),
             Self::Serve { config } => demo::serve(&Project::find()?, config.as_deref()),
+            Self::Zones(options) => zones::run(&Project::find()?, &options),
             Self::Test(selection) => stage::run(test::STAGES, &Project::find()?, &selection),
             Self::Fuzz(options) => fuzz::run(&Project::find()?, &options),
             Self::Mutate(options) => mutate::run(&Project::find()?, &options),

@@ -5,7 +5,7 @@ use strongroom_tenancy::TenantId;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use crate::postgres::{CommitError, JobTx, QueryError};
+use crate::postgres::{CommitError, JobTx, QueryError, column};
 
 /// A log's head, locked by the batch in hand.
 pub(super) struct Head {
@@ -34,6 +34,9 @@ pub(super) enum BatchError {
     Renewals(QueryError),
     #[error("a batch could not be signed: {0}")]
     Sign(String),
+    /// It is here, and not in the zones that it must be in.
+    #[error("a batch is not in its zones")]
+    Zones,
 }
 
 pub(super) type Keys = (TenantId, Uuid);
@@ -71,12 +74,4 @@ pub(super) async fn prove_known(
 pub(super) fn tenant_of(row: &Row, index: usize) -> Result<TenantId, BatchError> {
     TenantId::from_uuid(column(row, index)?)
         .map_err(|error| QueryError::Row(error.to_string()).into())
-}
-
-pub(super) fn column<'a, T: tokio_postgres::types::FromSql<'a>>(
-    row: &'a Row,
-    index: usize,
-) -> Result<T, QueryError> {
-    row.try_get(index)
-        .map_err(|error| QueryError::Row(error.to_string()))
 }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use strongroom_auditchain::{Checkpoint, Ed25519Signer, Frontier, Hash, Origin};
 use strongroom_tenancy::TenantId;
 use tokio_postgres::Row;
-use tokio_postgres::types::FromSql;
 use uuid::Uuid;
 
+use super::zones::{Agreement, DegradedNote, Reading, ZoneSet, root_in};
 use crate::clock::Clock;
-use crate::postgres::{CommitError, Job, JobTx, QueryError};
+use crate::postgres::{CommitError, Job, JobTx, QueryError, column, integer};
 
 /// Signs logs' heads; the one key signs each log under the log's own name.
 #[derive(Clone)]
@@ -18,6 +18,7 @@ pub struct Checkpointer {
     signer: Arc<Ed25519Signer>,
     clock: Arc<dyn Clock>,
     every_seconds: u64,
+    zones: Option<Arc<ZoneSet>>,
 }
 
 /// Why a log was not signed.
@@ -41,6 +42,17 @@ pub enum CheckpointError {
     /// The signer failed.
     #[error("signing failed: {0}")]
     Sign(String),
+    /// A zone holds other entries than the primary: the log is not signed.
+    #[error("log {origin} is not signed: zone {zone}'s entries are not those of its head")]
+    ZoneDiffers {
+        /// Which log.
+        origin: String,
+        /// Which zone.
+        zone: String,
+    },
+    /// A zone is missing: what all held before was signed as degraded, and under no other name.
+    #[error("logs are not signed while zones are missing: {}", .0.join(" "))]
+    ZoneMissing(Vec<String>),
 }
 
 const GROWN: &str = "select l.tenant_id, l.origin, l.size, l.frontier, c.size, c.note, c.frontier \
@@ -81,7 +93,15 @@ impl Checkpointer {
             signer,
             clock,
             every_seconds,
+            zones: None,
         }
+    }
+
+    /// The same, which signs what each of the zones holds.
+    #[must_use]
+    pub fn with_zones(mut self, zones: Option<Arc<ZoneSet>>) -> Self {
+        self.zones = zones;
+        self
     }
 
     /// The next moment at which checkpoints are due, given the last one, in Unix seconds: the
@@ -122,10 +142,23 @@ impl Checkpointer {
             let mut tx = self.job.begin().await?;
             let rows = tx.query(GROWN, &[&only, &refused]).await?;
             let full = rows.len() == 256;
+            let reading = match &self.zones {
+                Some(zones) if !rows.is_empty() => Some(zones.reading(&mut tx).await?),
+                _ => None,
+            };
+            let mut degraded = Vec::new();
             for row in &rows {
                 let tenant: Uuid = column(row, 0)?;
-                match self.checkpoint(&mut tx, tenant, row).await {
-                    Ok(new) => {
+                match self
+                    .checkpoint(&mut tx, tenant, row, reading.as_ref())
+                    .await
+                {
+                    Ok(Done::Degraded { note, missing }) => {
+                        degraded.extend(note);
+                        refused.push(tenant);
+                        failure = Some(CheckpointError::ZoneMissing(missing));
+                    }
+                    Ok(Done::Signed(new)) => {
                         let now = i64::try_from(self.clock.unix_seconds()).unwrap_or(i64::MAX);
                         let Signed {
                             tenant,
@@ -135,10 +168,18 @@ impl Checkpointer {
                         } = new;
                         tx.query(STORE, &[&tenant, &size, &note, &frontier, &now])
                             .await?;
+                        if let (Some(zones), Ok(tenant)) =
+                            (&self.zones, TenantId::from_uuid(tenant))
+                        {
+                            zones.forget_whole(tenant, size.unsigned_abs());
+                        }
                         signed += 1;
                     }
                     // One log that was tampered with must not keep the others unsigned.
-                    Err(error @ CheckpointError::Inconsistent { .. }) => {
+                    Err(
+                        error @ (CheckpointError::Inconsistent { .. }
+                        | CheckpointError::ZoneDiffers { .. }),
+                    ) => {
                         tracing::error!(%error, "a log was not signed");
                         refused.push(tenant);
                         failure = Some(error);
@@ -147,6 +188,7 @@ impl Checkpointer {
                 }
             }
             tx.commit().await?;
+            self.store_degraded(degraded).await?;
             if !full {
                 break;
             }
@@ -160,7 +202,8 @@ impl Checkpointer {
         tx: &mut JobTx,
         tenant: Uuid,
         row: &Row,
-    ) -> Result<Signed, CheckpointError> {
+        reading: Option<&Reading<'_>>,
+    ) -> Result<Done, CheckpointError> {
         let origin: String = column(row, 1)?;
         let size: i64 = column(row, 2)?;
         let refuse = |reason| CheckpointError::Inconsistent {
@@ -190,6 +233,7 @@ impl Checkpointer {
                 kept
             }
         };
+        let before = tree.clone();
         // From the entries themselves: a head alone could say anything.
         while tree.size() < length {
             let start = tree.size();
@@ -208,6 +252,30 @@ impl Checkpointer {
         if tree.root() != frontier.root() {
             return Err(refuse("its entries are not those of its head"));
         }
+        if let Some(reading) = reading {
+            match reading
+                .agree(tx, tenant, &before, length, tree.root())
+                .await?
+            {
+                Agreement::All => {}
+                Agreement::Differs(zone) => {
+                    return Err(CheckpointError::ZoneDiffers { origin, zone });
+                }
+                Agreement::Missing(missing) => {
+                    let size = reading.held_by_all(tenant, before.size(), length);
+                    let root = root_in(tx, tenant, &before, size).await?;
+                    let root = root.ok_or_else(|| refuse("entries are missing"))?;
+                    let note = (size > 0).then(|| {
+                        DegradedNote::sign(&self.signer, tenant, &name, (size, root), &missing)
+                    });
+                    let note = note.transpose();
+                    return Ok(Done::Degraded {
+                        note: note.map_err(|error| CheckpointError::Sign(error.to_string()))?,
+                        missing: missing.iter().map(ToString::to_string).collect(),
+                    });
+                }
+            }
+        }
         let checkpoint = Checkpoint {
             origin: name,
             size: length,
@@ -216,18 +284,47 @@ impl Checkpointer {
         let note = checkpoint
             .sign(&signer)
             .map_err(|error| CheckpointError::Sign(error.to_string()))?;
-        Ok(Signed {
+        Ok(Done::Signed(Signed {
             tenant,
             size,
             note,
             frontier: tree.to_bytes(),
-        })
+        }))
+    }
+
+    /// In a transaction of its own, which waits for no zone.
+    async fn store_degraded(&self, notes: Vec<DegradedNote>) -> Result<(), CheckpointError> {
+        if notes.is_empty() {
+            return Ok(());
+        }
+        let now = integer(self.clock.unix_seconds());
+        let mut tx = self.job.begin().await?;
+        tx.query(DegradedNote::LOCALLY, &[]).await?;
+        for degraded in notes {
+            let DegradedNote {
+                tenant,
+                size,
+                missing,
+                note,
+            } = degraded;
+            tx.query(
+                DegradedNote::STORE,
+                &[&tenant, &size, &missing, &note, &now],
+            )
+            .await?;
+        }
+        Ok(tx.commit().await?)
     }
 }
 
-fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, QueryError> {
-    row.try_get(index)
-        .map_err(|error| QueryError::Row(error.to_string()))
+/// What came of one log.
+enum Done {
+    Signed(Signed),
+    /// Zones are missing; nothing is signed of a log that nobody held anything of.
+    Degraded {
+        note: Option<DegradedNote>,
+        missing: Vec<String>,
+    },
 }
 
 #[cfg(test)]

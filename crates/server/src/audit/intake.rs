@@ -7,10 +7,10 @@ use strongroom_tenancy::TenantId;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::batch::{BatchError, Head, Keys, column, tenant_of};
+use super::batch::{BatchError, Head, Keys, tenant_of};
 use super::items::{Entry, Item};
 use super::renewals::{RENEW, Renewals};
-use crate::postgres::{FailedQuery, Job, JobTx, Params, QueryError};
+use crate::postgres::{FailedQuery, Job, JobTx, Params, QueryError, column};
 
 const FORGOTTEN: &str = "with taken as (select tenant_id, event_id from app.audit_staged \
      where staged_at < clock_timestamp() - interval '2 seconds' and not (tenant_id = any($1)) \

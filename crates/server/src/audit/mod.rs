@@ -10,6 +10,7 @@ mod renewals;
 mod rows;
 mod sequencer;
 mod verification;
+mod zones;
 
 pub use checkpoints::{CheckpointError, Checkpointer};
 pub use events::{BREAK_GLASS, Draft, EventError, new_event_id};
@@ -18,6 +19,7 @@ pub use payloads::{PayloadError, SealedPayload, open_payload, seal_payload};
 pub use renewals::Renewal;
 pub use sequencer::{AuditError, Sequencer, SequencerHandle};
 pub use verification::{TenantReport, verify_tenant};
+pub use zones::{Monitor, ZoneSet, ZoneSetError};
 
 use strongroom_auditchain::Origin;
 

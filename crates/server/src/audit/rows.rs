@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::batch::{BatchError, Head};
 use super::events::slice_of;
 use super::items::Entry;
+use super::zones::{IN_DOUBT, ZoneSet};
 use crate::postgres::{CommitError, FailedCommit, JobTx, Params, QueryError};
 
 const INSERT_LEAVES: &str = "insert into app.audit_leaves \
@@ -88,11 +89,13 @@ impl<'a> Columns<'a> {
     }
 }
 
-/// Writes what the logs have grown by, and their heads, and commits.
+/// Writes what the logs have grown by, and their heads, and commits; in the zones too, if there are
+/// any.
 pub(super) async fn commit(
     tx: JobTx,
     heads: &BTreeMap<TenantId, Head>,
     grown: &BTreeMap<TenantId, Vec<Entry>>,
+    zones: Option<&ZoneSet>,
 ) -> Result<(), BatchError> {
     let logs = grown
         .iter()
@@ -119,8 +122,22 @@ pub(super) async fn commit(
         .iter()
         .map(|(_, sql, values)| (*sql, values.as_slice()))
         .collect();
-    let Err(FailedCommit { number, error }) = tx.commit_with(&last).await else {
-        return Ok(());
+    let committed = match zones {
+        None => tx.commit_with(&last).await.map(|()| None),
+        Some(_) => tx.commit_in_zones(&last, IN_DOUBT).await.map(Some),
+    };
+    let FailedCommit { number, error } = match (committed, zones) {
+        (Ok(Some(mut here)), Some(zones)) => {
+            let holders = zones.until_held(&mut here).await?;
+            here.done();
+            if holders == zones.standbys() {
+                let sizes = heads.iter().map(|(log, head)| (*log, head.frontier.size()));
+                zones.note_whole(sizes);
+            }
+            return Ok(());
+        }
+        (Ok(_), _) => return Ok(()),
+        (Err(failed), _) => failed,
     };
     let log = number.and_then(|number| statements.get(number)?.0);
     Err(match (log, error) {

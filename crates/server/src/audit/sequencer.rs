@@ -15,6 +15,7 @@ use super::items::{Entry, Item};
 use super::payloads::SealedPayload;
 use super::renewals::Renewal;
 use super::rows::commit;
+use super::zones::ZoneSet;
 use crate::postgres::Job;
 
 /// Events that may wait; beyond it a caller is told to come back.
@@ -28,6 +29,12 @@ const SWEEP: Duration = Duration::from_secs(1);
 
 /// How long a caller waits for its receipt.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Events of the platform itself that may wait before all others.
+const FIRST: usize = 16;
+
+/// How long the end waits for batches that are not acknowledged.
+const ENDING: Duration = Duration::from_secs(120);
 
 /// How often a batch is tried before its callers are told that the log is not available.
 const TRIES: u32 = 3;
@@ -47,12 +54,18 @@ pub enum AuditError {
     /// event may still be sequenced later.
     #[error("the audit log is not available")]
     Unavailable,
+    /// Too few zones are left: nothing was done.
+    #[error("a zone is missing: the audit log takes no events")]
+    ZoneMissing,
 }
 
 /// A way to the running sequencer.
 #[derive(Clone)]
 pub struct Sequencer {
     queue: mpsc::Sender<Item>,
+    /// What comes before all that waits.
+    first: mpsc::Sender<Item>,
+    zones: Option<Arc<ZoneSet>>,
 }
 
 /// The running sequencer's task: it ends once every [`Sequencer`] is gone and its queue is empty.
@@ -61,24 +74,63 @@ pub struct SequencerHandle {
 }
 
 impl SequencerHandle {
-    /// Waits until every event that was queued has been answered.
-    pub async fn finished(self) {
-        let _ = self.task.await;
+    /// Waits until every event that was queued has been answered, or no zone came back to hold
+    /// them: what is not acknowledged by then never is.
+    pub async fn finished(mut self) {
+        if tokio::time::timeout(ENDING, &mut self.task).await.is_err() {
+            tracing::error!("events were not acknowledged: the log takes none");
+            self.task.abort();
+        }
     }
 }
 
 impl Sequencer {
-    /// Starts the sequencer; the signer's name is the key name of batch notes.
+    /// Starts the sequencer; the signer's name is the key name of batch notes. Without zones the
+    /// database's own disk is what events wait for.
     #[must_use]
-    pub fn start(job: Job, signer: Arc<Ed25519Signer>) -> (Self, SequencerHandle) {
+    pub fn start(
+        job: Job,
+        signer: Arc<Ed25519Signer>,
+        zones: Option<Arc<ZoneSet>>,
+    ) -> (Self, SequencerHandle) {
         let (queue, events) = mpsc::channel(QUEUE);
+        let (first, urgent) = mpsc::channel(FIRST);
         let worker = Worker {
             job,
             signer,
+            zones: zones.clone(),
             renews_from: Instant::now(),
         };
-        let task = tokio::spawn(run(worker, events));
-        (Self { queue }, SequencerHandle { task })
+        let task = tokio::spawn(run(worker, events, urgent));
+        let sequencer = Self {
+            queue,
+            first,
+            zones,
+        };
+        (sequencer, SequencerHandle { task })
+    }
+
+    /// Appends an event before all that waits, however long it takes: zones may be missing.
+    ///
+    /// # Errors
+    /// [`AuditError`]; with the same id it may be appended again.
+    pub(super) async fn append_first(
+        &self,
+        tenant: TenantId,
+        event_id: Uuid,
+        leaf: Leaf,
+    ) -> Result<Receipt, AuditError> {
+        let (answer, answered) = oneshot::channel();
+        let item = Item::Append {
+            tenant,
+            event_id,
+            leaf,
+            payload: None,
+            answer,
+        };
+        let sent = self.first.send(item).await;
+        sent.map_err(|_| AuditError::Unavailable)?;
+        answered.await.unwrap_or(Err(AuditError::Unavailable))
     }
 
     /// Appends an event that no transaction staged, with its sealed payload, and waits until it is
@@ -142,6 +194,9 @@ impl Sequencer {
         &self,
         item: impl FnOnce(oneshot::Sender<Result<T, AuditError>>) -> Item,
     ) -> Result<T, AuditError> {
+        if self.zones.as_ref().is_some_and(|zones| zones.is_short()) {
+            return Err(AuditError::ZoneMissing);
+        }
         let (answer, answered) = oneshot::channel();
         self.queue
             .try_send(item(answer))
@@ -149,9 +204,20 @@ impl Sequencer {
                 mpsc::error::TrySendError::Full(_) => AuditError::Busy,
                 mpsc::error::TrySendError::Closed(_) => AuditError::Unavailable,
             })?;
-        match tokio::time::timeout(PATIENCE, answered).await {
-            Ok(Ok(answer)) => answer,
-            _ => Err(AuditError::Unavailable),
+        let given_up = async {
+            match &self.zones {
+                Some(zones) => zones.until_short().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            answer = tokio::time::timeout(PATIENCE, answered) => match answer {
+                Ok(Ok(answer)) => answer,
+                _ => Err(AuditError::Unavailable),
+            },
+            // It may have been written, and will be acknowledged to nobody.
+            () = given_up => Err(AuditError::Unavailable),
         }
     }
 }
@@ -168,18 +234,28 @@ enum Staged {
 struct Worker {
     job: Job,
     signer: Arc<Ed25519Signer>,
+    zones: Option<Arc<ZoneSet>>,
     /// From when on families are renewed again.
     renews_from: Instant,
 }
 
-async fn run(mut worker: Worker, mut events: mpsc::Receiver<Item>) {
+async fn run(
+    mut worker: Worker,
+    mut events: mpsc::Receiver<Item>,
+    mut urgent: mpsc::Receiver<Item>,
+) {
     let mut sweep = tokio::time::interval(SWEEP);
     sweep.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut batch = Vec::with_capacity(BATCH);
     loop {
         tokio::select! {
-            // The sweep first: under load the queue is never empty.
+            // The sweep before the queue: under load that is never empty.
             biased;
+            // Alone: what a staged event has to say comes after it.
+            Some(first) = urgent.recv() => {
+                batch.push(first);
+                worker.settle(&mut batch, Staged::Announced).await;
+            }
             _ = sweep.tick() => worker.settle(&mut batch, Staged::Forgotten).await,
             taken = events.recv_many(&mut batch, BATCH) => {
                 if taken == 0 {
@@ -303,7 +379,7 @@ impl Worker {
                 placed.extend(prove_known(&mut tx, *tenant, head, entries).await?);
             }
         }
-        commit(tx, &heads, &fresh).await?;
+        commit(tx, &heads, &fresh, self.zones.as_deref()).await?;
         self.receipts(&heads, placed)
     }
 

@@ -57,6 +57,19 @@ pub const KEYS: &[Key] = &[
         "most connections of the gateway's role",
     ),
     key(
+        "zones.mode",
+        "one",
+        "how many zones hold an event before it is acknowledged: one, the database's disk alone; \
+         any_2, it and both standbys, and while one is missing nothing is appended; any_1, it and \
+         either standby",
+    ),
+    key(
+        "zones.standbys",
+        "",
+        "the two standbys of any_2 and any_1 (comma between), each NAME=URL: its application_name, \
+         and where to read it directly, as of database.url",
+    ),
+    key(
         "upstream.base_url",
         "",
         "the OpenAI-compatible provider, up to and without /chat/completions; https, or http on \

@@ -8,13 +8,11 @@ use std::time::Duration;
 use strongroom_tenancy::TenantId;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior};
-use tokio_postgres::Row;
-use tokio_postgres::types::FromSql;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{Generation, Known, LEASE, Shared, since_boot};
-use crate::postgres::{Job, JobTx, QueryError};
+use crate::postgres::{Job, JobTx, QueryError, column};
 
 /// How often a node asks.
 const EVERY: Duration = Duration::from_millis(500);
@@ -242,11 +240,6 @@ async fn within<T>(
 ) -> Result<T, QueryError> {
     let done = tokio::time::timeout(time, work).await;
     done.unwrap_or(Err(QueryError::Deadline))
-}
-
-fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, QueryError> {
-    row.try_get(index)
-        .map_err(|error| QueryError::Row(error.to_string()))
 }
 
 #[cfg(test)]

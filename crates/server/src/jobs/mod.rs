@@ -89,7 +89,7 @@ impl Jobs {
 }
 
 /// A request id for what no client asked for.
-fn request_id(clock: &dyn Clock) -> Result<RequestId, EventError> {
+pub(crate) fn request_id(clock: &dyn Clock) -> Result<RequestId, EventError> {
     let mut random = [0_u8; 10];
     getrandom::fill(&mut random).map_err(|_| EventError::Randomness)?;
     Ok(RequestId::from_parts(clock.unix_millis(), &random))

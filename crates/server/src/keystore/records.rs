@@ -4,10 +4,10 @@ use strongroom_envelope::{
     DekId, KekRecord, KekState, KeyRef, KeyRefError, KmsError, Provider, SealError, WrappedDek,
 };
 use strongroom_tenancy::TenantId;
-use tokio_postgres::types::{FromSql, ToSql};
+use tokio_postgres::types::ToSql;
 
 use super::cache::Whose;
-use crate::postgres::{CommitError, JobTx, QueryError};
+use crate::postgres::{CommitError, JobTx, QueryError, column};
 
 pub(super) const INSERT: &str = "insert into app.tenant_keks (tenant_id, name, version, state, \
      created_at, check_value, provider, root_key, root_version, wrapped) \
@@ -235,12 +235,4 @@ pub(super) fn column_of(version: u32) -> Result<i32, RecordError> {
 
 pub(super) fn number<T: TryFrom<V>, V>(value: V, column: &'static str) -> Result<T, RecordError> {
     T::try_from(value).map_err(|_| RecordError::Malformed(column))
-}
-
-pub(super) fn column<'a, T: FromSql<'a>>(
-    row: &'a tokio_postgres::Row,
-    index: usize,
-) -> Result<T, QueryError> {
-    row.try_get(index)
-        .map_err(|error| QueryError::Row(error.to_string()))
 }

@@ -14,11 +14,11 @@ use strongroom_tenancy::{Actor, ActorId, ActorKind, RequestId, TenantId};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::records::{self, RecordError, column};
+use super::records::{self, RecordError};
 use super::{KeyStore, KeyStoreError};
 use crate::audit::{Draft, EventError, STAGE_EVENT, new_event_id};
 use crate::generations::BUMP_GENERATION;
-use crate::postgres::{CommitError, JobTx, QueryError};
+use crate::postgres::{CommitError, JobTx, QueryError, column};
 
 const DAY: i64 = 24 * 60 * 60;
 

@@ -5,10 +5,11 @@ use strongroom_envelope::{Destruction, KekRecord, KekState, KeyRef, ShredReceipt
 use strongroom_tenancy::TenantId;
 use uuid::Uuid;
 
-use super::records::{self, RecordError, column};
+use super::records::{self, RecordError};
 use super::{EXPORT, KeyStore, KeyStoreError, unavailable};
 use crate::audit::STAGE_EVENT;
 use crate::generations::{BUMP_GENERATION, revoked_everywhere};
+use crate::postgres::column;
 
 const LOCK: &str = "select name, version, created_at, check_value from app.tenant_keks \
      where tenant_id = $1 and ($2::text[] is null or name = any ($2)) \

@@ -6,10 +6,9 @@ use serde_json::{Value, json};
 use strongroom_tenancy::CapabilitySet;
 use strongroom_tenant_token::id_token::{Algorithm, Expected, MAX_AGE, Profile};
 use tokio_postgres::Row;
-use tokio_postgres::types::FromSql;
 
 use crate::jobs::check_url;
-use crate::postgres::QueryError;
+use crate::postgres::{QueryError, column};
 
 /// What `iss` of Firebase's tokens begins with; the project's id follows.
 const FIREBASE_ISSUER: &str = "https://securetoken.google.com/";
@@ -262,11 +261,6 @@ fn algorithms(names: &[String]) -> Option<Vec<Algorithm>> {
         found.push(algorithm);
     }
     (!found.is_empty()).then_some(found)
-}
-
-fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, QueryError> {
-    row.try_get(index)
-        .map_err(|error| QueryError::Row(error.to_string()))
 }
 
 #[cfg(test)]

@@ -10,10 +10,10 @@ use strongroom_apikey::{
 use strongroom_tenancy::TenantId;
 use strongroom_tenant_token::refresh::FamilyId;
 use tokio_postgres::Row;
-use tokio_postgres::types::FromSql;
 use uuid::Uuid;
 
 use super::pool::Pool;
+use super::row::column;
 use super::together::Together;
 use super::token_lookup::{StoredFamily, find_families};
 use super::transaction::{Params, QueryError, Transaction};
@@ -195,9 +195,4 @@ pub fn key_record(
         },
         retirement: retirement.transpose()?,
     })
-}
-
-pub(super) fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, QueryError> {
-    row.try_get(index)
-        .map_err(|error| QueryError::Row(error.to_string()))
 }

@@ -4,6 +4,8 @@
 //! this process's: configuration and log. When this process is root, the account that PostgreSQL
 //! runs as can change neither who gets in nor what root writes.
 
+mod standby;
+
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::ExitStatusExt;
@@ -17,6 +19,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use super::binaries::Binaries;
 use super::endpoint::Endpoint;
 use crate::files::{self, Ownership};
+
+pub use standby::{Following, REPLICATOR};
 
 /// A port is only part of the socket's name: nothing listens on the network.
 const PORT: u16 = 5432;
@@ -62,6 +66,8 @@ pub struct ClusterSpec {
     pub ident: Vec<IdentLine>,
     /// Further lines of `postgresql.conf`.
     pub settings: Vec<(String, String)>,
+    /// The cluster that it is a standby of, when it is one.
+    pub following: Option<Following>,
 }
 
 /// An operating-system user.
@@ -185,6 +191,7 @@ impl ClusterSpec {
         if !data.join("PG_VERSION").exists() {
             return Err(ClusterError::NotACluster(data.to_owned()));
         }
+        self.signal_standby(data)?;
         self.configure()
     }
 
@@ -199,6 +206,15 @@ impl ClusterSpec {
         let unfinished = self.root.join("data.new");
         remove_leftover(&unfinished).map_err(|source| file(&unfinished, source))?;
         claim_dir(&unfinished, 0o700, self.owner())?;
+        match &self.following {
+            Some(primary) => self.back_up(primary, &unfinished)?,
+            None => self.init(&unfinished)?,
+        }
+        fs::rename(&unfinished, data).map_err(|source| file(data, source))?;
+        files::sync_dir(&self.root).map_err(|source| file(&self.root, source))
+    }
+
+    fn init(&self, into: &Path) -> Result<(), ClusterError> {
         let output = self
             // Told to stop, it would clear the folder of the attempt that comes after it.
             .command("initdb", "KILL")
@@ -209,17 +225,16 @@ impl ClusterSpec {
                 "--locale=C",
             ])
             .args(["--data-checksums", "--no-instructions", "-D"])
-            .arg(&unfinished)
+            .arg(into)
             .output()
             .map_err(|source| program("initdb", &source.to_string()))?;
         if !output.status.success() {
             return Err(program("initdb", &String::from_utf8_lossy(&output.stderr)));
         }
-        fs::rename(&unfinished, data).map_err(|source| file(data, source))?;
-        files::sync_dir(&self.root).map_err(|source| file(&self.root, source))
+        Ok(())
     }
 
-    fn configure(&self) -> Result<(), ClusterError> {
+    pub(super) fn configure(&self) -> Result<(), ClusterError> {
         let mut conf = format!(
             "# Written at every start.\n\
              listen_addresses = ''\n\
@@ -236,14 +251,22 @@ impl ClusterSpec {
         for (name, value) in &self.settings {
             conf.push_str(&format!("{name} = {}\n", quoted(value)));
         }
+        for (name, value) in self.following.iter().flat_map(Following::settings) {
+            conf.push_str(&format!("{name} = {}\n", quoted(&value)));
+        }
         let mut ident = String::new();
         for line in &self.ident {
             ident.push_str(&format!("strongroom {} {}\n", line.os_user, line.role));
         }
-        let hba = "local all all peer map=strongroom\n";
+        let mut hba = "local all all peer map=strongroom\n".to_owned();
+        if self.ident.iter().any(|line| line.role == REPLICATOR) {
+            hba.push_str(&format!(
+                "local replication {REPLICATOR} peer map=strongroom\n"
+            ));
+        }
         for (name, text) in [
             ("strongroom.conf", conf.as_str()),
-            ("pg_hba.conf", hba),
+            ("pg_hba.conf", &hba),
             ("pg_ident.conf", &ident),
         ] {
             let path = self.root.join("etc").join(name);
@@ -320,6 +343,10 @@ impl ClusterSpec {
     /// A program of the installation, as the cluster's user, with an environment of its own, told
     /// to stop by a signal when its parent dies.
     fn command(&self, name: &str, signal: &str) -> Command {
+        self.as_owner(&self.binaries.program(name), signal)
+    }
+
+    fn as_owner(&self, program: &Path, signal: &str) -> Command {
         let mut command = Command::new("setpriv");
         if let Some(user) = &self.run_as {
             command.arg(format!("--reuid={}", user.uid));
@@ -330,7 +357,7 @@ impl ClusterSpec {
         command
             .arg(format!("--pdeathsig={signal}"))
             .arg("--")
-            .arg(self.binaries.program(name));
+            .arg(program);
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
@@ -365,6 +392,17 @@ impl Cluster {
     pub fn crash(self) {
         let _ = kill_process(self.pid, Signal::KILL);
         let _ = self.exit().recv_timeout(STOP_PATIENCE);
+    }
+
+    /// Makes it read its configuration again.
+    pub(super) fn reload(&self) {
+        let _ = kill_process(self.pid, Signal::HUP);
+    }
+
+    /// The process that is to be signalled, and no other.
+    #[must_use]
+    pub fn pid(&self) -> i32 {
+        self.pid.as_raw_nonzero().get()
     }
 
     fn exit(&self) -> MutexGuard<'_, mpsc::Receiver<ExitStatus>> {

@@ -6,7 +6,10 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::pool::Pool;
-use super::transaction::{CommitError, FailedCommit, FailedQuery, Params, QueryError, Transaction};
+use super::transaction::{
+    CommitError, Committed, FailedCommit, FailedQuery, Params, QueryError, Transaction,
+};
+use super::zone_views::{PrimaryView, ZONES};
 
 /// How long one batch of a job may take.
 const TIME: Duration = Duration::from_secs(30);
@@ -14,6 +17,9 @@ const TIME: Duration = Duration::from_secs(30);
 /// The sequencer's role writes nothing but in such a transaction: what it sends along with a BEGIN
 /// that fails is refused.
 const BEGIN: &str = "begin read write";
+
+/// For what is read of a standby, where nothing can be written. All of it is of one moment.
+const BEGIN_READING: &str = "begin isolation level repeatable read read only";
 
 /// One job's way to the database.
 #[derive(Clone)]
@@ -40,6 +46,13 @@ impl Job {
     pub async fn begin(&self) -> Result<JobTx, QueryError> {
         let mut inner = Transaction::lease(&self.pool, TIME).await?;
         inner.open(BEGIN, &[]).await?;
+        Ok(JobTx { inner })
+    }
+
+    /// Begins a transaction that reads, and reads as of its beginning; on a standby too.
+    pub(crate) async fn begin_reading(&self) -> Result<JobTx, QueryError> {
+        let mut inner = Transaction::lease(&self.pool, TIME).await?;
+        inner.open(BEGIN_READING, &[]).await?;
         Ok(JobTx { inner })
     }
 
@@ -94,8 +107,41 @@ impl JobTx {
         self.inner.commit_with(last).await
     }
 
+    /// Runs the last statements, commits, and asks what is known of the zones, in one round trip.
+    /// COMMIT may take until `patience` is over.
+    pub(crate) async fn commit_in_zones(
+        self,
+        last: &[(&'static str, Params<'_>)],
+        patience: Duration,
+    ) -> Result<InZones, FailedCommit> {
+        let committed = self.inner.commit_then(last, ZONES, patience).await?;
+        Ok(InZones { committed })
+    }
+
     /// Gives the transaction up and keeps the connection.
     pub async fn rollback(self) {
         self.inner.rollback().await;
+    }
+}
+
+/// A commit that this database holds, and what is known of the zones since.
+pub(crate) struct InZones {
+    committed: Committed,
+}
+
+impl InZones {
+    /// What the primary says.
+    pub(crate) fn view(&self) -> Result<PrimaryView, QueryError> {
+        PrimaryView::of(self.committed.rows())
+    }
+
+    /// Asks it again.
+    pub(crate) async fn look_again(&mut self) -> Result<(), QueryError> {
+        self.committed.ask_again().await
+    }
+
+    /// Gives the connection back to its pool; dropped otherwise, its backend is ended.
+    pub(crate) fn done(self) {
+        self.committed.give_back();
     }
 }

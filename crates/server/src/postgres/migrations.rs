@@ -6,7 +6,7 @@ use std::path::Path;
 use strongroom_rls::{ClaimKey, NameError, Names};
 
 use super::endpoint::{Endpoint, EndpointError};
-use super::roles::{LOOKUP_OWNER, Role, TABLE_OWNER};
+use super::roles::{LOOKUP_OWNER, Role, TABLE_OWNER, ZONES_OWNER};
 use super::session::{Session, SessionError};
 
 /// One step of the schema. Steps are only ever added.
@@ -113,6 +113,12 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/0011_renewals.sql"),
         protects: &[],
         lookups: include_str!("../../migrations/0011_lookups.sql"),
+    },
+    Migration {
+        name: "0012_zones",
+        sql: include_str!("../../migrations/0012_zones.sql"),
+        protects: &["app.audit_degraded_checkpoints"],
+        lookups: include_str!("../../migrations/0012_lookups.sql"),
     },
 ];
 
@@ -315,6 +321,16 @@ fn roles_sql() -> String {
              grant {owner} to current_user;\n"
         );
     }
+    // It has its rights from the role that monitors have, and where that may not be given away, what
+    // it owns says nothing: the self-check of zones then says so.
+    let _ = write!(
+        sql,
+        "do $$ begin if not exists (select from pg_catalog.pg_roles where rolname = '{ZONES_OWNER}') \
+         then create role {ZONES_OWNER} nologin inherit; end if; end $$;\n\
+         grant {ZONES_OWNER} to current_user;\n\
+         do $$ begin grant pg_read_all_stats to {ZONES_OWNER}; \
+         exception when insufficient_privilege then null; end $$;\n"
+    );
     for role in Role::ALL {
         let name = role.name();
         let _ = write!(
@@ -367,10 +383,11 @@ create table if not exists app.schema_migrations (
   ran_at timestamptz not null default now()
 );
 revoke all on app.schema_migrations from public;
-grant usage, create on schema app to strongroom_owner, strongroom_auth_owner;
+grant usage, create on schema app to strongroom_owner, strongroom_auth_owner,
+  strongroom_zones_owner;
 ";
 
 const RELEASE_SQL: &str = "
-revoke create on schema app from strongroom_owner, strongroom_auth_owner;
-revoke strongroom_owner, strongroom_auth_owner from current_user;
+revoke create on schema app from strongroom_owner, strongroom_auth_owner, strongroom_zones_owner;
+revoke strongroom_owner, strongroom_auth_owner, strongroom_zones_owner from current_user;
 ";

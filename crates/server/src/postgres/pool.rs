@@ -25,6 +25,7 @@ pub struct Pool {
     slots: Arc<Semaphore>,
     runtime: tokio::runtime::Handle,
     role: Role,
+    is_dedicated: bool,
 }
 
 pub(super) struct Connector {
@@ -65,7 +66,19 @@ impl Pool {
             slots: Arc::new(Semaphore::new(slots)),
             runtime,
             role,
+            is_dedicated: false,
         })
+    }
+
+    /// The one connection of a job whose every statement is a constant of ours: it leaves nothing
+    /// behind that would have to be taken away after each transaction.
+    ///
+    /// # Errors
+    /// As [`Self::new`].
+    pub fn dedicated(endpoint: Endpoint, role: Role) -> Result<Self, QueryError> {
+        let mut pool = Self::new(endpoint, role, 1)?;
+        pool.is_dedicated = true;
+        Ok(pool)
     }
 
     /// Whose connections these are.
@@ -97,6 +110,7 @@ impl Pool {
                 object: Some(object),
                 slot: Some(slot),
                 runtime: pool.runtime,
+                is_dedicated: pool.is_dedicated,
             })
         });
         made.await
@@ -110,6 +124,7 @@ pub(super) struct Lease {
     object: Option<managed::Object<Connector>>,
     slot: Option<OwnedSemaphorePermit>,
     runtime: tokio::runtime::Handle,
+    is_dedicated: bool,
 }
 
 impl Lease {
@@ -117,6 +132,11 @@ impl Lease {
         self.object
             .as_deref()
             .ok_or_else(|| QueryError::Unavailable("lease ended".to_owned()))
+    }
+
+    /// Whether the connection's one borrower leaves nothing behind.
+    pub(super) const fn is_dedicated(&self) -> bool {
+        self.is_dedicated
     }
 
     /// For a connection that is known to be outside any transaction.

@@ -61,7 +61,8 @@ impl Role {
                 "app.token_is_revoked",
                 "app.find_refresh_families",
             ],
-            Self::Sequencer => &["app.renew_families"],
+            Self::Sequencer => &["app.renew_families", "app.zones"],
+            Self::Checkpointer => &["app.zones", "app.zone"],
             _ => &[],
         }
     }
@@ -72,6 +73,9 @@ pub(super) const TABLE_OWNER: &str = "strongroom_owner";
 
 /// Owns the authenticator's look-up functions; cannot log in.
 pub(super) const LOOKUP_OWNER: &str = "strongroom_auth_owner";
+
+/// Owns the functions that say who streams, and may see it; cannot log in.
+pub(super) const ZONES_OWNER: &str = "strongroom_zones_owner";
 
 /// Tables that hold no tenant's data, each with its reason; every other is under forced
 /// row-level security.
@@ -87,5 +91,9 @@ pub(super) const EXEMPT_TABLES: &[(&str, &str)] = &[
     (
         "app.refresh_family_ids",
         "public ids of families, so that none is taken twice; no login role may read it",
+    ),
+    (
+        "app.zone_probes",
+        "zones' names and random numbers; the checkpointer alone may read and write it",
     ),
 ];

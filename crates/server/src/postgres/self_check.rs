@@ -5,6 +5,7 @@ use strongroom_rls::{Names, claimed_role_checks, role_checks, schema_checks};
 use super::endpoint::Endpoint;
 use super::roles::{EXEMPT_TABLES, Role};
 use super::session::{Session, SessionError};
+use crate::config::{ZoneMode, Zones};
 
 /// How far the database's clock may be from ours, in seconds.
 const MAX_SKEW_SECONDS: f64 = 5.0;
@@ -115,6 +116,21 @@ const SETTINGS: &[(&str, &str)] = &[
     ),
 ];
 
+/// What zones need besides, as the sequencer sees it.
+const ZONES: &[(&str, &str)] = &[
+    (
+        "select 'app.zones', 'cannot see who streams: grant pg_read_all_stats to \
+         strongroom_zones_owner' \
+         where not pg_catalog.pg_has_role('strongroom_zones_owner', 'pg_read_all_stats', 'USAGE')",
+        "zones-are-seen",
+    ),
+    (
+        "select 'the database', 'is a standby: database.url must be the primary' \
+         where pg_catalog.pg_is_in_recovery()",
+        "the-primary-is-one",
+    ),
+];
+
 /// The watcher sees the rows of every tenant in the one table that it reads.
 const WATCHER: (&str, &str) = (
     "select c.oid::regclass::text, 'is open to the watcher, who reads app.generations and no more' \
@@ -154,6 +170,59 @@ impl From<SessionError> for SelfCheckError {
     fn from(error: SessionError) -> Self {
         Self::Unavailable(error.to_string())
     }
+}
+
+/// Asks whether the database waits for just the zones that the configuration names. Answers how many
+/// checks held.
+///
+/// # Errors
+/// [`SelfCheckError::Violations`] names everything that does not hold at once.
+pub async fn zones_check(endpoint: &Endpoint, zones: &Zones) -> Result<usize, SelfCheckError> {
+    let session = Session::connect(endpoint, Role::Sequencer.name()).await?;
+    let mut violations = Vec::new();
+    let checks = if zones.mode == ZoneMode::One {
+        &[]
+    } else {
+        ZONES
+    };
+    for (sql, name) in checks {
+        for row in session.client().query(*sql, &[]).await? {
+            let (object, problem): (String, String) = (row.try_get(0)?, row.try_get(1)?);
+            violations.push(format!("{name}: {object} {problem}"));
+        }
+    }
+    let names = "select pg_catalog.current_setting('synchronous_standby_names')";
+    let said: String = session.client().query_one(names, &[]).await?.try_get(0)?;
+    let expected = zones.standby_names();
+    if !is_same(&said, &expected) {
+        violations.push(format!(
+            "zones-are-waited-for: synchronous_standby_names is '{said}': with zones.mode {} it must \
+             be '{expected}'",
+            zones.mode
+        ));
+    }
+    session.end(false).await;
+    if violations.is_empty() {
+        Ok(checks.len() + 1)
+    } else {
+        Err(SelfCheckError::Violations(violations))
+    }
+}
+
+/// Whether two lists of standbys say the same; of the forms that PostgreSQL takes, only the one that
+/// we write, in any order and spacing.
+fn is_same(said: &str, expected: &str) -> bool {
+    let parts = |text: &str| {
+        let (method, names) = text.trim().split_once('(').unwrap_or((text.trim(), ")"));
+        let method: Vec<String> = method.split_whitespace().map(str::to_uppercase).collect();
+        let names = names.strip_suffix(')')?.split(',');
+        let mut names: Vec<String> = names
+            .map(|name| name.trim().trim_matches('"').to_owned())
+            .collect();
+        names.sort_unstable();
+        Some((method, names))
+    };
+    parts(said).is_some() && parts(said) == parts(expected)
 }
 
 /// Asks, as each login role, everything that the isolation rests on. Answers how many checks held.
@@ -225,5 +294,36 @@ pub async fn self_check(endpoint: &Endpoint, now: u64) -> Result<usize, SelfChec
         Ok(held)
     } else {
         Err(SelfCheckError::Violations(violations))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_same_zones_are_the_same() {
+        let expected = "ANY 2 (z2, z3)";
+        for same in ["ANY 2 (z2, z3)", "any 2(\"z3\",z2)", " ANY  2 ( z2 , z3 ) "] {
+            assert!(is_same(same, expected), "{same}");
+        }
+        for other in [
+            "",
+            "*",
+            "ANY 1 (z2, z3)",
+            "FIRST 2 (z2, z3)",
+            "2 (z2, z3)",
+            "z2, z3",
+            "ANY 2 (z2)",
+            "ANY 2 (z2, z2)",
+            "ANY 2 (z2, z3, z4)",
+            "ANY 2 (*)",
+            "ANY 2 (z2, z3",
+            "ANY 2 (Z2, z3)",
+        ] {
+            assert!(!is_same(other, expected), "{other}");
+        }
+        assert!(is_same("", "") && is_same(" ", ""));
+        assert!(!is_same("*", "") && !is_same("z2", "") && !is_same("ANY 1 (z2)", ""));
     }
 }

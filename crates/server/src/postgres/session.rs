@@ -4,12 +4,15 @@ use std::collections::HashMap;
 use std::io;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::poll_fn;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_postgres::{CancelToken, Client, NoTls, Statement};
+use tokio_postgres::error::{Severity, SqlState};
+use tokio_postgres::{AsyncMessage, CancelToken, Client, NoTls, Statement};
 
 use super::endpoint::{Endpoint, EndpointError, Stream};
 
@@ -30,6 +33,8 @@ pub(super) struct Session {
     cancel: CancelToken,
     statements: Mutex<HashMap<&'static str, Statement>>,
     driver: tokio::task::JoinHandle<()>,
+    /// How many warnings the backend has sent.
+    warnings: Arc<AtomicU64>,
     endpoint: Endpoint,
 }
 
@@ -48,10 +53,24 @@ impl Session {
         let stream = Lingering {
             inner: endpoint.stream().await.map_err(EndpointError::from)?,
         };
-        let (client, connection) = config.connect_raw(stream, NoTls).await?;
+        let (client, mut connection) = config.connect_raw(stream, NoTls).await?;
+        let warnings = Arc::<AtomicU64>::default();
+        let counted = Arc::clone(&warnings);
+        // A notice is counted before the answer that it came before is passed on.
         let driver = tokio::spawn(async move {
-            if let Err(error) = connection.await {
-                tracing::debug!(%error, "database connection ended");
+            let mut messages = poll_fn(|context| connection.poll_message(context));
+            while let Some(message) = messages.next().await {
+                match message {
+                    Ok(AsyncMessage::Notice(notice)) if is_warning(&notice) => {
+                        tracing::warn!(code = notice.code().code(), "the database warns");
+                        counted.fetch_add(1, Ordering::SeqCst);
+                    }
+                    Ok(_) => {}
+                    Err(error) => {
+                        tracing::debug!(%error, "database connection ended");
+                        return;
+                    }
+                }
             }
         });
         let pid = client
@@ -66,8 +85,15 @@ impl Session {
             cancel,
             statements: Mutex::default(),
             driver,
+            warnings,
             endpoint: endpoint.clone(),
         })
+    }
+
+    /// How many warnings the backend has sent so far. A COMMIT that gave up waiting for the zones
+    /// succeeds with one.
+    pub(super) fn warnings(&self) -> u64 {
+        self.warnings.load(Ordering::SeqCst)
     }
 
     pub(super) const fn client(&self) -> &Client {
@@ -136,6 +162,11 @@ impl Session {
         drop(client);
         let _ = driver.await;
     }
+}
+
+/// By its class too: the severity is in the language of the server.
+fn is_warning(notice: &tokio_postgres::error::DbError) -> bool {
+    notice.parsed_severity() == Some(Severity::Warning) || *notice.code() == SqlState::WARNING
 }
 
 /// A stream whose shutdown waits for the other side to close too.

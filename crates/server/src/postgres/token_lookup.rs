@@ -8,8 +8,9 @@ use strongroom_tenant_token::{Authentication, Claims};
 use tokio_postgres::Row;
 use zeroize::Zeroizing;
 
-use super::auth_lookup::{AuthLookup, ask, column};
+use super::auth_lookup::{AuthLookup, ask};
 use super::pool::Pool;
+use super::row::{column, integer};
 use super::transaction::QueryError;
 
 const IS_REVOKED: &str = "select app.token_is_revoked($1, $2, $3, $4, $5, $6)";
@@ -159,10 +160,6 @@ fn stored_family(id: FamilyId, row: &Row) -> Result<StoredFamily, QueryError> {
         epoch: number(18)?,
         now: number(19)?,
     })
-}
-
-fn integer(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 fn shape(what: &'static str) -> QueryError {

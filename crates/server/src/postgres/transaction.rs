@@ -112,6 +112,8 @@ pub(super) struct Transaction {
     lease: Option<Lease>,
     deadline: Instant,
     state: State,
+    /// How many warnings the connection had had when it began.
+    warnings: u64,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -128,10 +130,12 @@ impl Transaction {
     /// Leases a connection; nothing is on the wire yet.
     pub(super) async fn lease(pool: &Pool, time: Duration) -> Result<Self, QueryError> {
         let lease = pool.lease().await?;
+        let warnings = lease.session()?.warnings();
         Ok(Self {
             lease: Some(lease),
             deadline: Instant::now() + time,
             state: State::Idle,
+            warnings,
         })
     }
 
@@ -212,8 +216,36 @@ impl Transaction {
         mut self,
         last: &[(&'static str, Params<'_>)],
     ) -> Result<(), FailedCommit> {
+        let (clean, _) = self.commit_and(last, None).await?;
+        self.give_back(clean);
+        Ok(())
+    }
+
+    /// Sends queries, COMMIT and one query more in one go; COMMIT may take until `patience` is
+    /// over. The connection is kept, to ask the last query again.
+    pub(super) async fn commit_then(
+        mut self,
+        last: &[(&'static str, Params<'_>)],
+        then: &'static str,
+        patience: Duration,
+    ) -> Result<Committed, FailedCommit> {
+        self.deadline = Instant::now() + patience;
+        let (_, rows) = self.commit_and(last, Some(then)).await?;
+        Ok(Committed {
+            connection: self,
+            then,
+            rows,
+        })
+    }
+
+    async fn commit_and(
+        &mut self,
+        last: &[(&'static str, Params<'_>)],
+        then: Option<&'static str>,
+    ) -> Result<(bool, Vec<Row>), FailedCommit> {
         let mut number = None;
         let mut is_answered = false;
+        let warnings = self.warnings;
         let ended = self
             .guarded(async |lease| {
                 let session = lease.session()?;
@@ -223,10 +255,22 @@ impl Transaction {
                     is_answered = true; // there was no COMMIT
                     failed.error
                 })?;
-                let (rows, committed, clean) = futures_util::join!(
+                let then = match then {
+                    Some(sql) => Some(session.statement(sql).await.inspect_err(|_| {
+                        is_answered = true;
+                    })?),
+                    None => None,
+                };
+                let (rows, committed, after, clean) = futures_util::join!(
                     all(client, &prepared),
                     client.batch_execute("commit"),
-                    client.batch_execute(CLEAN)
+                    async {
+                        match &then {
+                            Some(statement) => client.query(statement, &[]).await,
+                            None => Ok(Vec::new()),
+                        }
+                    },
+                    clean(lease, client)
                 );
                 // A COMMIT after a statement that failed is a rollback, and says so by its tag only.
                 rows.map_err(|failed| {
@@ -236,23 +280,18 @@ impl Transaction {
                     failed.error
                 })?;
                 committed.inspect_err(|error| is_answered = error.as_db_error().is_some())?;
-                Ok(clean.is_ok())
+                is_unwarned(session, warnings)?;
+                Ok((clean, after?))
             })
             .await;
-        match ended {
-            Ok(clean) => {
-                self.give_back(clean);
-                Ok(())
-            }
-            Err(error) => Err(FailedCommit {
-                number,
-                error: if is_answered {
-                    CommitError::RolledBack(error)
-                } else {
-                    CommitError::Unknown
-                },
-            }),
-        }
+        ended.map_err(|error| FailedCommit {
+            number,
+            error: if is_answered {
+                CommitError::RolledBack(error)
+            } else {
+                CommitError::Unknown
+            },
+        })
     }
 
     /// Rolls back, and gives the connection back once the database said so.
@@ -264,13 +303,16 @@ impl Transaction {
     }
 
     async fn finish(&mut self, sql: &'static str) -> Result<(), QueryError> {
+        let warnings = self.warnings;
         let clean = self
             .guarded(async |lease| {
-                let client = lease.session()?.client();
+                let session = lease.session()?;
+                let client = session.client();
                 let (ended, clean) =
-                    futures_util::join!(client.batch_execute(sql), client.batch_execute(CLEAN));
+                    futures_util::join!(client.batch_execute(sql), clean(lease, client));
                 ended?;
-                Ok(clean.is_ok())
+                is_unwarned(session, warnings)?;
+                Ok(clean)
             })
             .await?;
         self.give_back(clean);
@@ -311,6 +353,48 @@ impl Transaction {
     fn leased(&self) -> Result<&Lease, QueryError> {
         self.lease.as_ref().ok_or(QueryError::Failed)
     }
+}
+
+/// A commit that is there, and the connection that it was made on.
+///
+/// Unless it is given back, the connection does not go back to the pool.
+pub(super) struct Committed {
+    connection: Transaction,
+    then: &'static str,
+    rows: Vec<Row>,
+}
+
+impl Committed {
+    /// What the query behind the COMMIT answered.
+    pub(super) fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// Asks it again.
+    pub(super) async fn ask_again(&mut self) -> Result<(), QueryError> {
+        self.rows = self.connection.query(self.then, &[]).await?;
+        Ok(())
+    }
+
+    pub(super) fn give_back(mut self) {
+        self.connection.give_back(true);
+    }
+}
+
+/// Takes away what could outlast a transaction, where that could be anything. Answers whether
+/// nothing is left.
+async fn clean(lease: &Lease, client: &Client) -> bool {
+    lease.is_dedicated() || client.batch_execute(CLEAN).await.is_ok()
+}
+
+/// A commit that was told to wait no longer for the zones says that it succeeded, and warns: what it
+/// wrote is here, and whether it is anywhere else nobody knows.
+fn is_unwarned(session: &Session, before: u64) -> Result<(), QueryError> {
+    if session.warnings() == before {
+        return Ok(());
+    }
+    let what = "the database warned of the transaction";
+    Err(QueryError::Unavailable(what.to_owned()))
 }
 
 async fn prepare<'a>(

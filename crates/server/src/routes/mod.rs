@@ -17,17 +17,8 @@ pub mod token;
 pub mod token_keys;
 pub mod webhooks;
 
-use tokio_postgres::Row;
-use tokio_postgres::types::FromSql;
-
-use crate::postgres::QueryError;
+use crate::postgres::column;
 use crate::problem::{Kind, Problem};
-
-/// One column of a row whose shape the statement promises.
-fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, QueryError> {
-    row.try_get(index)
-        .map_err(|error| QueryError::Row(error.to_string()))
-}
 
 /// The one answer for an object that is not there and for another tenant's.
 fn not_found() -> Problem {

@@ -3,12 +3,11 @@
 use strongroom_tenancy::TenantId;
 use strongroom_tenant_token::{JwkSet, KeyEntry, KeyRing, KeyState, PublicKey, RotationPolicy};
 use tokio_postgres::Row;
-use tokio_postgres::types::FromSql;
 
 use super::change::ChangeError;
 use super::malformed;
 use crate::keystore::Sealed;
-use crate::postgres::{JobTx, QueryError};
+use crate::postgres::{JobTx, QueryError, column};
 
 /// The oldest first: of keys that are gone, these are forgotten first.
 const READ: &str = "select r.version, r.generation, r.replace_early, k.kid, k.jwk, k.state, k.since \
@@ -161,9 +160,4 @@ pub(super) fn find<'a>(entries: &'a [KeyEntry], of: &KeyEntry) -> Option<&'a Key
 
 fn seconds(at: u64) -> i64 {
     i64::try_from(at).unwrap_or(i64::MAX)
-}
-
-fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, QueryError> {
-    row.try_get(index)
-        .map_err(|error| QueryError::Row(error.to_string()))
 }

@@ -16,7 +16,7 @@ use super::standing::hold_credentials;
 use crate::app::App;
 use crate::audit::{AuditError, Renewal};
 use crate::gates::{RequestContext, commit_recorded_by, success};
-use crate::postgres::{Access, CommitError, TenantTx, actors};
+use crate::postgres::{Access, CommitError, TenantTx, actors, integer};
 use crate::problem::{Kind, Problem};
 use crate::routes::webhooks;
 
@@ -288,7 +288,9 @@ impl Families<'_> {
             // Asked again beyond the grace, what held unseen would pass for a reuse.
             Ok(None) if begun.elapsed() < Duration::from_secs(GRACE / 2) => Ok(false),
             Ok(None) => Err(self.is_refused(CommitError::Unknown.into())),
-            Err(error @ AuditError::Busy) => Err(self.is_refused(error.into())),
+            Err(error @ (AuditError::Busy | AuditError::ZoneMissing)) => {
+                Err(self.is_refused(error.into()))
+            }
             Err(AuditError::Unavailable) => {
                 // The event may be on its way, with the renewal.
                 self.request.conclude();
@@ -347,8 +349,4 @@ impl Families<'_> {
 fn unavailable(error: &dyn std::fmt::Display) -> StoreUnavailable {
     tracing::error!(%error, "a family of refresh tokens was not read or changed");
     StoreUnavailable
-}
-
-fn integer(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
 }

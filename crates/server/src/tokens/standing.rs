@@ -2,11 +2,9 @@
 //! behind.
 
 use strongroom_apikey::{Environment, KeyId, Networks};
-use tokio_postgres::Row;
-use tokio_postgres::types::FromSql;
 
 use crate::gates::{Caller, Credential};
-use crate::postgres::{QueryError, TenantTx, actors};
+use crate::postgres::{QueryError, TenantTx, actors, column, integer};
 use crate::problem::{Kind, Problem};
 
 /// What the API key behind a caller is bound to, besides its capabilities.
@@ -127,13 +125,4 @@ async fn bounds(tx: &mut TenantTx, key: &KeyId, now: u64) -> Result<KeyBounds, P
 
 fn refused() -> Problem {
     Problem::new(Kind::CredentialRefused, "the credential is not accepted")
-}
-
-fn integer(value: u64) -> i64 {
-    i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, QueryError> {
-    row.try_get(index)
-        .map_err(|error| QueryError::Row(error.to_string()))
 }

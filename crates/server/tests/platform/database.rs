@@ -85,6 +85,7 @@ pub(crate) fn spec(root: PathBuf) -> ClusterSpec {
         socket_gid: None,
         ident: ident.collect(),
         settings: Vec::new(),
+        following: None,
     }
 }
 
@@ -113,7 +114,7 @@ impl Database {
         let owner = Owner::connect(&cluster.endpoint("strongroom"), "postgres")
             .await
             .unwrap();
-        assert_eq!(owner.migrate().await.unwrap(), 12);
+        assert_eq!(owner.migrate().await.unwrap(), 13);
         assert_eq!(
             owner.migrate().await.unwrap(),
             0,

@@ -3,6 +3,7 @@
 
 use serde_json::json;
 use strongroom_auditchain::Outcome;
+use strongroom_server::app::App;
 use strongroom_server::audit::{Draft, STAGE_EVENT, new_event_id};
 use strongroom_server::postgres::{Access, QueryError};
 use strongroom_tenancy::TenantId;
@@ -10,8 +11,8 @@ use strongroom_tenancy::TenantId;
 use crate::database::{Database, actor, begin, database, folder, request_id};
 use crate::platform::{Running, on_platform, on_runtime, start};
 
-fn leaf(running: &Running) -> (uuid::Uuid, strongroom_auditchain::Leaf) {
-    let id = new_event_id(running.app.clock.as_ref()).unwrap();
+pub(crate) fn leaf(app: &App) -> (uuid::Uuid, strongroom_auditchain::Leaf) {
+    let id = new_event_id(app.clock.as_ref()).unwrap();
     let draft = Draft {
         kind: "tests.event",
         actor: None,
@@ -23,9 +24,7 @@ fn leaf(running: &Running) -> (uuid::Uuid, strongroom_auditchain::Leaf) {
     };
     (
         id,
-        draft
-            .leaf(id, running.app.clock.unix_micros(), Vec::new())
-            .unwrap(),
+        draft.leaf(id, app.clock.unix_micros(), Vec::new()).unwrap(),
     )
 }
 
@@ -41,7 +40,7 @@ async fn written(running: &Running, token: &str, id: uuid::Uuid) -> usize {
 fn a_staged_event_that_nobody_announced_is_taken_up() {
     on_platform(|running| async move {
         let tenant = running.tenant("forgotten").await;
-        let (id, leaf) = leaf(running);
+        let (id, leaf) = leaf(&running.app);
         let gateway = &running.app.gateway;
         let mut tx = gateway
             .begin(tenant.id, actor(), &request_id(), Access::Write)
@@ -65,7 +64,7 @@ fn a_staged_event_that_nobody_announced_is_taken_up() {
 fn an_event_that_is_appended_again_keeps_its_one_place() {
     on_platform(|running| async move {
         let tenant = running.tenant("again").await;
-        let (id, leaf) = leaf(running);
+        let (id, leaf) = leaf(&running.app);
         let append = || {
             running
                 .app

@@ -2,13 +2,12 @@
 
 use strongroom_tenancy::TenantId;
 use tokio_postgres::Row;
-use tokio_postgres::types::FromSql;
 use uuid::Uuid;
 
 use super::settle::{RECORD, SETTLE, seconds};
 use super::{Deliverer, DeliveryError, LEASE_SECONDS, Message, PATIENCE, RESOLVING};
 use crate::audit::new_event_id;
-use crate::postgres::QueryError;
+use crate::postgres::{QueryError, column};
 
 /// Takes at most two messages of each tenant, none of those that have enough under way; and says
 /// whose turn it was last, or nothing after the last tenant.
@@ -213,9 +212,4 @@ fn message(row: &Row) -> Result<Message, QueryError> {
         sealed_secrets: column(row, 7)?,
         lease: column(row, 8)?,
     })
-}
-
-fn column<'a, T: FromSql<'a>>(row: &'a Row, index: usize) -> Result<T, QueryError> {
-    row.try_get(index)
-        .map_err(|error| QueryError::Row(error.to_string()))
 }

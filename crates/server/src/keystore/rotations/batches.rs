@@ -15,9 +15,9 @@ use super::{Rotation, RotationError};
 use crate::audit::payload_context;
 use crate::jobs::secret_context;
 use crate::keystore::cache::{Held, Whose};
-use crate::keystore::records::{self, RecordError, column};
+use crate::keystore::records::{self, RecordError};
 use crate::keystore::{KeyStore, KeyStoreError, Sealed};
-use crate::postgres::JobTx;
+use crate::postgres::{JobTx, column};
 use crate::routes::providers;
 
 /// Most bytes of payloads in one batch, the first one apart.
