@@ -206,10 +206,18 @@ impl Platform {
             clock,
             config,
         });
+        let retainer = jobs::Retainer::new(
+            Job::new(pool(Role::Eraser, 1)?),
+            app.sequencer.clone(),
+            Arc::clone(&app.clock),
+        )
+        .map_err(StartError::of)?
+        .with_keys(app.keys.clone(), app.config.keys.overlap_seconds);
         let jobs = jobs::Jobs::start(
             &app,
             Job::new(pool(Role::Deliverer, 6)?),
             Job::new(pool(Role::Sweeper, 1)?),
+            retainer,
         );
         Ok(Self {
             app,

@@ -10,6 +10,7 @@
 
 mod cache;
 mod data_keys;
+mod erasures;
 mod inner;
 mod records;
 mod roots;

@@ -11,8 +11,8 @@ use strongroom_tenancy::Capability;
 use crate::app::App;
 use crate::gates;
 use crate::routes::{
-    api_keys, audit, chat, identity_providers, keys, login, oauth, policy, providers, public, seal,
-    sessions, tenants, token, token_keys, webhooks,
+    api_keys, audit, chat, erasures, identity_providers, keys, login, oauth, policy, providers,
+    public, retention, seal, sessions, tenants, token, token_keys, webhooks,
 };
 
 /// What a route asks of its caller.
@@ -364,6 +364,39 @@ pub fn routes() -> Vec<Route> {
             Read,
             "policy.read",
             get(policy::read),
+        ),
+        // Retention and erasure.
+        route(
+            Method::GET,
+            "/v1/retention",
+            may(C::AuditRead),
+            Read,
+            "retention.read",
+            get(retention::read),
+        ),
+        route(
+            Method::PUT,
+            "/v1/retention",
+            may(C::RetentionManage),
+            Write,
+            "retention.store",
+            put(retention::store),
+        ),
+        route(
+            Method::POST,
+            "/v1/erasures",
+            may(C::OrganisationDelete),
+            Write,
+            "organisation.erase",
+            post(erasures::start),
+        ),
+        route(
+            Method::GET,
+            "/v1/erasures/{id}",
+            may(C::OrganisationDelete),
+            Read,
+            "organisation.erasure",
+            get(erasures::read),
         ),
         // Webhooks.
         route(

@@ -74,6 +74,8 @@ registry! {
     IdentityManage = "identity:manage",
     /// See the keys of access tokens and withdraw one; the platform's operator alone.
     TokenKeysManage = "token_keys:manage",
+    /// Say how long what agents said is kept, and of which agents longer.
+    RetentionManage = "retention:manage",
 }
 
 /// Why a text is not a capability, or not a set of them.

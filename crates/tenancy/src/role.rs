@@ -63,6 +63,7 @@ const OWNER: &[Capability] = &[
     Capability::KeysShred,
     Capability::TokensRevoke,
     Capability::IdentityManage,
+    Capability::RetentionManage,
 ];
 
 impl Role {

@@ -2,9 +2,11 @@
 
 mod batch;
 mod checkpoints;
+mod due;
 mod events;
 mod intake;
 mod items;
+mod payload_pass;
 mod payloads;
 mod renewals;
 mod rows;
@@ -13,7 +15,9 @@ mod verification;
 mod zones;
 
 pub use checkpoints::{CheckpointError, Checkpointer};
+pub use due::{Due, Plan, Rules, classes};
 pub use events::{BREAK_GLASS, Draft, EventError, new_event_id};
+pub use payload_pass::{ErasedRun, MOST_LISTED, PayloadReport};
 pub(crate) use payloads::payload_context;
 pub use payloads::{PayloadError, SealedPayload, open_payload, seal_payload};
 pub use renewals::Renewal;

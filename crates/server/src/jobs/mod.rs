@@ -6,6 +6,7 @@ mod destination;
 mod last_used;
 mod refusals;
 mod rehash;
+mod retention;
 mod rotation;
 mod sweep;
 mod token_keys;
@@ -29,6 +30,7 @@ pub use destination::{DestinationError, check_address, check_url};
 pub use refusals::write_refusals;
 pub use rehash::Rehashes;
 pub(crate) use rehash::columns as hash_columns;
+pub use retention::{Retainer, RetainerError};
 pub use sweep::{Sweep, SweepError};
 
 /// How often the schedule looks at the clock.
@@ -43,7 +45,7 @@ pub struct Jobs {
 impl Jobs {
     /// Starts them. They hold the app's parts that they need, not the app.
     #[must_use]
-    pub fn start(app: &Arc<App>, deliveries: Job, sweeps: Job) -> Self {
+    pub fn start(app: &Arc<App>, deliveries: Job, sweeps: Job, retainer: Retainer) -> Self {
         let stop = CancellationToken::new();
         let webhooks = Sweep::webhooks(deliveries.clone()).run(stop.clone());
         let deliverer = Deliverer::new(app, deliveries);
@@ -62,6 +64,7 @@ impl Jobs {
         let rehashed = rehash::store(Arc::clone(app), stop.clone());
         let successors = Sweep::successors(sweeps.clone()).run(stop.clone());
         let tokens = Sweep::tokens(sweeps).run(stop.clone());
+        let retained = retainer.run(stop.clone());
         Self {
             stop,
             tasks: vec![
@@ -75,6 +78,7 @@ impl Jobs {
                 tokio::spawn(webhooks),
                 tokio::spawn(successors),
                 tokio::spawn(tokens),
+                tokio::spawn(retained),
             ],
         }
     }

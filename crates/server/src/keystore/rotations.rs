@@ -4,7 +4,7 @@
 //! so that after a crash any node goes on. Each batch is one transaction, which holds the
 //! rotation's row against the other nodes.
 
-mod batches;
+pub(super) mod batches;
 
 use std::str::FromStr;
 
@@ -23,10 +23,10 @@ use crate::postgres::{CommitError, JobTx, QueryError, column};
 const DAY: i64 = 24 * 60 * 60;
 
 /// How long every node needs to hear of a change, in whole seconds.
-const SPREAD_SECONDS: u64 = 3;
+pub(super) const SPREAD_SECONDS: u64 = 3;
 
 /// How long a rotation is left alone that failed, in seconds.
-const PUT_OFF_SECONDS: u64 = 5;
+pub(super) const PUT_OFF_SECONDS: u64 = 5;
 
 /// KEKs that get a new version in one batch: a call to the KMS each.
 const MADE_AT_ONCE: usize = 50;
@@ -304,7 +304,7 @@ impl KeyStore {
                 }
             }
             Phase::Reencrypting => {
-                done = self.reencrypt(&mut tx, &rotation).await?;
+                done = self.reencrypt(&mut tx, &rotation.tenant).await?;
                 if done > 0 {
                     Phase::Reencrypting
                 } else if batches::is_payload_left(&mut tx, &rotation.tenant).await? {
@@ -407,20 +407,33 @@ impl KeyStore {
         rotation: &Rotation,
         kind: &'static str,
     ) -> Result<(), RotationError> {
+        let resource = format!("rotation/{}", rotation.id);
+        self.stage_event(tx, rotation.tenant, rotation.request, kind, resource)
+            .await
+    }
+
+    /// Stages an event of the platform's own; the sequencer takes it up.
+    pub(super) async fn stage_event(
+        &self,
+        tx: &mut JobTx,
+        tenant: TenantId,
+        request: RequestId,
+        kind: &'static str,
+        resource: String,
+    ) -> Result<(), RotationError> {
         let clock = self.inner.clock.as_ref();
         let platform = ActorId::new(ActorKind::Platform, *TenantId::PLATFORM.as_uuid());
         let draft = Draft {
             kind,
             actor: platform.ok().map(Actor::new),
-            request: rotation.request,
-            resource: Some(format!("rotation/{}", rotation.id)),
+            request,
+            resource: Some(resource),
             credential: None,
             policy: None,
             outcome: Outcome::Success,
         };
         let event = new_event_id(clock)?;
         let leaf = draft.leaf(event, clock.unix_micros(), Vec::new())?;
-        let tenant = rotation.tenant;
         tx.query(STAGE_EVENT, &[tenant.as_uuid(), &event, &leaf.as_bytes()])
             .await?;
         Ok(())

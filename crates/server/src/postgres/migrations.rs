@@ -120,6 +120,12 @@ const MIGRATIONS: &[Migration] = &[
         protects: &["app.audit_degraded_checkpoints"],
         lookups: include_str!("../../migrations/0012_lookups.sql"),
     },
+    Migration {
+        name: "0014_retention",
+        sql: include_str!("../../migrations/0014_retention.sql"),
+        protects: &["app.retention", "app.retention_runs", "app.erasures"],
+        lookups: include_str!("../../migrations/0014_lookups.sql"),
+    },
 ];
 
 /// A connection of the database's owner: a superuser, or a role that may create roles.
@@ -361,7 +367,7 @@ do $$ begin
   execute format('revoke all on database %I from public', current_database());
   execute format('grant connect on database %I to strongroom_gateway, strongroom_auth, \
     strongroom_sequencer, strongroom_checkpointer, strongroom_deliverer, strongroom_keymaster, \
-    strongroom_watcher, strongroom_sweeper',
+    strongroom_watcher, strongroom_sweeper, strongroom_eraser',
     current_database());
 end $$;
 revoke all on schema public from public;

@@ -19,11 +19,13 @@ pub enum Role {
     Watcher,
     /// Deletes what is over: revocations that no token outlives, families, sealed successors.
     Sweeper,
+    /// Erases payloads that are due, through one function that looks for itself.
+    Eraser,
 }
 
 impl Role {
     /// Every login role.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Gateway,
         Self::Authenticator,
         Self::Sequencer,
@@ -32,6 +34,7 @@ impl Role {
         Self::Keymaster,
         Self::Watcher,
         Self::Sweeper,
+        Self::Eraser,
     ];
 
     /// The role's name in the database.
@@ -46,6 +49,7 @@ impl Role {
             Self::Keymaster => "strongroom_keymaster",
             Self::Watcher => "strongroom_watcher",
             Self::Sweeper => "strongroom_sweeper",
+            Self::Eraser => "strongroom_eraser",
         }
     }
 
@@ -63,6 +67,7 @@ impl Role {
             ],
             Self::Sequencer => &["app.renew_families", "app.zones"],
             Self::Checkpointer => &["app.zones", "app.zone"],
+            Self::Eraser => &["app.erase_payloads"],
             _ => &[],
         }
     }

@@ -110,6 +110,13 @@ const SETTINGS: &[(&str, &str)] = &[
         "data-keys-in-use-stay",
     ),
     (
+        "select 'app.tenant_deks', 'lacks the policy that keeps data keys in use' \
+         where not exists (select from pg_catalog.pg_policy p \
+         where p.polrelid = 'app.tenant_deks'::pg_catalog.regclass \
+         and p.polname = 'keymaster_deks_unused' and not p.polpermissive)",
+        "data-keys-in-use-are-kept",
+    ),
+    (
         "select s.name, 'is off: acknowledged events could be lost' from pg_catalog.pg_settings s \
          where s.name in ('fsync', 'full_page_writes') and s.setting <> 'on'",
         "commits-are-durable",

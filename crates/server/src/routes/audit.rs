@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::{column, internal, not_found};
 use crate::app::App;
-use crate::audit::{BREAK_GLASS, open_payload, verify_tenant};
+use crate::audit::{BREAK_GLASS, PayloadReport, open_payload, verify_tenant};
 use crate::gates::{Caller, RequestHandle, TenantContext};
 use crate::postgres::{Access, TenantTx};
 use crate::problem::{Kind, Problem};
@@ -216,18 +216,44 @@ pub async fn verify(
     for finding in &report.findings {
         tracing::error!(origin = %report.origin, %finding, "audit log not intact");
     }
-    let findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+    let mut findings: Vec<String> = report.findings.iter().map(ToString::to_string).collect();
+    let payloads = &checked.payloads;
+    for index in &payloads.missing_at {
+        let finding =
+            format!("entry {index}: its payload is missing, and no entry says that it was erased");
+        tracing::error!(origin = %report.origin, finding, "audit log not intact");
+        findings.push(finding);
+    }
+    let unlisted = payloads.missing - payloads.missing_at.len() as u64;
     let body = json!({
-        "intact": report.intact().is_ok(),
+        "intact": report.intact().is_ok() && payloads.missing == 0,
         "origin": report.origin.as_str(),
         "entries": report.entries.to_string(),
         "covered": report.covered.to_string(),
         "checkpoints": report.checkpoints.to_string(),
         "findings": findings,
-        "findings_not_listed": report.omitted.to_string(),
+        "findings_not_listed": (report.omitted + unlisted).to_string(),
+        "payloads": payloads_json(payloads),
         "checkpoint_key": checked.verifier_key,
     });
     Ok(axum::Json(body).into_response())
+}
+
+fn payloads_json(payloads: &PayloadReport) -> Value {
+    let runs = payloads.erased_by.iter().map(|run| {
+        json!({
+            "from": run.from.to_string(),
+            "to": run.to.to_string(),
+            "payloads": run.payloads.to_string(),
+            "by": run.by.to_string(),
+        })
+    });
+    json!({
+        "present": payloads.present.to_string(),
+        "erased": payloads.erased.to_string(),
+        "missing": payloads.missing.to_string(),
+        "erased_by": runs.collect::<Vec<_>>(),
+    })
 }
 
 async fn origin(tx: &mut TenantTx) -> Result<(Origin, u64), Problem> {

@@ -352,7 +352,7 @@ pub(super) fn subject(text: &str) -> Result<KeyRef, Problem> {
     text.parse().map_err(|_| refused())
 }
 
-fn check_reason(reason: &str) -> Result<(), Problem> {
+pub(super) fn check_reason(reason: &str) -> Result<(), Problem> {
     if reason.trim().is_empty() {
         let problem = Problem::new(Kind::ReasonRequired, "say why");
         return Err(problem.with_param("reason"));
@@ -384,15 +384,15 @@ fn receipts_json(receipts: &[ShredReceipt]) -> Value {
 }
 
 /// Events of a request beside the one that its gate writes.
-struct Recorded<'a> {
-    app: &'a App,
-    request: &'a RequestContext,
-    caller: &'a Caller,
+pub(super) struct Recorded<'a> {
+    pub(super) app: &'a App,
+    pub(super) request: &'a RequestContext,
+    pub(super) caller: &'a Caller,
 }
 
 impl Recorded<'_> {
     /// Appends an event, with a text sealed beside it, and waits until it is durable.
-    async fn append(
+    pub(super) async fn append(
         &self,
         tenant: TenantId,
         kind: &'static str,

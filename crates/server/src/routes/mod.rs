@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod audit;
 pub mod chat;
+pub mod erasures;
 pub mod identity_providers;
 pub mod keys;
 pub mod login;
@@ -10,6 +11,7 @@ pub mod oauth;
 pub mod policy;
 pub mod providers;
 pub mod public;
+pub mod retention;
 pub mod seal;
 pub mod sessions;
 pub mod tenants;

@@ -144,7 +144,7 @@ pub(super) async fn is_wrap_left(tx: &mut JobTx, tenant: &TenantId) -> Result<bo
 }
 
 /// Whether a payload is sealed under a data key that is retired.
-pub(super) async fn is_payload_left(
+pub(in crate::keystore) async fn is_payload_left(
     tx: &mut JobTx,
     tenant: &TenantId,
 ) -> Result<bool, RotationError> {
@@ -321,12 +321,11 @@ impl KeyStore {
     }
 
     /// Encrypts a batch of payloads again, under data keys that are not retired; how many.
-    pub(super) async fn reencrypt(
+    pub(in crate::keystore) async fn reencrypt(
         &self,
         tx: &mut JobTx,
-        rotation: &Rotation,
+        tenant: &TenantId,
     ) -> Result<usize, RotationError> {
-        let tenant = rotation.tenant;
         let (mut ids, mut bytes): (Vec<Uuid>, i64) = (Vec::new(), 0);
         for row in tx.query(PAYLOADS, &[tenant.as_uuid()]).await? {
             bytes = bytes.saturating_add(column(&row, 1)?);
@@ -343,7 +342,7 @@ impl KeyStore {
             let (event, sealed): (Uuid, Vec<u8>) = (column(&row, 0)?, column(&row, 1)?);
             let context =
                 payload_context(event).map_err(|_| RotationError::Malformed("context"))?;
-            let opened = match self.open_detached(&tenant, &context, &sealed).await {
+            let opened = match self.open_detached(tenant, &context, &sealed).await {
                 Ok(opened) => opened,
                 Err(KeyStoreError::Failed) => {
                     tracing::error!(%tenant, %event, "a payload does not open");
@@ -351,7 +350,7 @@ impl KeyStore {
                 }
                 Err(error) => return Err(error.into()),
             };
-            let (dek, bytes) = self.seal_detached(&tenant, &context, &opened).await?;
+            let (dek, bytes) = self.seal_detached(tenant, &context, &opened).await?;
             rows.0.push(event);
             rows.1.push(bytes);
             rows.2.push(dek.as_bytes().to_vec());
