@@ -54,7 +54,8 @@ create policy eraser_payloads on app.audit_payloads for select to strongroom_era
 create policy eraser_retention on app.retention for select to strongroom_eraser using (true);
 create policy eraser_runs on app.retention_runs to strongroom_eraser
   using (true) with check (true);
-create policy eraser_erasures on app.erasures to strongroom_eraser
+create policy eraser_erasures_read on app.erasures for select to strongroom_eraser using (true);
+create policy eraser_erasures on app.erasures for update to strongroom_eraser
   using (phase = 'erasing') with check (phase in ('erasing', 'retiring'));
 
 -- The keymaster destroys the data keys of what was erased: those under tenants' own keys, which

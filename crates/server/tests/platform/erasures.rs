@@ -151,7 +151,12 @@ fn an_organisations_erasure_takes_what_agents_said_with_its_keys_and_leaves_the_
         assert_eq!(report["payloads"]["erased"], "6");
         assert_eq!(report["payloads"]["missing"], "0");
         assert_eq!(report["payloads"]["present"], "1");
-        let entries = running.entries(&tenant.token).await;
+        // The last event has its place when the sequencer takes it up.
+        let entries = until("the log says that it is done", || async {
+            let entries = running.entries(&tenant.token).await;
+            (events_of(&entries, "organisation.erased") == 1).then_some(entries)
+        })
+        .await;
         let by: usize = report["payloads"]["erased_by"][0]["by"]
             .as_str()
             .unwrap()
