@@ -497,6 +497,14 @@ pub fn routes() -> Vec<Route> {
             get(audit::checkpoint),
         ),
         route(
+            Method::GET,
+            "/v1/audit/export",
+            may(C::AuditRead),
+            Read,
+            "audit.export",
+            get(audit::export),
+        ),
+        route(
             Method::POST,
             "/v1/audit/checkpoints",
             may(C::AuditOperate),

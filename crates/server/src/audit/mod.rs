@@ -1,9 +1,11 @@
 //! The audit log: events, the one sequencer, checkpoints and the verification pass.
 
+mod archive;
 mod batch;
 mod checkpoints;
 mod due;
 mod events;
+mod export;
 mod intake;
 mod items;
 mod payload_pass;
@@ -17,6 +19,7 @@ mod zones;
 pub use checkpoints::{CheckpointError, Checkpointer};
 pub use due::{Due, Plan, Rules, classes};
 pub use events::{BREAK_GLASS, Draft, EventError, new_event_id};
+pub use export::{Export, ExportError, Exporter};
 pub use payload_pass::{ErasedRun, MOST_LISTED, PayloadReport};
 pub(crate) use payloads::payload_context;
 pub use payloads::{PayloadError, SealedPayload, open_payload, seal_payload};

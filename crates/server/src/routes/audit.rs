@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
 use base64::Engine;
@@ -14,7 +15,9 @@ use uuid::Uuid;
 
 use super::{column, internal, not_found};
 use crate::app::App;
-use crate::audit::{BREAK_GLASS, PayloadReport, open_payload, verify_tenant};
+use crate::audit::{
+    BREAK_GLASS, ExportError, Exporter, PayloadReport, open_payload, verify_tenant,
+};
 use crate::gates::{Caller, RequestHandle, TenantContext};
 use crate::postgres::{Access, TenantTx};
 use crate::problem::{Kind, Problem};
@@ -32,6 +35,15 @@ pub struct Page {
     limit: Option<u16>,
     /// `break-glass` for those events alone; all when absent.
     slice: Option<String>,
+}
+
+/// What goes into an export.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exported {
+    /// Whether payloads go with it, opened; they do not when absent.
+    #[serde(default)]
+    payloads: bool,
 }
 
 /// The log's name, its size and the public keys that verify it.
@@ -237,6 +249,42 @@ pub async fn verify(
         "checkpoint_key": checked.verifier_key,
     });
     Ok(axum::Json(body).into_response())
+}
+
+/// The tenant's log as an archive of files, up to its newest checkpoint, with or without what its
+/// payloads say. It is sent as it is read: one that breaks off is none.
+///
+/// # Errors
+/// `not-found` before the first checkpoint.
+pub async fn export(
+    State(app): State<Arc<App>>,
+    RequestHandle(request): RequestHandle,
+    caller: Caller,
+    Query(asked): Query<Exported>,
+) -> Result<Response, Problem> {
+    let exporter = Exporter {
+        gateway: app.gateway.clone(),
+        keys: asked.payloads.then(|| app.keys.clone()),
+        tenant: caller.tenant(),
+        actor: *caller.actor().id(),
+        request: request.id,
+        batch_key: app.batch_signer.verifier_key().clone(),
+    };
+    let key = |origin: &Origin| {
+        let signer = app.checkpoint_signer.with_name(origin.as_str()).ok()?;
+        Some(signer.verifier_key().clone())
+    };
+    let export = exporter.begin(key).await.map_err(|error| match error {
+        ExportError::Query(error) => error.into(),
+        error => internal(error),
+    })?;
+    let pieces = export.ok_or_else(not_found)?.send();
+    let body = futures_util::stream::unfold(pieces, async |mut pieces| {
+        let piece = pieces.recv().await?;
+        Some((piece, pieces))
+    });
+    let headers = [(header::CONTENT_TYPE, "application/x-tar")];
+    Ok((headers, Body::from_stream(body)).into_response())
 }
 
 fn payloads_json(payloads: &PayloadReport) -> Value {

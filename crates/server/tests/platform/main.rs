@@ -9,6 +9,7 @@
 )]
 
 mod acceptance;
+mod audit_export;
 mod audit_tamper;
 mod bad_input;
 mod claim_attacks;
