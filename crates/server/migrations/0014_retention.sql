@@ -41,7 +41,7 @@ grant select, insert (tenant_id, id, request_id, below, requested_at) on app.era
   to strongroom_gateway;
 
 -- The eraser sees what it needs to decide. It deletes nothing: that is the function's.
-grant select (tenant_id) on app.audit_logs to strongroom_eraser;
+grant select (tenant_id, size) on app.audit_logs to strongroom_eraser;
 grant select (tenant_id, idx, event_id, leaf) on app.audit_leaves to strongroom_eraser;
 grant select (tenant_id, event_id) on app.audit_payloads to strongroom_eraser;
 grant select on app.retention to strongroom_eraser;

@@ -6,6 +6,7 @@ mod audit_tree;
 mod crates;
 mod envelope;
 mod login;
+mod retention;
 mod server;
 mod server_keys;
 mod server_tokens;
@@ -35,6 +36,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         crates::MUTATIONS,
         envelope::MUTATIONS,
         login::MUTATIONS,
+        retention::MUTATIONS,
         server::MUTATIONS,
         server_keys::MUTATIONS,
         server_tokens::MUTATIONS,

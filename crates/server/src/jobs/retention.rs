@@ -26,6 +26,9 @@ const POLL: Duration = Duration::from_secs(2);
 /// Most payloads of one batch.
 const PAGE: i64 = 2048;
 
+/// Entries among which a batch looks for payloads: a long log has few, far apart.
+const WINDOW: i64 = 16_384;
+
 /// How long a tenant is left alone whose batch failed, in seconds.
 const HELD_SECONDS: u64 = 60;
 
@@ -41,14 +44,15 @@ const KNOWN: &str = "insert into app.retention_runs (tenant_id) \
      on conflict do nothing";
 
 const TAKE: &str = "select r.tenant_id, r.next_idx, t.agent_days, t.high_risk, \
-     e.id, e.below, e.next_idx \
-     from app.retention_runs r left join app.retention t using (tenant_id) \
+     e.id, e.below, e.next_idx, l.size \
+     from app.retention_runs r join app.audit_logs l using (tenant_id) \
+     left join app.retention t using (tenant_id) \
      left join app.erasures e on e.tenant_id = r.tenant_id and e.phase = 'erasing' \
      where (r.due_at <= $1 or e.id is not null) and r.held_until <= $1 \
      order by e.id is null, r.due_at limit 1 for no key update of r skip locked";
 
 const ENTRIES: &str = "select l.idx, l.leaf from app.audit_leaves l \
-     where l.tenant_id = $1 and l.idx >= $2 and exists (select from app.audit_payloads p \
+     where l.tenant_id = $1 and l.idx >= $2 and l.idx < $4 and exists (select from app.audit_payloads p \
        where p.tenant_id = l.tenant_id and p.event_id = l.event_id) \
      order by l.idx limit $3";
 
@@ -95,6 +99,8 @@ pub enum RetainerError {
 struct Turn {
     tenant: TenantId,
     from: i64,
+    /// Where the look ends: the log's size, or that of the erasure.
+    end: i64,
     rules: Rules,
     erasure: Option<Uuid>,
 }
@@ -173,7 +179,10 @@ impl Retainer {
 
     async fn work(&self, mut tx: JobTx, turn: Turn, now: u64) -> Result<u64, RetainerError> {
         let tenant = turn.tenant.as_uuid();
-        let rows = tx.query(ENTRIES, &[tenant, &turn.from, &PAGE]).await?;
+        let until = turn.from.saturating_add(WINDOW).min(turn.end);
+        let rows = tx
+            .query(ENTRIES, &[tenant, &turn.from, &PAGE, &until])
+            .await?;
         let mut page: Vec<(u64, &[u8])> = Vec::with_capacity(rows.len());
         for row in &rows {
             page.push((column::<i64>(row, 0)?.unsigned_abs(), column(row, 1)?));
@@ -183,16 +192,16 @@ impl Retainer {
         let plan = turn.rules.plan(page, now);
         let went = self.erase(&mut tx, turn.tenant, &plan).await?;
 
-        let is_read = !is_full && last.is_none_or(|last| plan.next > last);
+        let is_cut = is_full || last.is_some_and(|last| plan.next <= last);
+        let next = if is_cut { integer(plan.next) } else { until };
         if let Some(id) = turn.erasure {
-            let is_over = is_read || plan.next >= turn.rules.below;
+            let is_over = next >= turn.end;
             let phase = if is_over { "retiring" } else { "erasing" };
-            let (next, went) = (integer(plan.next), integer(went));
-            tx.query(ADVANCE, &[tenant, &id, &next, &went, &phase])
+            tx.query(ADVANCE, &[tenant, &id, &next, &integer(went), &phase])
                 .await?;
         } else {
-            let is_over = is_read || plan.is_young;
-            let next = if is_over { 0 } else { integer(plan.next) };
+            let is_over = next >= turn.end || plan.is_young;
+            let next = if is_over { 0 } else { next };
             let again = now.saturating_add(EVERY_SECONDS);
             let due = if is_over { integer(again) } else { 0 };
             tx.query(LOOKED, &[tenant, &next, &due]).await?;
@@ -233,6 +242,7 @@ impl Retainer {
         Ok(Some(Turn {
             tenant,
             from,
+            end: below.unwrap_or(column(row, 7)?),
             rules: Rules {
                 classes: self.classes.clone(),
                 retention,

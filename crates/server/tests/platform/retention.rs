@@ -253,6 +253,7 @@ fn nothing_goes_before_its_day_by_whichever_clock_is_behind() {
         clock.advance(1000 * DAY);
         assert_eq!(log.look(clock.clone()).await, 0);
         assert_eq!(log.left().await["chat.attempt"], [89]);
+        assert_eq!(log.erasures().await.len(), 1);
     });
 }
 
@@ -314,6 +315,39 @@ fn a_tenant_whose_log_takes_nothing_keeps_nobody_else() {
 }
 
 #[test]
+fn a_long_log_is_looked_at_to_its_end() {
+    on_runtime(async {
+        let log = Log::start().await;
+        log.event("chat.attempt", None, 91).await;
+        // More entries without a payload than are looked through at once.
+        let draft = Draft {
+            kind: "tests.event",
+            actor: None,
+            request: request_id(),
+            resource: None,
+            credential: None,
+            policy: None,
+            outcome: Outcome::Success,
+        };
+        for _ in 0..17 {
+            let appended = (0..1000).map(|_| {
+                let id = new_event_id(&SystemClock).unwrap();
+                let leaf = draft.leaf(id, SystemClock.unix_micros(), Vec::new());
+                log.sequencer.append(log.tenant, id, leaf.unwrap(), None)
+            });
+            for appended in futures_util::future::join_all(appended).await {
+                appended.unwrap();
+            }
+        }
+        log.event("chat.attempt", None, 91).await;
+        assert_eq!(log.look(Arc::new(SystemClock)).await, 2);
+        let sql = "select due_at > 0 and next_idx = 0 from app.retention_runs";
+        let is_done: bool = log.superuser.query_one(sql, &[]).await.unwrap().get(0);
+        assert!(is_done);
+    });
+}
+
+#[test]
 fn who_has_the_erasers_password_erases_nothing_early_and_nothing_in_silence() {
     on_runtime(async {
         let log = Log::start().await;
@@ -322,6 +356,7 @@ fn who_has_the_erasers_password_erases_nothing_early_and_nothing_in_silence() {
         log.event("chat.attempt", Some(MARKED), 364).await;
         log.event("keys.shred", None, 2556).await;
         log.event("chat.attempt", None, 366).await;
+        log.event("chat.attempt", Some(MARKED), 183).await;
         let now = SystemClock.unix_micros();
         let say = async |resource: &str| {
             let resource = Some(resource.to_owned());
@@ -371,11 +406,11 @@ fn who_has_the_erasers_password_erases_nothing_early_and_nothing_in_silence() {
         // What is said and not due stays; of another class, or outside, too.
         assert_eq!(erase(say("entries/0-3/agent").await).await.unwrap(), 0);
         assert_eq!(erase(say("entries/0-4/compliance").await).await.unwrap(), 0);
-        assert_eq!(log.left().await.values().flatten().count(), 5);
+        assert_eq!(log.left().await.values().flatten().count(), 6);
         assert_eq!(erase(say("entries/0-4/agent").await).await.unwrap(), 1);
         // The choice counts, and for marked agents the floor.
         log.choose(30).await;
-        assert_eq!(erase(say("entries/0-4/agent").await).await.unwrap(), 2);
+        assert_eq!(erase(say("entries/0-5/agent").await).await.unwrap(), 2);
         let report = log.verified().await;
         assert_eq!((report.erased, report.missing), (3, 0));
     });
