@@ -11,6 +11,7 @@ mod tenant_token;
 mod token_keys;
 mod webhook_sig;
 mod webhooks;
+mod zones;
 
 /// One line to break.
 pub(crate) struct Mutation {
@@ -38,6 +39,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         token_keys::MUTATIONS,
         webhook_sig::MUTATIONS,
         webhooks::MUTATIONS,
+        zones::MUTATIONS,
     ];
     tables.into_iter().flatten()
 }

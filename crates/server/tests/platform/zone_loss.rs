@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use strongroom_auditchain::{Checkpoint, Note};
 use strongroom_server::app::{App, Platform};
-use strongroom_server::audit::AuditError;
+use strongroom_server::audit::{AuditError, Sequencer, ZoneSet};
 use strongroom_server::clock::SystemClock;
 use strongroom_server::config::{Config, ZoneMode};
 use strongroom_server::postgres::{
@@ -31,9 +31,14 @@ fn environment(zones: &ThreeZones, mode: ZoneMode) -> [(&'static str, String); 2
             format!("{}={url}", ThreeZones::names()[zone])
         })
         .collect();
+    let standbys = if mode == ZoneMode::One {
+        String::new()
+    } else {
+        standbys.join(",")
+    };
     [
         ("STRONGROOM_ZONES_MODE", mode.to_string()),
-        ("STRONGROOM_ZONES_STANDBYS", standbys.join(",")),
+        ("STRONGROOM_ZONES_STANDBYS", standbys),
     ]
 }
 
@@ -162,6 +167,11 @@ fn while_a_zone_is_missing_nothing_is_acknowledged_and_what_all_held_is_signed_a
         append(&running, &tenant).await.unwrap();
         assert_eq!(sign().await.unwrap(), 1);
         let before = running.entries(&tenant.token).await.len() as u64;
+        let call = running
+            .send("GET", "/v1/api-keys", Some(&tenant.token), None)
+            .await;
+        assert!(!call.header("strongroom-receipt").is_empty());
+        assert_eq!(call.header("strongroom-receipt-zones"), "3");
         append(&running, &tenant).await.unwrap();
         let token = running.token(&running.admin_key).await;
         // What starting staged has its place; that entries were read is the next.
@@ -236,6 +246,17 @@ fn any_1_goes_on_with_a_zone_missing_and_says_so_at_once() {
         let (mut zones, running) = three(ZoneMode::Any1).await;
         let tenant = running.tenant("going-on").await;
         append(&running, &tenant).await.unwrap();
+        // A zone that flushes nothing any more says nothing of it: it is asked from time to time.
+        let careless = superuser(&zones, 2, "postgres").await;
+        for (fsync, is_lost) in [("off", vec!["z3".to_owned()]), ("on", Vec::new())] {
+            let set = format!("alter system set fsync = {fsync}");
+            careless.batch_execute(&set).await.unwrap();
+            careless
+                .batch_execute("select pg_reload_conf()")
+                .await
+                .unwrap();
+            until("noticed", async || lost(&running) == is_lost).await;
+        }
         zones.kill(1).unwrap();
         until("said to be lost", async || lost(&running) == ["z2"]).await;
         let id = append(&running, &tenant).await.unwrap();
@@ -407,6 +428,21 @@ fn a_zone_that_does_not_show_what_was_just_written_is_not_admitted() {
         })
         .await;
         assert!(lost(&running).is_empty());
+
+        // And to a sequencer whose zones nobody has looked at, none counts: the database commits,
+        // and is not believed.
+        let endpoint = || zones.endpoint(0, "strongroom").unwrap();
+        let unseen = ZoneSet::new(&running.app.config.zones, endpoint(), None).unwrap();
+        let job = Job::new(Pool::new(endpoint(), Role::Sequencer, 1).unwrap());
+        let signer = Arc::clone(&running.app.batch_signer);
+        let (other, _task) = Sequencer::start(job, signer, unseen.map(Arc::new));
+        let (id, leaf) = leaf(&running.app);
+        let appended = other.append(platform, id, leaf.clone(), None);
+        let waited = tokio::time::timeout(Duration::from_secs(2), appended).await;
+        assert!(waited.is_err(), "{waited:?}");
+        assert!(held(&zones, 0).await.contains(&id), "it was committed");
+        let again = running.app.sequencer.append(platform, id, leaf, None);
+        again.await.unwrap();
     });
 }
 
