@@ -332,7 +332,7 @@ impl Worker {
                 root: head.frontier.root(),
             })
             .collect();
-        let signed = sign_batch(&lines, self.signer.as_ref()).map_err(|e| unsigned(&e))?;
+        let signed = sign_batch(&lines, 1, self.signer.as_ref()).map_err(|e| unsigned(&e))?;
         let mut receipts = HashMap::with_capacity(placed.len());
         for (key, entry) in placed {
             let Some(line) = touched.get(&key.0) else {
