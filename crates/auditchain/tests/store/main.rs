@@ -13,4 +13,5 @@ mod damage;
 mod erasure;
 mod events;
 mod faulty;
+mod frames;
 mod model;
