@@ -14,4 +14,5 @@ mod erasure;
 mod events;
 mod faulty;
 mod frames;
+mod kills;
 mod model;

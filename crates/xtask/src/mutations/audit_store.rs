@@ -54,27 +54,13 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         file: "crates/auditchain/src/store/opening.rs",
         find: "enough(readable, count, count - quorum + 1, &recovery)?;",
         replace: "enough(readable, count, 1, &recovery)?;",
-        test: MODEL,
-    },
-    Mutation {
-        name: "longest-history-whatever-its-epoch",
-        file: "crates/auditchain/src/store/opening.rs",
-        find: ".max_by_key(|(_, history)| (history.last, history.base.sequence))",
-        replace: ".max_by_key(|(_, history)| (history.last.1, history.base.sequence))",
-        test: MODEL,
+        test: "-p strongroom-auditchain --test store -- --exact damage::one_good_zone_of_three_does_not_speak_for_a_quorum_of_two",
     },
     Mutation {
         name: "lagging-zone-not-made-equal",
         file: "crates/auditchain/src/store/opening.rs",
         find: "if has != Some(file) {",
         replace: "if has.is_some() && has != Some(file) {",
-        test: MODEL,
-    },
-    Mutation {
-        name: "cut-off-bytes-left",
-        file: "crates/auditchain/src/store/opening.rs",
-        find: "Some(file) if length == Some(file.bytes.len() as u64) => {}",
-        replace: "Some(_) => {}",
         test: MODEL,
     },
     Mutation {
