@@ -1,10 +1,11 @@
 //! Fuzz bodies of `strongroom-auditchain`.
 
+use std::sync::Arc;
+
 use strongroom_auditchain::{
-    Checkpoint, ConsistencyProof, Ed25519Signer, Frontier, Hash, InclusionProof, Leaf, Note,
-    Origin, Payload, ProofFile, Receipt, StoredEntry, VerifierKey, prove_inclusion, root,
-    verify_log,
+    Anchor, BatchFile, Checkpoint, Commitments, ConsistencyProof, CosignaturePolicy, Cosigner, ERASED_KIND, Ed, EntryBundle, Erasure, Event, Frontier, Hash, InclusionProof, Leaf, Multiproof, MultiproofFile, Note, Origin, Outcome, Payload, PlatformEntry, ProofFile, RangeFile, RangeProof, Receipt, Signer, StoredEntry, TilePath, Tree, VerifierKey, Witnessed, cadence, prove_inclusion, root, verify_log,
 };
+use strongroom_tenancy::RequestId;
 
 fn text(data: &[u8]) -> &str {
     std::str::from_utf8(data).unwrap_or_default()
@@ -166,4 +167,226 @@ pub fn verify(data: &[u8]) {
     assert!(report.intact().is_err());
     assert_eq!(report.entries, rows.len() as u64);
     assert_eq!(report.covered, 0);
+}
+
+/// A tile's path has one spelling.
+pub fn tile_path(data: &[u8]) {
+    if let Ok(path) = text(data).parse::<TilePath>() {
+        assert_eq!(path.to_string(), text(data));
+        assert_eq!(TilePath::new(path.kind(), path.index(), path.width()), Ok(path));
+    }
+}
+
+/// Bytes are a bundle of one number of entries at most, and are what these entries make up.
+pub fn entry_bundle(data: &[u8]) {
+    let mut widths = (0..=257).filter_map(|width| EntryBundle::parse(data, width).ok());
+    if let Some(bundle) = widths.next() {
+        let mut again = Vec::new();
+        for entry in bundle.entries() {
+            assert!(EntryBundle::append(&mut again, entry).is_ok());
+        }
+        assert_eq!(again, data);
+        assert_eq!(bundle.entries().count(), usize::from(bundle.width()));
+        assert!(widths.next().is_none());
+    }
+}
+
+/// A range file has one spelling. Any numbers and hashes: a range that holds is the true one.
+pub fn range(data: &[u8]) {
+    if let Ok(file) = text(data).parse::<RangeFile>() {
+        assert_eq!(file.to_string(), text(data));
+    }
+    let Some(([from, to, at, more], rest)) = data.split_first_chunk::<4>() else {
+        return;
+    };
+    let (hashes, _) = rest.as_chunks::<32>();
+    let leaves: Vec<Hash> = hashes.iter().take(64).copied().map(Hash::from_bytes).collect();
+    let mut tree = Tree::new();
+    tree.extend(&leaves);
+    let (from, to) = (u64::from(*from), u64::from(*to));
+    let Ok(proof) = tree.prove_range(from, to, tree.size()) else {
+        let claimed = RangeProof {
+            from,
+            to,
+            size: u64::from(*more),
+            left: leaves.clone(),
+            right: Vec::new(),
+        };
+        assert!(claimed.verify([Hash::EMPTY], &Hash::of_leaf(b"")).is_err());
+        return;
+    };
+    let within = |index: usize| (from..to).contains(&(index as u64));
+    let range = leaves.iter().enumerate().filter(|(index, _)| within(*index));
+    let mut range: Vec<Hash> = range.map(|(_, leaf)| *leaf).collect();
+    assert_eq!(proof.verify(range.iter().copied(), &tree.root()), Ok(()));
+    let at = usize::from(*at) % range.len();
+    let out = range.remove(at);
+    assert!(proof.verify(range.iter().copied(), &tree.root()).is_err());
+    if out != Hash::of_leaf(data) {
+        range.insert(at, Hash::of_leaf(data));
+        assert!(proof.verify(range, &tree.root()).is_err());
+    }
+}
+
+/// A multiproof file has one spelling. Any choice of leaves is proved, and no other leaf with them.
+pub fn multiproof(data: &[u8]) {
+    if let Ok(file) = text(data).parse::<MultiproofFile>() {
+        assert_eq!(file.to_string(), text(data));
+    }
+    let Some((chosen, rest)) = data.split_first_chunk::<8>() else {
+        return;
+    };
+    let (hashes, _) = rest.as_chunks::<32>();
+    let leaves: Vec<Hash> = hashes.iter().take(64).copied().map(Hash::from_bytes).collect();
+    let (size, top) = (leaves.len() as u64, root(&leaves));
+    let claimed = Multiproof {
+        indices: chosen.iter().copied().map(u64::from).collect(),
+        size: u64::from_be_bytes(*chosen),
+        hashes: leaves.clone(),
+    };
+    let some = leaves.get(..8.min(leaves.len())).unwrap_or_default();
+    assert!(claimed.verify(some, &Hash::EMPTY).is_err());
+    let chosen = u64::from_be_bytes(*chosen);
+    let indices: Vec<u64> = (0..size).filter(|index| chosen >> index & 1 == 1).collect();
+    let proved = leaves.iter().enumerate().filter(|(at, _)| chosen >> at & 1 == 1);
+    let mut proved: Vec<Hash> = proved.map(|(_, leaf)| *leaf).collect();
+    let Ok(proof) = Multiproof::prove(&leaves, &indices, size) else {
+        assert!(indices.is_empty());
+        return;
+    };
+    assert_eq!(proof.verify(&proved, &top), Ok(()));
+    if let Some(last) = proved.last_mut()
+        && *last != Hash::of_leaf(data)
+    {
+        *last = Hash::of_leaf(data);
+        assert!(proof.verify(&proved, &top).is_err());
+    }
+}
+
+/// A log, its cosigner and who trusts them both.
+fn cosigned_log() -> Option<(Ed25519Signer, Cosigner, CosignaturePolicy)> {
+    let origin: Origin = "audit.example.com/t/fuzz".parse().ok()?;
+    let log = Ed25519Signer::from_seed(origin.as_str(), &[1; 32]).ok()?;
+    let clock = Ed25519Signer::from_seed("audit.example.com/clock", &[2; 32]).ok()?;
+    let cosigner = Cosigner::new(Arc::new(clock)).ok()?;
+    let keys = vec![cosigner.verifier_key().clone()];
+    let policy = CosignaturePolicy::new(origin, log.verifier_key().clone(), keys, 1).ok()?;
+    Some((log, cosigner, policy))
+}
+
+/// Nobody's note is cosigned; any size and time that a log and a clock can have are, and are read
+/// back.
+pub fn cosignature(data: &[u8]) {
+    let Some((log, cosigner, policy)) = cosigned_log() else {
+        return;
+    };
+    let (key, origin) = (log.verifier_key(), policy.origin());
+    let nothing = Witnessed::nothing(origin.clone());
+    assert!(policy.verify(text(data)).is_err());
+    if let Ok(note) = text(data).parse::<Note>() {
+        assert!(cosigner.cosign(&note, key, &nothing, &[], 1).is_err());
+    }
+    let Some((numbers, _)) = data.split_first_chunk::<16>() else {
+        return;
+    };
+    let numbers = u128::from_be_bytes(*numbers);
+    let (size, time) = ((numbers >> 64) as u64, numbers as u64);
+    let empty = size == 0;
+    let head = Checkpoint {
+        origin: origin.clone(),
+        size,
+        root: if empty { Hash::EMPTY } else { Hash::of_leaf(data) },
+    };
+    let Ok(note) = head.sign(&log) else {
+        assert!(size > strongroom_auditchain::MAX_TREE_SIZE);
+        return;
+    };
+    let Ok(note) = note.parse::<Note>() else {
+        panic!("a signed checkpoint is no note");
+    };
+    match cosigner.cosign(&note, key, &nothing, &[], time) {
+        Ok((note, last)) => {
+            assert_eq!((last.checkpoint.size, last.time), (size, time));
+            let cosigned = policy.verify(&note.to_string());
+            assert_eq!(cosigned.map(|cosigned| cosigned.by()), Ok(Some(time)));
+        }
+        Err(_) => assert!(time == 0 || time >> 63 == 1),
+    }
+}
+
+/// An entry of the platform log has one encoding.
+pub fn platform_entry(data: &[u8]) {
+    if let Ok(entry) = PlatformEntry::decode(data) {
+        assert_eq!(entry.encode().as_slice(), data);
+    }
+}
+
+/// An anchor has one spelling, its `Debug` shows no salt, and strangers' keys do not verify it.
+pub fn anchor(data: &[u8]) {
+    if let Ok(anchor) = text(data).parse::<Anchor>() {
+        assert_eq!(anchor.to_text().as_str(), text(data));
+        assert!(format!("{anchor:?}").starts_with("Anchor { index: "));
+        if let Some((log, _, policy)) = cosigned_log() {
+            let verified = anchor.verify(log.verifier_key(), policy.origin(), &policy);
+            assert!(verified.is_err());
+        }
+    }
+}
+
+/// A batch file has one spelling, and a stranger's key does not verify it.
+pub fn batch_file(data: &[u8]) {
+    if let Ok(file) = text(data).parse::<BatchFile>() {
+        assert_eq!(file.to_string(), text(data));
+        if let Ok(stranger) = Ed25519Signer::from_seed("stranger", &[0xff; 32]) {
+            assert!(file.verify(stranger.verifier_key()).is_err());
+        }
+    }
+}
+
+/// A resource is an erasure in one spelling, and erases nothing that comes after it.
+pub fn erasure(data: &[u8]) {
+    let Some((index, resource)) = data.split_first_chunk::<8>() else {
+        return;
+    };
+    let request_id = RequestId::from_parts(0, &[1; 10]);
+    let Ok(kind) = ERASED_KIND.parse() else {
+        return;
+    };
+    let event = Event {
+        id: *request_id.as_uuid(),
+        time_us: 0,
+        kind,
+        actor: None,
+        resource: Some(text(resource).to_owned()),
+        credential: None,
+        request_id,
+        policy: None,
+        source: "fuzz".to_owned(),
+        outcome: Outcome::Success,
+        commitments: Commitments::NONE,
+    };
+    let index = u64::from_be_bytes(*index);
+    if let Some(erasure) = Erasure::of(&event, index) {
+        assert_eq!(erasure.resource(), text(resource));
+        assert!(erasure.from() < erasure.to() && erasure.to() <= index);
+    }
+}
+
+/// Any times: a cadence that is kept has no step back and no pause that is too long.
+pub fn cadence_of_times(data: &[u8]) {
+    let Some(([every, tolerance], times)) = data.split_first_chunk() else {
+        return;
+    };
+    let (times, _) = times.as_chunks::<2>();
+    let times: Vec<u64> = times.iter().map(|t| u16::from_be_bytes(*t).into()).collect();
+    let (every, tolerance) = (u64::from(*every), u64::from(*tolerance));
+    let (from, to) = (times.first().copied(), times.last().copied());
+    let (from, to) = (from.unwrap_or(0), to.unwrap_or(0));
+    let Ok(report) = cadence(&times, from, to, every, tolerance) else {
+        assert!(from > to || every == 0);
+        return;
+    };
+    let mut pairs = times.iter().zip(times.iter().skip(1));
+    let kept = pairs.all(|(a, b)| a <= b && b - a <= every + tolerance);
+    assert_eq!(report.kept().is_ok(), kept);
 }

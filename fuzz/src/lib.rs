@@ -34,8 +34,9 @@ macro_rules! bodies {
 
 bodies! {
     apikey: legacy, mint, networks, parse, present;
-    auditchain: checkpoint, frontier, leaf, note, payload, proof_file, proofs, receipt,
-        verifier_key, verify;
+    auditchain: anchor, batch_file, cadence_of_times, checkpoint, cosignature, entry_bundle, erasure,
+        frontier, leaf, multiproof, note, payload, platform_entry, proof_file, proofs, range, receipt,
+        tile_path, verifier_key, verify;
     envelope: keyring, open;
     envelope_stream: open, round_trip;
     llm_wire: answer, request;

@@ -86,8 +86,15 @@ impl Checkpoint {
     /// # Errors
     /// [`CheckpointError`] unless the key signed it, it is well-formed and of this origin.
     pub fn verify(note: &str, key: &VerifierKey, origin: &Origin) -> Result<Self, CheckpointError> {
-        let note: Note = note.parse()?;
-        let checkpoint: Self = note.verify(std::slice::from_ref(key))?.text().parse()?;
+        Self::of_note(&note.parse()?, key, origin)
+    }
+
+    pub(crate) fn of_note(
+        note: &Note,
+        key: &VerifierKey,
+        origin: &Origin,
+    ) -> Result<Self, CheckpointError> {
+        let checkpoint: Self = note.verify_author(key)?.text().parse()?;
         if checkpoint.origin != *origin {
             return Err(CheckpointError::OriginMismatch);
         }
@@ -95,12 +102,9 @@ impl Checkpoint {
     }
 }
 
-impl FromStr for Checkpoint {
-    type Err = CheckpointError;
-
-    /// Reads an unsigned text (tlog-checkpoint, "Note text").
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut lines = Lines::new(text);
+impl Checkpoint {
+    /// Reads the three lines, and leaves what follows them.
+    pub(crate) fn read(lines: &mut Lines<'_>) -> Result<Self, CheckpointError> {
         let origin = lines.line().ok_or(CheckpointError::Origin)?;
         let origin = origin.parse().map_err(|_| CheckpointError::Origin)?;
         let size = lines.line().and_then(decimal);
@@ -110,9 +114,20 @@ impl FromStr for Checkpoint {
         if size == 0 && root != Hash::EMPTY {
             return Err(CheckpointError::Root);
         }
+        Ok(Self { origin, size, root })
+    }
+}
+
+impl FromStr for Checkpoint {
+    type Err = CheckpointError;
+
+    /// Reads an unsigned text (tlog-checkpoint, "Note text").
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut lines = Lines::new(text);
+        let checkpoint = Self::read(&mut lines)?;
         if !lines.rest().is_empty() {
             return Err(CheckpointError::Extension);
         }
-        Ok(Self { origin, size, root })
+        Ok(checkpoint)
     }
 }

@@ -1,4 +1,4 @@
-//! Commitments: what an entry says of a field that it does not show.
+//! Commitments: what an entry says of fields that it does not show.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
@@ -10,6 +10,9 @@ use crate::Field;
 
 /// What separates commitments from every other use of HMAC-SHA256.
 pub const COMMITMENT_LABEL: &str = "strongroom/audit-commitment/v1";
+
+/// What separates commitments to whole maps.
+pub const MAP_COMMITMENT_LABEL: &str = "strongroom/audit-map-commitment/v1";
 
 /// A field's salted digest: HMAC-SHA256 keyed with a salt of its own, over event, field and value.
 ///
@@ -24,6 +27,22 @@ pub struct Commitment {
     pub digest: [u8; 32],
 }
 
+/// All that an event commits to: some fields, each by itself, or a map of many by one digest.
+///
+/// ```
+/// use strongroom_auditchain::Commitments;
+///
+/// assert!(Commitments::NONE.is_none());
+/// assert!(Commitments::Map([7; 32]).fields().is_empty());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Commitments {
+    /// Up to [`crate::MAX_COMMITMENTS`] fields, ascending, each of which can be shown alone.
+    Fields(Vec<Commitment>),
+    /// The digest of more fields than that, which can be shown only together.
+    Map([u8; 32]),
+}
+
 impl Commitment {
     /// Commits to a value under a salt of 32 random bytes (audit-leaf, "Commitments").
     ///
@@ -32,26 +51,104 @@ impl Commitment {
     /// guessable, it lets anyone with the log test guesses of the value.
     #[must_use]
     pub fn commit(salt: &[u8; 32], event_id: &Uuid, field: &Field, value: &[u8]) -> Self {
+        let mut digest = SaltedDigest::new(salt, COMMITMENT_LABEL);
+        digest.part(event_id.as_bytes());
+        digest.part(field.as_str().as_bytes());
+        digest.part(value);
+        Self {
+            field: field.clone(),
+            digest: digest.finish(),
+        }
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.field == other.field && same(&self.digest, &other.digest)
+    }
+}
+
+impl Commitments {
+    /// Nothing is committed to.
+    pub const NONE: Self = Self::Fields(Vec::new());
+
+    /// The commitments to single fields; none for a map.
+    #[must_use]
+    pub fn fields(&self) -> &[Commitment] {
+        match self {
+            Self::Fields(fields) => fields,
+            Self::Map(_) => &[],
+        }
+    }
+
+    /// Whether nothing is committed to.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        matches!(self, Self::Fields(fields) if fields.is_empty())
+    }
+
+    /// Commits to a whole map, whose fields ascend (audit-leaf, "Commitment to a map").
+    pub(crate) fn of_map<'a>(
+        salt: &[u8; 32],
+        event_id: &Uuid,
+        fields: impl ExactSizeIterator<Item = (&'a Field, &'a [u8])>,
+    ) -> Self {
+        let mut digest = SaltedDigest::new(salt, MAP_COMMITMENT_LABEL);
+        digest.part(event_id.as_bytes());
+        digest.number(fields.len() as u64);
+        for (field, value) in fields {
+            digest.part(field.as_str().as_bytes());
+            digest.part(value);
+        }
+        Self::Map(digest.finish())
+    }
+
+    pub(crate) fn are(&self, others: &Self) -> bool {
+        match (self, others) {
+            (Self::Fields(own), Self::Fields(others)) => {
+                own.len() == others.len() && own.iter().zip(others).all(|(a, b)| a.is(b))
+            }
+            (Self::Map(own), Self::Map(other)) => same(own, other),
+            _ => false,
+        }
+    }
+}
+
+impl From<Vec<Commitment>> for Commitments {
+    fn from(fields: Vec<Commitment>) -> Self {
+        Self::Fields(fields)
+    }
+}
+
+/// HMAC-SHA256 keyed with a salt, over a label and parts of which each stands behind its length, so
+/// that no two lists of parts give the same message.
+pub(crate) struct SaltedDigest(Hmac<Sha256>);
+
+impl SaltedDigest {
+    pub(crate) fn new(salt: &[u8; 32], label: &str) -> Self {
         // A key shorter than the block is padded with zeros (RFC 2104, section 2).
         let mut key = Zeroizing::new([0; 64]);
         for (padded, byte) in key.iter_mut().zip(salt) {
             *padded = *byte;
         }
         let mut mac = <Hmac<Sha256>>::new((&*key).into());
-        mac.update(COMMITMENT_LABEL.as_bytes());
-        // Each part behind its length, so that no two triples give the same message.
-        for part in [event_id.as_bytes(), field.as_str().as_bytes(), value] {
-            mac.update(&(part.len() as u64).to_be_bytes());
-            mac.update(part);
-        }
-        Self {
-            field: field.clone(),
-            digest: mac.finalize().into_bytes().into(),
-        }
+        mac.update(label.as_bytes());
+        Self(mac)
     }
 
-    /// Compares in constant time: a digest's bytes are nothing to learn by timing.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        self.field == other.field && bool::from(self.digest.ct_eq(&other.digest))
+    pub(crate) fn number(&mut self, number: u64) {
+        self.0.update(&number.to_be_bytes());
     }
+
+    pub(crate) fn part(&mut self, part: &[u8]) {
+        self.number(part.len() as u64);
+        self.0.update(part);
+    }
+
+    pub(crate) fn finish(self) -> [u8; 32] {
+        self.0.finalize().into_bytes().into()
+    }
+}
+
+/// Compares in constant time: a digest's bytes are nothing to learn by timing.
+pub(crate) fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
+    bool::from(one.ct_eq(other))
 }

@@ -3,9 +3,9 @@
 use strongroom_tenancy::{Actor, RequestId};
 use uuid::Uuid;
 
-use crate::{Commitment, EventKind, Slug};
+use crate::{Commitments, EventKind, Slug};
 
-/// The most commitments that an event may carry.
+/// The most commitments to single fields that an event may carry.
 pub const MAX_COMMITMENTS: usize = 16;
 
 /// What one entry of the log records.
@@ -36,9 +36,9 @@ pub struct Event {
     pub source: String,
     /// How it ended.
     pub outcome: Outcome,
-    /// Commitments to sealed fields, ascending by field, each field once, at most
-    /// [`MAX_COMMITMENTS`].
-    pub commitments: Vec<Commitment>,
+    /// Commitments to sealed fields: ascending by field, each field once, at most
+    /// [`MAX_COMMITMENTS`], or one to the map of them all.
+    pub commitments: Commitments,
 }
 
 /// How an event ended.

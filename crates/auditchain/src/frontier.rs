@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::merkle::MAX_TREE_SIZE;
+use crate::merkle::{MAX_TREE_SIZE, append_level};
 use crate::{Hash, InclusionProof};
 
 /// The roots of a tree's perfect subtrees, largest first: one for each one-bit of its size.
@@ -132,64 +132,42 @@ impl Frontier {
         if leaves.is_empty() {
             return (self.clone(), Vec::new());
         }
-        let levels = self.levels_above(leaves);
         let size = leaves.iter().fold(self.size, |size, _| size + 1);
-        let proofs = (self.size..size)
-            .map(|index| InclusionProof {
-                index,
-                size,
-                hashes: path(&levels, index),
-            })
-            .collect();
-        let mut complete = size;
-        let mut parts = Vec::new();
-        for level in &levels {
+        let depth = usize::try_from(u64::BITS - size.leading_zeros()).unwrap_or_default();
+        let new = (self.size..size).map(|index| InclusionProof {
+            index,
+            size,
+            hashes: Vec::with_capacity(depth),
+        });
+        let mut proofs: Vec<InclusionProof> = new.collect();
+        let mut parts = Vec::with_capacity(depth);
+        let mut older = self.parts.iter().rev();
+        // Two buffers take turns; no level but the first needs more room.
+        let mut spare = Vec::with_capacity(leaves.len() / 2 + 2);
+        let room = Vec::with_capacity(leaves.len() + 1);
+        let mut level = Level::new(room, self.size, &mut older);
+        level.nodes.extend_from_slice(leaves);
+        let (mut height, mut complete, mut old) = (0, size, self.size);
+        loop {
+            for proof in &mut proofs {
+                let position = proof.index.checked_shr(height).unwrap_or_default();
+                proof.hashes.extend(level.get(position ^ 1));
+            }
             // The last complete node of a level is a perfect subtree of its own if it has no
             // sibling to its right: if the level's count of complete nodes is odd.
             if complete & 1 == 1 {
                 parts.extend(level.get(complete - 1));
             }
-            complete >>= 1;
+            if level.start == 0 && level.nodes.len() == 1 {
+                break;
+            }
+            (height, complete, old) = (height + 1, complete >> 1, old >> 1);
+            let mut above = Level::new(spare, old, &mut older);
+            append_level(&level.nodes, &mut above.nodes);
+            spare = std::mem::replace(&mut level, above).nodes;
         }
         parts.reverse();
         (Self { size, parts }, proofs)
-    }
-
-    /// The nodes that the new leaves bring about, level by level up to the root, each level
-    /// preceded by the frontier's node where a new one needs it as its left sibling.
-    fn levels_above(&self, leaves: &[Hash]) -> Vec<Level> {
-        let mut old = self.size;
-        let mut parts = self.parts.iter().rev();
-        let mut fresh = leaves.to_vec();
-        let mut levels = Vec::new();
-        loop {
-            let mut level = Level {
-                start: old,
-                nodes: fresh,
-            };
-            if old & 1 == 1
-                && let Some(part) = parts.next()
-            {
-                level.start -= 1;
-                level.nodes.insert(0, *part);
-            }
-            // A last node without a sibling stands for itself one level up.
-            fresh = level
-                .nodes
-                .chunks(2)
-                .filter_map(|pair| match pair {
-                    [left, right] => Some(Hash::of_node(left, right)),
-                    [alone] => Some(*alone),
-                    _ => None,
-                })
-                .collect();
-            let top = level.start == 0 && level.nodes.len() == 1;
-            levels.push(level);
-            if top {
-                return levels;
-            }
-            old >>= 1;
-        }
     }
 }
 
@@ -206,21 +184,22 @@ struct Level {
 }
 
 impl Level {
+    /// A level that had `old` complete nodes, in an emptied buffer: it begins with the next of the
+    /// frontier's nodes if a new one needs it as its left sibling.
+    fn new<'a>(mut nodes: Vec<Hash>, old: u64, older: &mut impl Iterator<Item = &'a Hash>) -> Self {
+        nodes.clear();
+        let mut start = old;
+        if old & 1 == 1 {
+            nodes.extend(older.next());
+            start -= 1;
+        }
+        Self { start, nodes }
+    }
+
     fn get(&self, index: u64) -> Option<&Hash> {
         let offset = usize::try_from(index.checked_sub(self.start)?).ok()?;
         self.nodes.get(offset)
     }
-}
-
-/// The siblings on the way from a leaf to the root, where there are any.
-fn path(levels: &[Level], index: u64) -> Vec<Hash> {
-    let mut position = index;
-    let mut hashes = Vec::new();
-    for level in levels {
-        hashes.extend(level.get(position ^ 1));
-        position >>= 1;
-    }
-    hashes
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! The leaf: an event's exact bytes, `docs/spec/audit-leaf.md`.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 
 use minicbor::{Decoder, Encoder};
 use strongroom_tenancy::{Actor, ActorId, ActorKind, RequestId};
 use uuid::{Uuid, Variant, Version};
 
 use crate::event::MAX_COMMITMENTS;
-use crate::{Commitment, Event, EventKind, Hash, Outcome, Slug};
+use crate::{Commitment, Commitments, Event, EventKind, Hash, Outcome, Slug};
 
 /// The longest leaf, in bytes.
 pub const MAX_LEAF_BYTES: usize = 1024;
@@ -21,7 +22,7 @@ const VERSION: u8 = 1;
 /// an event in order to verify it.
 ///
 /// ```
-/// use strongroom_auditchain::{Event, Leaf, Outcome};
+/// use strongroom_auditchain::{Commitments, Event, Leaf, Outcome};
 /// use strongroom_tenancy::RequestId;
 ///
 /// let event = Event {
@@ -35,7 +36,7 @@ const VERSION: u8 = 1;
 ///     policy: None,
 ///     source: "gateway".to_owned(),
 ///     outcome: Outcome::Success,
-///     commitments: Vec::new(),
+///     commitments: Commitments::NONE,
 /// };
 /// let leaf = Leaf::encode(&event)?;
 /// assert_eq!(Leaf::decode(leaf.as_bytes())?, event);
@@ -90,10 +91,13 @@ pub enum LeafError {
     /// The source is outside its alphabet or length.
     #[error("leaf: the source must be 1 to 64 characters of A-Z a-z 0-9 . _ - : /")]
     Source,
+    /// The resource, the credential or the source holds an IP address, which is personal.
+    #[error("leaf: {0} must not hold an IP address")]
+    Address(&'static str),
     /// The outcome is unknown, or its slug malformed.
     #[error("leaf: malformed outcome")]
     Outcome,
-    /// Too many commitments, or not ascending by field, or malformed.
+    /// Too many commitments, or not ascending by field, or malformed, or to fields and to a map.
     #[error("leaf: malformed commitments")]
     Commitments,
 }
@@ -154,6 +158,14 @@ impl Leaf {
         self.0
     }
 
+    /// The event's id.
+    #[must_use]
+    pub fn event_id(&self) -> Uuid {
+        // A map's head, the version, and the head of the id: the same in every leaf.
+        let id = self.0.get(5..21).and_then(|id| id.try_into().ok());
+        id.map_or(Uuid::nil(), Uuid::from_bytes)
+    }
+
     /// The leaf hash, under which the entry stands in the tree.
     #[must_use]
     pub fn hash(&self) -> Hash {
@@ -176,10 +188,18 @@ fn check(event: &Event) -> Result<(), LeafError> {
     if !is_safe(&event.source, 64) {
         return Err(LeafError::Source);
     }
-    let ascending = event
-        .commitments
-        .is_sorted_by(|one, next| one.field < next.field);
-    if !ascending || event.commitments.len() > MAX_COMMITMENTS {
+    for (name, text) in [
+        ("the resource", resource),
+        ("the credential", credential),
+        ("the source", Some(event.source.as_str())),
+    ] {
+        if text.is_some_and(holds_an_address) {
+            return Err(LeafError::Address(name));
+        }
+    }
+    let fields = event.commitments.fields();
+    let ascending = fields.is_sorted_by(|one, next| one.field < next.field);
+    if !ascending || fields.len() > MAX_COMMITMENTS {
         return Err(LeafError::Commitments);
     }
     Ok(())
@@ -195,12 +215,17 @@ fn is_safe(text: &str, longest: usize) -> bool {
     !text.is_empty() && text.len() <= longest && text.bytes().all(safe)
 }
 
+/// Whether a part between slashes is an IP address (audit-leaf, "Fields").
+fn holds_an_address(text: &str) -> bool {
+    text.split('/').any(|part| part.parse::<IpAddr>().is_ok())
+}
+
 fn write(event: &Event, cbor: &mut Encoder<Vec<u8>>) -> Result<(), LeafError> {
     let optional = [
         event.actor.is_some(),
         event.resource.is_some(),
         event.policy.is_some(),
-        !event.commitments.is_empty(),
+        !event.commitments.is_none(),
         event.credential.is_some(),
     ];
     let entries = optional.into_iter().fold(7, |n, has| n + u64::from(has));
@@ -232,16 +257,20 @@ fn write(event: &Event, cbor: &mut Encoder<Vec<u8>>) -> Result<(), LeafError> {
         Outcome::Failed(slug) => cbor.array(2)?.u8(2)?.str(slug.as_str())?,
         Outcome::Attempt => cbor.array(1)?.u8(3)?,
     };
-    if !event.commitments.is_empty() {
+    let fields = event.commitments.fields();
+    if !fields.is_empty() {
         cbor.u8(10)?;
-        cbor.array(event.commitments.iter().fold(0, |n, _| n + 1))?;
-        for commitment in &event.commitments {
+        cbor.array(fields.iter().fold(0, |n, _| n + 1))?;
+        for commitment in fields {
             cbor.array(2)?.str(commitment.field.as_str())?;
             cbor.bytes(&commitment.digest)?;
         }
     }
     if let Some(credential) = &event.credential {
         cbor.u8(11)?.str(credential)?;
+    }
+    if let Commitments::Map(digest) = &event.commitments {
+        cbor.u8(12)?.bytes(digest)?;
     }
     Ok(())
 }
@@ -250,7 +279,7 @@ fn read(cbor: &mut Decoder<'_>) -> Result<Event, LeafError> {
     let (mut id, mut time_us, mut kind, mut request_id) = (None, None, None, None);
     let (mut source, mut outcome) = (None, None);
     let (mut actor, mut resource, mut policy, mut credential) = (None, None, None, None);
-    let mut commitments = Vec::new();
+    let mut commitments = Commitments::NONE;
     let entries = cbor.map()?.ok_or(LeafError::NotCanonical)?;
     let mut version = None;
     for _ in 0..entries {
@@ -271,8 +300,11 @@ fn read(cbor: &mut Decoder<'_>) -> Result<Event, LeafError> {
             7 => policy = Some(fixed(cbor, LeafError::Policy)?),
             8 => source = Some(cbor.str()?.to_owned()),
             9 => outcome = Some(read_outcome(cbor)?),
-            10 => commitments = read_commitments(cbor)?,
+            10 => commitments = read_commitments(cbor)?.into(),
             11 => credential = Some(cbor.str()?.to_owned()),
+            // One or the other: a map's fields are not committed to singly as well.
+            12 if !commitments.is_none() => return Err(LeafError::Commitments),
+            12 => commitments = Commitments::Map(fixed(cbor, LeafError::Commitments)?),
             _ => return Err(LeafError::UnknownKey),
         }
         if version != Some(VERSION) {

@@ -1,24 +1,22 @@
-//! Signed notes: C2SP signed-note with Ed25519 (signature type 0x01).
+//! Signed notes: C2SP signed-note with Ed25519, plain (signature type 0x01) or as a cosignature
+//! with a time (0x04).
 
 use std::fmt;
 use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ed25519_dalek::{Signature, VerifyingKey};
-use sha2::{Digest as _, Sha256};
 
+use crate::cosignature::COSIGNATURE_LABEL;
 use crate::label::is_key_name;
-use crate::{SignError, Signer};
+use crate::verifier_key::Statement;
+use crate::{SignError, SignatureType, Signer, VerifierKey};
 
 /// The longest note that is read, in bytes.
 pub const MAX_NOTE_BYTES: usize = 64 * 1024;
 
 /// The most signatures that a note may carry; the specification asks for at least as many.
 pub const MAX_SIGNATURES: usize = 16;
-
-/// The signature type identifier of plain Ed25519.
-const ED25519: u8 = 0x01;
 
 /// A text with signatures under it, parsed and not yet verified.
 ///
@@ -51,17 +49,6 @@ struct NoteSignature {
 /// A note's text that at least one known key has signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct VerifiedNote<'a>(&'a str);
-
-/// A public key with the name under which it signs notes, written `name+keyid+key`.
-///
-/// The key id is computed from name and key, so that the same key under another name is another
-/// verifier key.
-#[derive(Clone, PartialEq, Eq)]
-pub struct VerifierKey {
-    name: String,
-    key_id: [u8; 4],
-    key: VerifyingKey,
-}
 
 /// Why a note or a verifier key is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -97,8 +84,8 @@ pub enum NoteError {
     /// The verifier key is not `name+keyid+base64`.
     #[error("verifier key: expected name, 8 hexadecimal digits and base64, joined by plus signs")]
     MalformedKey,
-    /// The verifier key is of another type than Ed25519 (0x01).
-    #[error("verifier key: only Ed25519 is supported")]
+    /// The verifier key is of another type than Ed25519 (0x01) and its cosignatures (0x04).
+    #[error("verifier key: only Ed25519 and its cosignatures are supported")]
     UnsupportedKey,
     /// The verifier key's id is not the one of its name and key.
     #[error("verifier key: the id belongs to another name or key")]
@@ -106,6 +93,12 @@ pub enum NoteError {
     /// The verifier key is not a point of the curve, or one of small order.
     #[error("verifier key: not a usable Ed25519 public key")]
     WeakKey,
+    /// A cosigner's key where the key of whoever wrote the text belongs.
+    #[error("verifier key: a cosigner's, which cannot speak for the log")]
+    CosignerKey,
+    /// A text that begins as what cosigners sign.
+    #[error("note: a text that begins with cosignature/v1 is reserved for cosigners")]
+    ReservedText,
     /// The signer failed, or gave a signature that its own verifier key does not accept.
     #[error("note: signing failed")]
     Signing,
@@ -137,22 +130,27 @@ impl Note {
         if !text.ends_with('\n') {
             return Err(NoteError::UnterminatedText);
         }
+        // What a cosigner says under the same key must be said by a cosigner.
+        if text.starts_with(COSIGNATURE_LABEL) {
+            return Err(NoteError::ReservedText);
+        }
         let key = signer.verifier_key();
         let signature = signer.sign(text.as_bytes())?;
-        if !key.accepts(text, &signature) {
+        if key.accepts(text, &signature) != Some(Statement::Signed) {
             return Err(NoteError::Signing);
         }
         Ok(Self {
             text: text.to_owned(),
             signatures: vec![NoteSignature {
-                name: key.name.clone(),
-                key_id: key.key_id,
+                name: key.name().to_owned(),
+                key_id: key.key_id(),
                 signature: signature.to_vec(),
             }],
         })
     }
 
-    /// Verifies the note against the keys that the caller trusts.
+    /// Verifies the note against the keys that the caller trusts, each signature by the message of
+    /// its key's type.
     ///
     /// Signatures of other keys are ignored, even where they share a name or an id with a known
     /// one (signed-note, "Signatures").
@@ -160,26 +158,70 @@ impl Note {
     /// # Errors
     /// [`NoteError::BadSignature`] if any signature of a known key fails, and
     /// [`NoteError::UnknownKey`] if there is none.
+    ///
+    /// # Security
+    /// Any of the keys is enough. Where a certain number of cosigners is wanted, use a
+    /// [`crate::CosignaturePolicy`].
     pub fn verify(&self, keys: &[VerifierKey]) -> Result<VerifiedNote<'_>, NoteError> {
-        let mut verified = false;
+        if self.statements(keys)?.is_empty() {
+            return Err(NoteError::UnknownKey);
+        }
+        Ok(VerifiedNote(&self.text))
+    }
+
+    /// Verifies that whoever wrote the text signed it: what only cosigners say is not enough.
+    pub(crate) fn verify_author(&self, key: &VerifierKey) -> Result<VerifiedNote<'_>, NoteError> {
+        if key.signature_type() == SignatureType::Cosignature {
+            return Err(NoteError::CosignerKey);
+        }
+        self.verify(std::slice::from_ref(key))
+    }
+
+    /// What each signature of a known key states, in the order of the signatures.
+    pub(crate) fn statements<'k>(
+        &self,
+        keys: &'k [VerifierKey],
+    ) -> Result<Vec<(&'k VerifierKey, Statement)>, NoteError> {
+        let mut stated = Vec::new();
         for line in &self.signatures {
             let mut known = keys
                 .iter()
-                .filter(|key| key.name == line.name && key.key_id == line.key_id)
+                .filter(|key| key.name() == line.name && key.key_id() == line.key_id)
                 .peekable();
             if known.peek().is_none() {
                 continue;
             }
-            if !known.any(|key| key.accepts(&self.text, &line.signature)) {
+            let found =
+                known.find_map(|key| Some((key, key.accepts(&self.text, &line.signature)?)));
+            let Some(found) = found else {
                 return Err(NoteError::BadSignature);
-            }
-            verified = true;
+            };
+            stated.push(found);
         }
-        if verified {
-            Ok(VerifiedNote(&self.text))
-        } else {
-            Err(NoteError::UnknownKey)
+        Ok(stated)
+    }
+
+    /// The note with a signature more, in the place of an earlier one of the same key.
+    pub(crate) fn with_signature(
+        &self,
+        key: &VerifierKey,
+        signature: &[u8],
+    ) -> Result<Self, NoteError> {
+        let mut note = self.clone();
+        note.signatures
+            .retain(|line| line.name != key.name() || line.key_id != key.key_id());
+        if note.signatures.len() >= MAX_SIGNATURES {
+            return Err(NoteError::TooManySignatures);
         }
+        note.signatures.push(NoteSignature {
+            name: key.name().to_owned(),
+            key_id: key.key_id(),
+            signature: signature.to_vec(),
+        });
+        if note.to_string().len() > MAX_NOTE_BYTES {
+            return Err(NoteError::TooLong);
+        }
+        Ok(note)
     }
 
     /// The text, which nobody has vouched for yet.
@@ -258,100 +300,6 @@ impl<'a> VerifiedNote<'a> {
     #[must_use]
     pub const fn text(&self) -> &'a str {
         self.0
-    }
-}
-
-impl VerifierKey {
-    /// Puts a name to an Ed25519 public key.
-    ///
-    /// # Errors
-    /// [`NoteError::MalformedName`], or [`NoteError::WeakKey`] for bytes with which anyone could
-    /// sign.
-    pub fn new(name: &str, public_key: &[u8; 32]) -> Result<Self, NoteError> {
-        if !is_key_name(name) {
-            return Err(NoteError::MalformedName);
-        }
-        let key = VerifyingKey::from_bytes(public_key).map_err(|_| NoteError::WeakKey)?;
-        if key.is_weak() {
-            return Err(NoteError::WeakKey);
-        }
-        // signed-note, "Ed25519 signatures".
-        let hash: [u8; 32] = Sha256::new()
-            .chain_update(name)
-            .chain_update([b'\n', ED25519])
-            .chain_update(public_key)
-            .finalize()
-            .into();
-        let [a, b, c, d, ..] = hash;
-        Ok(Self {
-            name: name.to_owned(),
-            key_id: [a, b, c, d],
-            key,
-        })
-    }
-
-    /// The name under which the key signs.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The first four bytes of the hash of name, type and key.
-    #[must_use]
-    pub const fn key_id(&self) -> [u8; 4] {
-        self.key_id
-    }
-
-    /// The Ed25519 public key.
-    #[must_use]
-    pub fn public_key(&self) -> &[u8; 32] {
-        self.key.as_bytes()
-    }
-
-    fn accepts(&self, text: &str, signature: &[u8]) -> bool {
-        // Strict: no small-order points, so that one signature fits one text and one key.
-        Signature::from_slice(signature)
-            .is_ok_and(|signature| self.key.verify_strict(text.as_bytes(), &signature).is_ok())
-    }
-}
-
-impl fmt::Display for VerifierKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = u32::from_be_bytes(self.key_id);
-        let key = [&[ED25519], self.key.as_bytes().as_slice()].concat();
-        write!(f, "{}+{id:08x}+{}", self.name, STANDARD.encode(key))
-    }
-}
-
-impl fmt::Debug for VerifierKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "VerifierKey({self})")
-    }
-}
-
-impl FromStr for VerifierKey {
-    type Err = NoteError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let malformed = NoteError::MalformedKey;
-        // The base64 alphabet holds a plus sign, names and ids don't.
-        let (name, rest) = text.split_once('+').ok_or(malformed)?;
-        let (id, key) = rest.split_once('+').ok_or(malformed)?;
-        let lower = |b: u8| b.is_ascii_digit() || matches!(b, b'a'..=b'f');
-        if id.len() != 8 || !id.bytes().all(lower) || key.len() > 1024 {
-            return Err(malformed);
-        }
-        let id = u32::from_str_radix(id, 16).map_err(|_| malformed)?;
-        let key = STANDARD.decode(key).map_err(|_| malformed)?;
-        let (kind, public_key) = key.split_first().ok_or(malformed)?;
-        if *kind != ED25519 {
-            return Err(NoteError::UnsupportedKey);
-        }
-        let key = Self::new(name, public_key.try_into().map_err(|_| malformed)?)?;
-        if key.key_id != id.to_be_bytes() {
-            return Err(NoteError::KeyIdMismatch);
-        }
-        Ok(key)
     }
 }
 

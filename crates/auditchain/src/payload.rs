@@ -9,15 +9,18 @@ use zeroize::Zeroizing;
 
 use crate::event::MAX_COMMITMENTS;
 use crate::leaf::is_v7;
-use crate::{Commitment, Event, Field};
+use crate::{Commitment, Commitments, Event, Field};
 
 /// The longest payload, in bytes of its encoding.
 pub const MAX_PAYLOAD_BYTES: usize = 16 * 1024 * 1024;
 
+/// The most fields of a payload. Of more than [`MAX_COMMITMENTS`] the event commits to the map.
+pub const MAX_PAYLOAD_FIELDS: usize = 1024;
+
 /// The version of the format.
 const VERSION: u8 = 1;
 
-/// An event's sealed fields, each with its salt: the plaintext of the blob that is kept beside the
+/// An event's sealed fields with their salts: the plaintext of the blob that is kept beside the
 /// log under the tenant's key (audit-leaf, "Payload").
 ///
 /// Values and salts are wiped on drop and never printed.
@@ -42,15 +45,22 @@ const VERSION: u8 = 1;
 /// a payload that is not sealed.
 pub struct Payload {
     event_id: Uuid,
+    /// The salt of the whole map, where the fields have none of their own.
+    map_salt: Option<SecretBox<[u8; 32]>>,
+    /// Ascending by field.
     fields: Vec<Sealed>,
 }
 
 /// A field with its salt and its value, on the way into a [`Payload`].
 pub type SaltedField = (Field, Zeroizing<[u8; 32]>, Zeroizing<Vec<u8>>);
 
+/// A field with its value, on the way into a [`Payload`] that chooses its salts, or has one.
+pub type FieldValue = (Field, Zeroizing<Vec<u8>>);
+
 struct Sealed {
     field: Field,
-    salt: SecretBox<[u8; 32]>,
+    /// There unless the payload has one salt for all.
+    salt: Option<SecretBox<[u8; 32]>>,
     value: SecretBox<Vec<u8>>,
 }
 
@@ -70,8 +80,8 @@ pub enum PayloadError {
     /// The event id is not a UUIDv7.
     #[error("payload: the event id must be a UUIDv7")]
     Id,
-    /// More than [`MAX_COMMITMENTS`] fields, or one of them twice.
-    #[error("payload: at most 16 fields, each once")]
+    /// A field twice, or not 0 to 16 with salts of their own or 17 to 1024 with one for all.
+    #[error("payload: at most 16 fields with salts or 17 to 1024 with one for all, each once")]
     Fields,
     /// The operating system gave no random bytes for a salt.
     #[error("payload: no random bytes from the operating system")]
@@ -90,50 +100,83 @@ impl From<minicbor::decode::Error> for PayloadError {
 }
 
 impl Payload {
-    /// Puts each field under a new random salt.
+    /// Puts each field under a new random salt; more than [`MAX_COMMITMENTS`] fields all under one.
     ///
     /// # Errors
-    /// [`PayloadError`] for too many or repeated fields, or too long a payload.
-    pub fn generate(
-        event_id: Uuid,
-        fields: Vec<(Field, Zeroizing<Vec<u8>>)>,
-    ) -> Result<Self, PayloadError> {
-        let mut salted = Vec::with_capacity(fields.len());
-        for (field, value) in fields {
+    /// [`PayloadError`] for more than [`MAX_PAYLOAD_FIELDS`] or repeated fields, or too long a
+    /// payload.
+    pub fn generate(event_id: Uuid, fields: Vec<FieldValue>) -> Result<Self, PayloadError> {
+        let new_salt = || -> Result<Zeroizing<[u8; 32]>, PayloadError> {
             let mut salt = Zeroizing::new([0; 32]);
             getrandom::fill(salt.as_mut()).map_err(|_| PayloadError::Random)?;
-            salted.push((field, salt, value));
+            Ok(salt)
+        };
+        if fields.len() > MAX_COMMITMENTS {
+            return Self::with_map_salt(event_id, new_salt()?, fields);
+        }
+        let mut salted = Vec::with_capacity(fields.len());
+        for (field, value) in fields {
+            salted.push((field, new_salt()?, value));
         }
         Self::with_salts(event_id, salted)
     }
 
-    /// As [`Self::generate`], with the salts given.
+    /// As [`Self::generate`], with the salts of single fields given.
     ///
     /// # Errors
-    /// [`PayloadError`], as there.
+    /// [`PayloadError`], as there, and for more than [`MAX_COMMITMENTS`] fields.
     ///
     /// # Security
     /// A salt is 32 random bytes that no other field of any event has had.
     pub fn with_salts(event_id: Uuid, fields: Vec<SaltedField>) -> Result<Self, PayloadError> {
-        if !is_v7(&event_id) {
-            return Err(PayloadError::Id);
-        }
         if fields.len() > MAX_COMMITMENTS {
             return Err(PayloadError::Fields);
         }
-        let mut fields: Vec<Sealed> = fields
+        let fields = fields
             .into_iter()
-            .map(|(field, salt, mut value)| Sealed {
-                field,
-                salt: SecretBox::init_with_mut(|boxed: &mut [u8; 32]| *boxed = *salt),
-                value: SecretBox::new(Box::new(std::mem::take(&mut *value))),
-            })
-            .collect();
+            .map(|(field, salt, value)| Sealed::new(field, Some(boxed(&salt)), value));
+        Self::new(event_id, None, fields.collect())
+    }
+
+    /// As [`Self::generate`], with the one salt of [`MAX_COMMITMENTS`] + 1 to
+    /// [`MAX_PAYLOAD_FIELDS`] fields given.
+    ///
+    /// # Errors
+    /// [`PayloadError`], as there, and for fewer fields.
+    ///
+    /// # Security
+    /// As [`Self::with_salts`]. Whoever is shown one of the fields must be shown them all.
+    pub fn with_map_salt(
+        event_id: Uuid,
+        salt: Zeroizing<[u8; 32]>,
+        fields: Vec<FieldValue>,
+    ) -> Result<Self, PayloadError> {
+        if !(MAX_COMMITMENTS + 1..=MAX_PAYLOAD_FIELDS).contains(&fields.len()) {
+            return Err(PayloadError::Fields);
+        }
+        let fields = fields
+            .into_iter()
+            .map(|(field, value)| Sealed::new(field, None, value));
+        Self::new(event_id, Some(boxed(&salt)), fields.collect())
+    }
+
+    fn new(
+        event_id: Uuid,
+        map_salt: Option<SecretBox<[u8; 32]>>,
+        mut fields: Vec<Sealed>,
+    ) -> Result<Self, PayloadError> {
+        if !is_v7(&event_id) {
+            return Err(PayloadError::Id);
+        }
         fields.sort_by(|one, other| one.field.cmp(&other.field));
         if !fields.is_sorted_by(|one, next| one.field < next.field) {
             return Err(PayloadError::Fields);
         }
-        let payload = Self { event_id, fields };
+        let payload = Self {
+            event_id,
+            map_salt,
+            fields,
+        };
         if payload.encoded_bound() > MAX_PAYLOAD_BYTES {
             return Err(PayloadError::TooLong);
         }
@@ -158,18 +201,26 @@ impl Payload {
         Some(sealed.value.expose_secret())
     }
 
-    /// The commitments that the event carries for this payload, ascending by field.
+    /// The commitments that the event carries for this payload.
     #[must_use]
-    pub fn commitments(&self) -> Vec<Commitment> {
+    pub fn commitments(&self) -> Commitments {
+        if let Some(salt) = &self.map_salt {
+            let fields = self.fields.iter();
+            let fields =
+                fields.map(|sealed| (&sealed.field, sealed.value.expose_secret().as_ref()));
+            return Commitments::of_map(salt.expose_secret(), &self.event_id, fields);
+        }
         let commit = |sealed: &Sealed| {
-            Commitment::commit(
-                sealed.salt.expose_secret(),
+            let salt = sealed.salt.as_ref()?.expose_secret();
+            let value = sealed.value.expose_secret();
+            Some(Commitment::commit(
+                salt,
                 &self.event_id,
                 &sealed.field,
-                sealed.value.expose_secret(),
-            )
+                value,
+            ))
         };
-        self.fields.iter().map(commit).collect()
+        Commitments::Fields(self.fields.iter().filter_map(commit).collect())
     }
 
     /// Checks that the event commits to exactly this payload: its id, each field, no other.
@@ -177,10 +228,7 @@ impl Payload {
     /// # Errors
     /// [`CommitmentMismatch`], which does not say where.
     pub fn verify(&self, event: &Event) -> Result<(), CommitmentMismatch> {
-        let own = self.commitments();
-        let same = own.len() == event.commitments.len()
-            && own.iter().zip(&event.commitments).all(|(a, b)| a.is(b));
-        if same && self.event_id == event.id {
+        if self.commitments().are(&event.commitments) && self.event_id == event.id {
             Ok(())
         } else {
             Err(CommitmentMismatch)
@@ -207,7 +255,8 @@ impl Payload {
             return Err(PayloadError::TooLong);
         }
         let mut cbor = Decoder::new(bytes);
-        if cbor.map()? != Some(3) || cbor.u8()? != 0 {
+        let entries = cbor.map()?;
+        if !matches!(entries, Some(3 | 4)) || cbor.u8()? != 0 {
             return Err(PayloadError::Malformed);
         }
         if cbor.u8()? != VERSION {
@@ -217,34 +266,28 @@ impl Payload {
             return Err(PayloadError::Malformed);
         }
         let event_id = cbor.bytes()?.try_into().map_err(|_| PayloadError::Id)?;
-        if cbor.u8()? != 2 {
-            return Err(PayloadError::Malformed);
-        }
-        let count = cbor.array()?.ok_or(PayloadError::Malformed)?;
-        let mut fields = Vec::new();
-        for _ in 0..count {
-            if fields.len() == MAX_COMMITMENTS {
-                return Err(PayloadError::Fields);
+        let event_id = Uuid::from_bytes(event_id);
+        let payload = match (entries, cbor.u8()?) {
+            (Some(3), 2) => Self::with_salts(event_id, read_salted(&mut cbor)?)?,
+            (Some(4), 3) => {
+                let salt = read_salt(&mut cbor)?;
+                if cbor.u8()? != 4 {
+                    return Err(PayloadError::Malformed);
+                }
+                Self::with_map_salt(event_id, salt, read_map(&mut cbor)?)?
             }
-            if cbor.array()? != Some(3) {
-                return Err(PayloadError::Malformed);
-            }
-            let field = cbor.str()?.parse().map_err(|_| PayloadError::Malformed)?;
-            let salt = cbor.bytes()?.try_into();
-            let salt = Zeroizing::new(salt.map_err(|_| PayloadError::Malformed)?);
-            fields.push((field, salt, Zeroizing::new(cbor.bytes()?.to_vec())));
-        }
-        let payload = Self::with_salts(Uuid::from_bytes(event_id), fields)?;
+            _ => return Err(PayloadError::Malformed),
+        };
         if *payload.encode() != bytes {
             return Err(PayloadError::Malformed);
         }
         Ok(payload)
     }
 
-    /// No encoding is longer: 64 bytes of frame, and for each field its label, its salt, its
+    /// No encoding is longer: 96 bytes of frame, and for each field its label, its salt, its
     /// value and at most 16 bytes of heads.
     fn encoded_bound(&self) -> usize {
-        self.fields.iter().fold(64, |sum, sealed| {
+        self.fields.iter().fold(96, |sum, sealed| {
             let value = sealed.value.expose_secret().len();
             let field = sealed.field.as_str().len();
             sum.saturating_add(value).saturating_add(field + 32 + 16)
@@ -255,17 +298,80 @@ impl Payload {
         &self,
         cbor: &mut Encoder<W>,
     ) -> Result<(), minicbor::encode::Error<W::Error>> {
-        cbor.map(3)?.u8(0)?.u8(VERSION)?;
+        cbor.map(if self.map_salt.is_some() { 4 } else { 3 })?;
+        cbor.u8(0)?.u8(VERSION)?;
         cbor.u8(1)?.bytes(self.event_id.as_bytes())?;
-        cbor.u8(2)?;
+        if let Some(salt) = &self.map_salt {
+            cbor.u8(3)?.bytes(salt.expose_secret())?.u8(4)?;
+        } else {
+            cbor.u8(2)?;
+        }
         cbor.array(self.fields.iter().fold(0, |n, _| n + 1))?;
         for sealed in &self.fields {
-            cbor.array(3)?.str(sealed.field.as_str())?;
-            cbor.bytes(sealed.salt.expose_secret())?;
+            cbor.array(if sealed.salt.is_some() { 3 } else { 2 })?;
+            cbor.str(sealed.field.as_str())?;
+            if let Some(salt) = &sealed.salt {
+                cbor.bytes(salt.expose_secret())?;
+            }
             cbor.bytes(sealed.value.expose_secret())?;
         }
         Ok(())
     }
+}
+
+impl Sealed {
+    fn new(field: Field, salt: Option<SecretBox<[u8; 32]>>, mut value: Zeroizing<Vec<u8>>) -> Self {
+        let value = SecretBox::new(Box::new(std::mem::take(&mut *value)));
+        Self { field, salt, value }
+    }
+}
+
+fn boxed(salt: &[u8; 32]) -> SecretBox<[u8; 32]> {
+    SecretBox::init_with_mut(|boxed: &mut [u8; 32]| *boxed = *salt)
+}
+
+fn read_salted(cbor: &mut Decoder<'_>) -> Result<Vec<SaltedField>, PayloadError> {
+    let count = cbor.array()?.ok_or(PayloadError::Malformed)?;
+    let mut fields = Vec::new();
+    for _ in 0..count {
+        if fields.len() == MAX_COMMITMENTS {
+            return Err(PayloadError::Fields);
+        }
+        if cbor.array()? != Some(3) {
+            return Err(PayloadError::Malformed);
+        }
+        let field = read_field(cbor)?;
+        fields.push((field, read_salt(cbor)?, read_value(cbor)?));
+    }
+    Ok(fields)
+}
+
+fn read_map(cbor: &mut Decoder<'_>) -> Result<Vec<FieldValue>, PayloadError> {
+    let count = cbor.array()?.ok_or(PayloadError::Malformed)?;
+    let mut fields = Vec::new();
+    for _ in 0..count {
+        if fields.len() == MAX_PAYLOAD_FIELDS {
+            return Err(PayloadError::Fields);
+        }
+        if cbor.array()? != Some(2) {
+            return Err(PayloadError::Malformed);
+        }
+        fields.push((read_field(cbor)?, read_value(cbor)?));
+    }
+    Ok(fields)
+}
+
+fn read_field(cbor: &mut Decoder<'_>) -> Result<Field, PayloadError> {
+    cbor.str()?.parse().map_err(|_| PayloadError::Malformed)
+}
+
+fn read_salt(cbor: &mut Decoder<'_>) -> Result<Zeroizing<[u8; 32]>, PayloadError> {
+    let salt = cbor.bytes()?.try_into();
+    Ok(Zeroizing::new(salt.map_err(|_| PayloadError::Malformed)?))
+}
+
+fn read_value(cbor: &mut Decoder<'_>) -> Result<Zeroizing<Vec<u8>>, PayloadError> {
+    Ok(Zeroizing::new(cbor.bytes()?.to_vec()))
 }
 
 impl fmt::Debug for Payload {

@@ -38,8 +38,8 @@ pub enum ProofError {
     /// The older tree is larger than the newer, or the leaves do not reach to the size.
     #[error("proof: the sizes contradict each other")]
     SizeMismatch,
-    /// A tree of this shape takes another number of hashes.
-    #[error("proof: too many or too few hashes")]
+    /// A tree of this shape takes another number of hashes, or the proof another number of leaves.
+    #[error("proof: too many or too few hashes or leaves")]
     WrongLength,
     /// The computed root is not the expected one.
     #[error("proof: the root does not match")]
@@ -158,7 +158,8 @@ impl ConsistencyProof {
 
 /// Proves that the leaf at `index` is in the tree over the first `size` leaves.
 ///
-/// Hashes the whole tree, O(size); [`crate::Frontier::append_batch`] proves new entries for less.
+/// Hashes the whole tree, O(size); [`crate::Frontier::append_batch`] proves new entries for less,
+/// [`crate::Tree`] and [`crate::TileTree`] any entry.
 ///
 /// # Errors
 /// [`ProofError::SizeMismatch`] with fewer than `size` leaves,
@@ -168,30 +169,7 @@ pub fn prove_inclusion(
     index: u64,
     size: u64,
 ) -> Result<InclusionProof, ProofError> {
-    let mut tree = prefix(leaves, size)?;
-    let mut rest = usize::try_from(index).map_err(|_| ProofError::IndexOutOfRange)?;
-    if rest >= tree.len() {
-        return Err(ProofError::IndexOutOfRange);
-    }
-    let mut hashes = Vec::new();
-    // RFC 6962, section 2.1.1, from the root down.
-    while tree.len() > 1 {
-        let (left, right) = halves(tree);
-        if rest < left.len() {
-            hashes.push(root(right));
-            tree = left;
-        } else {
-            hashes.push(root(left));
-            rest -= left.len();
-            tree = right;
-        }
-    }
-    hashes.reverse();
-    Ok(InclusionProof {
-        index,
-        size,
-        hashes,
-    })
+    inclusion(&mut Leaves(prefix(leaves, size)?), index, size)
 }
 
 /// Proves that the tree over the first `new` leaves begins with that over the first `old`.
@@ -205,31 +183,134 @@ pub fn prove_consistency(
     old: u64,
     new: u64,
 ) -> Result<ConsistencyProof, ProofError> {
-    let mut tree = prefix(leaves, new)?;
-    let mut rest = prefix(tree, old)?.len();
-    let mut hashes = Vec::new();
-    // RFC 6962, section 2.1.2, from the root down; the older root itself is never part of it.
-    let mut is_old_root = true;
-    while rest != 0 {
-        if rest == tree.len() {
-            if !is_old_root {
-                hashes.push(root(tree));
-            }
-            break;
-        }
-        let (left, right) = halves(tree);
-        if rest <= left.len() {
-            hashes.push(root(right));
-            tree = left;
-        } else {
-            hashes.push(root(left));
-            rest -= left.len();
-            tree = right;
-            is_old_root = false;
-        }
+    consistency(&mut Leaves(prefix(leaves, new)?), old, new)
+}
+
+/// Where the roots of a tree's perfect subtrees are: in memory, in tiles, or to be made of leaves.
+///
+/// Each proof is made in one place, from whatever holds the nodes.
+pub(crate) trait Nodes {
+    type Error: From<ProofError>;
+
+    /// The root over the leaves from `index << level` to `(index + 1) << level`, all of them there.
+    fn node(&mut self, level: u32, index: u64) -> Result<Hash, Self::Error>;
+}
+
+/// The roots of the perfect subtrees of the first `size` leaves, largest first.
+pub(crate) fn perfect_subtrees<N: Nodes>(nodes: &mut N, size: u64) -> Result<Vec<Hash>, N::Error> {
+    let levels = (0..u64::BITS).rev().filter(|level| size >> level & 1 == 1);
+    // The subtree at a one-bit ends where the bits from there up end.
+    levels
+        .map(|level| nodes.node(level, (size >> level) - 1))
+        .collect()
+}
+
+/// The root over the first `size` leaves.
+pub(crate) fn root_over<N: Nodes>(nodes: &mut N, size: u64) -> Result<Hash, N::Error> {
+    if size == 0 {
+        return Ok(Hash::EMPTY);
     }
-    hashes.reverse();
+    subtree(nodes, 0, size)
+}
+
+/// Proves the leaf at `index` in the tree of `size`, of which the nodes are there.
+pub(crate) fn inclusion<N: Nodes>(
+    nodes: &mut N,
+    index: u64,
+    size: u64,
+) -> Result<InclusionProof, N::Error> {
+    if index >= size {
+        return Err(ProofError::IndexOutOfRange.into());
+    }
+    let mut hashes = Vec::with_capacity(path_capacity(size));
+    siblings(nodes, (0, index), size, &mut hashes)?;
+    Ok(InclusionProof {
+        index,
+        size,
+        hashes,
+    })
+}
+
+/// Proves that the tree of `new` begins with that of `old`, of which the nodes are there.
+pub(crate) fn consistency<N: Nodes>(
+    nodes: &mut N,
+    old: u64,
+    new: u64,
+) -> Result<ConsistencyProof, N::Error> {
+    if old > new {
+        return Err(ProofError::SizeMismatch.into());
+    }
+    let mut hashes = Vec::new();
+    if old != 0 && old != new {
+        // RFC 9162, section 2.1.4.1: the last perfect subtree of the older tree, unless it is the
+        // whole of it, and from there as for an entry.
+        let level = old.trailing_zeros();
+        let last = (old >> level) - 1;
+        if last != 0 {
+            hashes.push(nodes.node(level, last)?);
+        }
+        siblings(nodes, (level, last), new, &mut hashes)?;
+    }
     Ok(ConsistencyProof { old, new, hashes })
+}
+
+/// Room for the hashes of a path, so that none is moved while it is made.
+fn path_capacity(size: u64) -> usize {
+    usize::try_from(u64::BITS - size.leading_zeros()).unwrap_or_default()
+}
+
+/// The siblings on the way from a node to the root of the tree of `size`, where there are any.
+fn siblings<N: Nodes>(
+    nodes: &mut N,
+    (mut level, mut position): (u32, u64),
+    size: u64,
+    hashes: &mut Vec<Hash>,
+) -> Result<(), N::Error> {
+    let mut last = (size - 1) >> level;
+    while last > 0 {
+        let sibling = position ^ 1;
+        if sibling < last {
+            hashes.push(nodes.node(level, sibling)?);
+        } else if sibling == last {
+            // The right edge, which need not be a perfect subtree.
+            hashes.push(subtree(nodes, sibling << level, size)?);
+        }
+        level += 1;
+        position >>= 1;
+        last >>= 1;
+    }
+    Ok(())
+}
+
+/// The root over the leaves from `start` to `end`, at least one, where a subtree as large as they
+/// may begin at `start`.
+fn subtree<N: Nodes>(nodes: &mut N, start: u64, end: u64) -> Result<Hash, N::Error> {
+    let mut rest = end - start;
+    let mut right: Option<Hash> = None;
+    loop {
+        let level = rest.trailing_zeros();
+        let left = nodes.node(level, ((start + rest) >> level) - 1)?;
+        let joined = right.map_or(left, |right| Hash::of_node(&left, &right));
+        rest &= rest - 1;
+        if rest == 0 {
+            return Ok(joined);
+        }
+        right = Some(joined);
+    }
+}
+
+/// Leaves alone: each node is hashed anew.
+pub(crate) struct Leaves<'a>(pub(crate) &'a [Hash]);
+
+impl Nodes for Leaves<'_> {
+    type Error = ProofError;
+
+    fn node(&mut self, level: u32, index: u64) -> Result<Hash, ProofError> {
+        let place = |at: u64| usize::try_from(at << level).ok();
+        let below = place(index).zip(place(index + 1));
+        let below = below.and_then(|(start, end)| self.0.get(start..end));
+        below.map(root).ok_or(ProofError::SizeMismatch)
+    }
 }
 
 fn prefix(leaves: &[Hash], size: u64) -> Result<&[Hash], ProofError> {
@@ -237,10 +318,4 @@ fn prefix(leaves: &[Hash], size: u64) -> Result<&[Hash], ProofError> {
         .ok()
         .and_then(|size| leaves.get(..size))
         .ok_or(ProofError::SizeMismatch)
-}
-
-/// Splits a tree of more than one leaf at the largest power of two below its size.
-fn halves(tree: &[Hash]) -> (&[Hash], &[Hash]) {
-    let split = tree.len().next_power_of_two() / 2;
-    tree.split_at(split)
 }

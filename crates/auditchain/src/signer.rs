@@ -90,6 +90,15 @@ impl Ed25519Signer {
         Self::named(name, Arc::clone(&self.key))
     }
 
+    /// The same key under the same name.
+    #[must_use]
+    pub fn same(&self) -> Self {
+        Self {
+            verifier_key: self.verifier_key.clone(),
+            key: Arc::clone(&self.key),
+        }
+    }
+
     /// The public side.
     #[must_use]
     pub const fn verifier_key(&self) -> &VerifierKey {

@@ -9,9 +9,10 @@
 
 use proptest::prelude::*;
 use strongroom_auditchain::{
-    BatchError, BatchLine, Checkpoint, CheckpointError, CommitmentMismatch, Ed25519Signer, Event,
-    Field, Frontier, Hash, Leaf, LeafError, MAX_LEAF_BYTES, Note, NoteError, Origin, Outcome,
-    Payload, PayloadError, ProofError, ProofFile, Receipt, ReceiptError, sign_batch,
+    BatchError, BatchLine, Checkpoint, CheckpointError, Commitment, CommitmentMismatch,
+    Commitments, Ed25519Signer, Event, Field, Frontier, Hash, Leaf, LeafError, MAX_LEAF_BYTES,
+    Note, NoteError, Origin, Outcome, Payload, PayloadError, ProofError, ProofFile, Receipt,
+    ReceiptError, sign_batch,
 };
 use strongroom_tenancy::{Actor, ActorId, ActorKind, RequestId};
 use uuid::Uuid;
@@ -33,7 +34,7 @@ fn event() -> Event {
         policy: None,
         source: "gateway".to_owned(),
         outcome: Outcome::Success,
-        commitments: Vec::new(),
+        commitments: Commitments::NONE,
     }
 }
 
@@ -78,7 +79,8 @@ fn an_event_that_the_format_cannot_hold_is_not_encoded() {
                 field: field(&format!("{n:032}")),
                 digest: [0; 32],
             })
-            .collect();
+            .collect::<Vec<_>>()
+            .into();
     };
     assert_eq!(with(long), Err(LeafError::TooLong));
     assert_eq!(with(|e| e.source = String::new()), Err(LeafError::Source));
@@ -88,12 +90,38 @@ fn an_event_that_the_format_cannot_hold_is_not_encoded() {
     );
     let resource = |e: &mut Event| e.resource = Some("x@example.com".to_owned());
     assert_eq!(with(resource), Err(LeafError::Resource));
+    for address in [
+        "192.0.2.1",
+        "ip/192.0.2.1",
+        "2001:db8::1/64",
+        "net/::/x",
+        "::ffff:192.0.2.1",
+    ] {
+        let mut event = event();
+        event.resource = Some(address.to_owned());
+        let refused = Leaf::encode(&event);
+        assert_eq!(
+            refused,
+            Err(LeafError::Address("the resource")),
+            "{address}"
+        );
+    }
+    for harmless in ["model:1.2.3.4", "v/1.2.3", "1.2.3.256", "01.2.3.4", "x::y"] {
+        let mut event = event();
+        event.resource = Some(harmless.to_owned());
+        let refused = Leaf::encode(&event);
+        assert!(refused.is_ok(), "{harmless}");
+    }
+    let source = with(|e| e.source = "10.0.0.1".to_owned());
+    assert_eq!(source, Err(LeafError::Address("the source")));
+    let credential = with(|e| e.credential = Some("peer/10.0.0.1".to_owned()));
+    assert_eq!(credential, Err(LeafError::Address("the credential")));
     let credential = |e: &mut Event| e.credential = Some("x".repeat(65));
     assert_eq!(with(credential), Err(LeafError::Credential));
     let credential = |e: &mut Event| e.credential = Some("a key".to_owned());
     assert_eq!(with(credential), Err(LeafError::Credential));
     assert_eq!(
-        with(|e| e.commitments = vec![payload(e.id).commitments()[0].clone(); 2]),
+        with(|e| e.commitments = vec![payload(e.id).commitments().fields()[0].clone(); 2].into()),
         Err(LeafError::Commitments)
     );
 }
@@ -118,19 +146,24 @@ fn a_payload_holds_only_for_its_own_event() {
     other.id = *id(9).as_uuid();
     assert_eq!(payload.verify(&other), Err(CommitmentMismatch));
     let empty = Payload::generate(*id(9).as_uuid(), Vec::new()).unwrap();
-    other.commitments.clear();
+    other.commitments = Commitments::NONE;
     assert_eq!(empty.verify(&other), Ok(()));
     other.id = event.id;
     assert_eq!(empty.verify(&other), Err(CommitmentMismatch));
-    let mut other = event.clone();
-    other.commitments.pop();
-    assert_eq!(payload.verify(&other), Err(CommitmentMismatch));
-    let mut other = event.clone();
-    other.commitments[1].digest[31] ^= 1;
-    assert_eq!(payload.verify(&other), Err(CommitmentMismatch));
-    let mut other = event.clone();
-    other.commitments[0].field = field("origin");
-    assert_eq!(payload.verify(&other), Err(CommitmentMismatch));
+    let altered = |change: fn(&mut Vec<Commitment>)| {
+        let mut fields = event.commitments.fields().to_vec();
+        change(&mut fields);
+        let mut other = event.clone();
+        other.commitments = fields.into();
+        payload.verify(&other)
+    };
+    assert_eq!(altered(|_| {}), Ok(()));
+    assert_eq!(altered(|c| drop(c.pop())), Err(CommitmentMismatch));
+    assert_eq!(altered(|c| c[1].digest[31] ^= 1), Err(CommitmentMismatch));
+    assert_eq!(
+        altered(|c| c[0].field = field("origin")),
+        Err(CommitmentMismatch)
+    );
 }
 
 #[test]
@@ -139,10 +172,14 @@ fn equal_values_have_unequal_commitments() {
     let fields = vec![(field("a"), value()), (field("b"), value())];
     let payload = Payload::generate(*id(1).as_uuid(), fields).unwrap();
     let commitments = payload.commitments();
+    let commitments = commitments.fields();
     assert_ne!(commitments[0].digest, commitments[1].digest);
     let fields = vec![(field("a"), value())];
     let again = Payload::generate(*id(1).as_uuid(), fields).unwrap();
-    assert_ne!(again.commitments()[0].digest, commitments[0].digest);
+    assert_ne!(
+        again.commitments().fields()[0].digest,
+        commitments[0].digest
+    );
 }
 
 #[test]
@@ -151,16 +188,71 @@ fn payload_rejections() {
     let twice = vec![(field("a"), value()), (field("a"), value())];
     let error = Payload::generate(*id(1).as_uuid(), twice).unwrap_err();
     assert_eq!(error, PayloadError::Fields);
-    let many = (0..17)
-        .map(|n| (field(&format!("f{n}")), value()))
-        .collect();
-    let error = Payload::generate(*id(1).as_uuid(), many).unwrap_err();
+    let many = |count: usize| (0..count).map(move |n| (field(&format!("f{n}")), value()));
+    let error = Payload::generate(*id(1).as_uuid(), many(1025).collect()).unwrap_err();
     assert_eq!(error, PayloadError::Fields);
+    let salted = many(17).map(|(field, value)| (field, Zeroizing::new([1; 32]), value));
+    let error = Payload::with_salts(*id(1).as_uuid(), salted.collect()).unwrap_err();
+    assert_eq!(error, PayloadError::Fields);
+    for count in [0, 16, 1025] {
+        let salt = Zeroizing::new([1; 32]);
+        let fields = many(count).collect();
+        let error = Payload::with_map_salt(*id(1).as_uuid(), salt, fields).unwrap_err();
+        assert_eq!(error, PayloadError::Fields);
+    }
     let error = Payload::generate(Uuid::nil(), Vec::new()).unwrap_err();
     assert_eq!(error, PayloadError::Id);
     let long = vec![(field("a"), Zeroizing::new(vec![0; 16 * 1024 * 1024]))];
     let error = Payload::generate(*id(1).as_uuid(), long).unwrap_err();
     assert_eq!(error, PayloadError::TooLong);
+}
+
+#[test]
+fn many_fields_are_committed_to_as_one_map() {
+    let fields = |count: usize, last: &[u8]| {
+        let last = last.to_vec();
+        let value = move |n: usize| {
+            if n + 1 == count {
+                last.clone()
+            } else {
+                vec![1]
+            }
+        };
+        let fields =
+            (0..count).map(move |n| (field(&format!("f{n:04}")), Zeroizing::new(value(n))));
+        fields.collect::<Vec<_>>()
+    };
+    let map = |count: usize, last: &[u8], salt: u8| {
+        let salt = Zeroizing::new([salt; 32]);
+        Payload::with_map_salt(*id(1).as_uuid(), salt, fields(count, last)).unwrap()
+    };
+    let payload = map(17, b"a", 1);
+    let mut event = event();
+    event.commitments = payload.commitments();
+    assert!(matches!(event.commitments, Commitments::Map(_)));
+    assert_eq!(payload.verify(&event), Ok(()));
+    let again = Payload::decode(&payload.encode()).unwrap();
+    assert_eq!(again.verify(&event), Ok(()));
+    assert_eq!(again.expose(&field("f0016")), Some(b"a".as_slice()));
+    // Another value, another count, another salt, another event: another digest.
+    for other in [map(17, b"b", 1), map(18, b"a", 1), map(17, b"a", 2)] {
+        assert_eq!(other.verify(&event), Err(CommitmentMismatch));
+    }
+    let mut other = event.clone();
+    other.id = *id(9).as_uuid();
+    assert_eq!(payload.verify(&other), Err(CommitmentMismatch));
+    other = event.clone();
+    other.commitments = Commitments::NONE;
+    assert_eq!(payload.verify(&other), Err(CommitmentMismatch));
+    // The most fields still go into a leaf of the same length.
+    let most = Payload::generate(*id(1).as_uuid(), fields(1024, b"a")).unwrap();
+    let short = Leaf::encode(&event).unwrap().as_bytes().len();
+    event.commitments = most.commitments();
+    assert_eq!(Leaf::encode(&event).unwrap().as_bytes().len(), short);
+    assert_eq!(
+        Payload::decode(&most.encode()).unwrap().verify(&event),
+        Ok(())
+    );
 }
 
 #[test]
@@ -214,14 +306,14 @@ fn checkpoints_that_no_log_could_have_are_not_signed() {
 fn batches_that_say_nothing_or_two_things_are_not_signed() {
     let signer = signer("audit.example.com/batch");
     let line = line("acme", &[Hash::of_leaf(b"a")]);
-    assert_eq!(sign_batch(&[], &signer), Err(BatchError::Empty));
+    assert_eq!(sign_batch(&[], 1, &signer), Err(BatchError::Empty));
     let mut other = line.clone();
     other.size = 2;
-    let repeated = sign_batch(&[line.clone(), other], &signer);
+    let repeated = sign_batch(&[line.clone(), other], 1, &signer);
     assert_eq!(repeated, Err(BatchError::RepeatedOrigin));
     let mut empty = line;
     empty.size = 0;
-    let wrong = sign_batch(&[empty], &signer);
+    let wrong = sign_batch(&[empty], 1, &signer);
     assert_eq!(wrong, Err(BatchError::Line(CheckpointError::Root)));
 }
 
@@ -230,7 +322,7 @@ fn a_receipt_is_only_given_for_what_is_in_the_line() {
     let leaves: Vec<Hash> = (0..5_u8).map(|n| Hash::of_leaf(&[n])).collect();
     let (_, proofs) = Frontier::new().append_batch(&leaves);
     let lines = [line("acme", &leaves), line("globex", &leaves[..2])];
-    let batch = sign_batch(&lines, &signer("audit.example.com/batch")).unwrap();
+    let batch = sign_batch(&lines, 1, &signer("audit.example.com/batch")).unwrap();
     assert!(batch.receipt(0, leaves[3], &proofs[3]).is_ok());
     assert_eq!(
         batch.receipt(0, leaves[2], &proofs[3]),
@@ -279,19 +371,27 @@ fn any_outcome() -> impl Strategy<Value = Outcome> {
     ]
 }
 
+fn safe(longest: usize) -> impl Strategy<Value = String> {
+    let is_address = |part: &str| part.parse::<std::net::IpAddr>().is_ok();
+    proptest::string::string_regex(&format!("[A-Za-z0-9._:/-]{{1,{longest}}}"))
+        .unwrap()
+        .prop_filter("an address", move |text| !text.split('/').any(is_address))
+}
+
 prop_compose! {
     fn any_event()(
         id in any_uuid(),
         time_us: u64,
         kind in "[a-z0-9_.]{1,64}",
         actor in prop::option::of(any_actor()),
-        resource in prop::option::of("[A-Za-z0-9._:/-]{1,128}"),
-        credential in prop::option::of("[A-Za-z0-9._:/-]{1,64}"),
+        resource in prop::option::of(safe(128)),
+        credential in prop::option::of(safe(64)),
         millis in 0_u64..1 << 48,
         policy: Option<[u8; 32]>,
-        source in "[A-Za-z0-9._:/-]{1,64}",
+        source in safe(64),
         outcome in any_outcome(),
         fields in prop::collection::btree_map("[a-z0-9_.]{1,12}", any::<[u8; 32]>(), 0..=8),
+        map: Option<[u8; 32]>,
     ) -> Event {
         let commitments = fields.into_iter().map(|(name, digest)| {
             strongroom_auditchain::Commitment { field: field(&name), digest }
@@ -300,7 +400,7 @@ prop_compose! {
             id, time_us, actor, resource, credential, policy, source, outcome,
             kind: kind.parse().unwrap(),
             request_id: RequestId::from_parts(millis, &[3; 10]),
-            commitments: commitments.collect(),
+            commitments: map.map_or_else(|| Commitments::Fields(commitments.collect()), Commitments::Map),
         }
     }
 }
@@ -347,7 +447,7 @@ proptest! {
         let lines: Vec<BatchLine> = logs.iter().enumerate()
             .map(|(log, leaves)| line(&log.to_string(), leaves))
             .collect();
-        let batch = sign_batch(&lines, &signer).unwrap();
+        let batch = sign_batch(&lines, 1, &signer).unwrap();
         for (at, leaves) in logs.iter().enumerate() {
             let (_, proofs) = Frontier::new().append_batch(leaves);
             for (leaf, proof) in leaves.iter().zip(&proofs) {

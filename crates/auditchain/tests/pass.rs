@@ -30,7 +30,7 @@ fn leaf(n: u64) -> Leaf {
         policy: None,
         source: "test".to_owned(),
         outcome: Outcome::Success,
-        commitments: Vec::new(),
+        commitments: strongroom_auditchain::Commitments::NONE,
     })
     .unwrap()
 }

@@ -1,4 +1,4 @@
-//! The tree against rs_merkle, and against whoever alters a proof.
+//! The tree against rs_merkle and ct-merkle, and against whoever alters a proof.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -7,10 +7,11 @@
     reason = "a test fails by panicking"
 )]
 
+use ct_merkle::mem_backed_tree::MemoryBackedTree;
 use proptest::prelude::*;
 use rs_merkle::{Hasher, MerkleTree};
 use strongroom_auditchain::{
-    ConsistencyProof, Frontier, Hash, InclusionProof, ProofError, prove_consistency,
+    ConsistencyProof, Frontier, Hash, InclusionProof, ProofError, Tree, prove_consistency,
     prove_inclusion, root,
 };
 
@@ -58,6 +59,119 @@ fn roots_and_proofs_are_those_of_rs_merkle() {
     }
 }
 
+/// Whether a tree, at its size, gives the roots and proofs of both peers for some of its entries
+/// and older sizes.
+fn is_theirs(
+    tree: &Tree,
+    ct: &MemoryBackedTree<sha2::Sha256, [u8; 8]>,
+    rs: &MerkleTree<Rfc6962>,
+    some: &[u64],
+) {
+    let size = tree.size();
+    assert_eq!(
+        &tree.root().as_bytes()[..],
+        &ct.root().as_bytes()[..],
+        "size {size}"
+    );
+    assert_eq!(Some(*tree.root().as_bytes()), rs.root(), "size {size}");
+    let bytes = |hashes: &[Hash]| {
+        hashes
+            .iter()
+            .flat_map(|hash| *hash.as_bytes())
+            .collect::<Vec<u8>>()
+    };
+    for index in some.iter().map(|at| at % size) {
+        let at = usize::try_from(index).unwrap();
+        let proof = bytes(&tree.prove_inclusion(index, size).unwrap().hashes);
+        assert_eq!(
+            proof,
+            ct.prove_inclusion(at).as_bytes(),
+            "entry {index} of {size}"
+        );
+        assert_eq!(proof, rs.proof(&[at]).to_bytes(), "entry {index} of {size}");
+        let old = index + 1;
+        let proof = tree.prove_consistency(old, size).unwrap();
+        let added = usize::try_from(size - old).unwrap();
+        if added > 0 {
+            let theirs = ct.prove_consistency(added);
+            assert_eq!(bytes(&proof.hashes), theirs.as_bytes(), "{old} to {size}");
+        }
+        let (old, new) = (tree.root_at(old).unwrap(), tree.root());
+        assert_eq!(proof.verify(&old, &new), Ok(()));
+    }
+}
+
+#[test]
+fn trees_are_those_of_the_peers_at_every_size_to_1000() {
+    let (mut tree, mut ct) = (Tree::new(), MemoryBackedTree::new());
+    let mut rs = MerkleTree::<Rfc6962>::new();
+    for size in 1..=1000_u64 {
+        let entry = (size * size).to_be_bytes();
+        tree.push(Hash::of_leaf(&entry));
+        ct.push(entry);
+        rs.insert(Rfc6962::hash(&entry)).commit();
+        let some = [
+            0,
+            size / 2,
+            size - 1,
+            size * 7919,
+            size * 104_729,
+            size.isqrt(),
+        ];
+        is_theirs(&tree, &ct, &rs, &some);
+    }
+}
+
+#[test]
+fn large_trees_are_those_of_the_peers() {
+    for size in [1_023, 4_097, 65_536, 99_991] {
+        a_large_tree_is_theirs(size);
+    }
+}
+
+fn a_large_tree_is_theirs(size: u64) {
+    let entries: Vec<[u8; 8]> = (0..size).map(|i| (i ^ size).to_be_bytes()).collect();
+    let leaves: Vec<Hash> = entries.iter().map(|entry| Hash::of_leaf(entry)).collect();
+    let mut tree = Tree::new();
+    tree.extend(&leaves);
+    let mut ct = MemoryBackedTree::new();
+    entries.iter().for_each(|entry| ct.push(*entry));
+    let raw: Vec<[u8; 32]> = leaves.iter().map(|leaf| *leaf.as_bytes()).collect();
+    let rs = MerkleTree::<Rfc6962>::from_leaves(&raw);
+    let some = (0..200).map(|i| i * 7919 + size / 3).chain([0, size - 1]);
+    is_theirs(&tree, &ct, &rs, &some.collect::<Vec<_>>());
+}
+
+#[test]
+fn a_tree_in_memory_is_that_over_its_leaves() {
+    let all = leaves(300);
+    let mut tree = Tree::new();
+    assert_eq!(
+        (tree.size(), tree.root(), tree.leaf(0)),
+        (0, Hash::EMPTY, None)
+    );
+    tree.extend(&all);
+    for size in 0..=all.len() {
+        let at = size as u64;
+        assert_eq!(tree.root_at(at), Ok(root(&all[..size])));
+        let (frontier, _) = Frontier::new().append_batch(&all[..size]);
+        assert_eq!(tree.frontier_at(at), Ok(frontier));
+        for index in (0..at).step_by(7) {
+            assert_eq!(
+                tree.prove_inclusion(index, at),
+                prove_inclusion(&all, index, at)
+            );
+            assert_eq!(
+                tree.prove_consistency(index, at),
+                prove_consistency(&all, index, at)
+            );
+        }
+    }
+    assert_eq!(tree.leaf(299), Some(all[299]));
+    assert_eq!(tree.leaf(300), None);
+    assert_eq!(tree.leaf(u64::MAX), None);
+}
+
 #[test]
 fn every_consistency_proof_of_a_small_tree_holds() {
     let all = leaves(40);
@@ -83,6 +197,19 @@ fn what_cannot_be_proved() {
     let sizes = Err(ProofError::SizeMismatch);
     assert_eq!(prove_consistency(&all, 3, 2), sizes);
     assert_eq!(prove_consistency(&all, 1, 6), sizes);
+    let mut tree = Tree::new();
+    tree.extend(&all);
+    for size in [6, 1 << 63, u64::MAX] {
+        assert_eq!(tree.root_at(size), Err(ProofError::SizeMismatch));
+        assert_eq!(tree.frontier_at(size), Err(ProofError::SizeMismatch));
+        assert_eq!(tree.prove_consistency(1, size), sizes);
+        let inclusion = tree.prove_inclusion(0, size);
+        assert_eq!(inclusion, Err(ProofError::SizeMismatch));
+    }
+    assert_eq!(tree.prove_consistency(3, 2), sizes);
+    let out = Err(ProofError::IndexOutOfRange);
+    assert_eq!(tree.prove_inclusion(5, 5), out);
+    assert_eq!(tree.prove_inclusion(0, 0), out);
 }
 
 #[test]
@@ -170,6 +297,15 @@ fn flipped(hash: Hash, bit: usize) -> Hash {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(3))]
+
+    #[test]
+    fn any_large_tree_is_that_of_the_peers(size in 1_001_u64..100_000) {
+        a_large_tree_is_theirs(size);
+    }
+}
+
+proptest! {
     #[test]
     fn a_batch_proves_each_new_entry(old in 0_usize..200, more in 0_usize..80) {
         let all = leaves(old + more);
@@ -183,6 +319,30 @@ proptest! {
         for (offset, proof) in proofs.iter().enumerate() {
             let expected = prove_inclusion(&all, (old + offset) as u64, all.len() as u64);
             prop_assert_eq!(Ok(proof), expected.as_ref());
+        }
+    }
+
+    #[test]
+    fn a_tree_grows_the_same_in_any_steps(steps in prop::collection::vec(0_usize..2_500, 1..5)) {
+        let all = leaves(steps.iter().sum());
+        let (mut tree, mut frontier) = (Tree::new(), Frontier::new());
+        let mut rest = &all[..];
+        for step in steps {
+            let (new, after) = rest.split_at(step);
+            tree.extend(new);
+            new.iter().for_each(|leaf| frontier.push(*leaf));
+            rest = after;
+        }
+        let mut pushed = Tree::new();
+        all.iter().for_each(|leaf| pushed.push(*leaf));
+        let size = all.len() as u64;
+        for tree in [tree, pushed] {
+            prop_assert_eq!(tree.frontier_at(size), Ok(frontier.clone()));
+            prop_assert_eq!(tree.root(), root(&all));
+            for index in (0..size).step_by(97) {
+                let proof = tree.prove_inclusion(index, size).unwrap();
+                prop_assert_eq!(proof.verify(&all[index as usize], &tree.root()), Ok(()));
+            }
         }
     }
 

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand};
-use serde_json::json;
-use strongroom::auditchain::{Event, Hash, Leaf, Origin, Outcome, VerifierKey};
+use strongroom::auditchain::{Event, Hash, Leaf, Origin, VerifierKey};
 
 use crate::clock;
 use crate::evidence;
@@ -100,39 +99,17 @@ pub(crate) fn leaf_bytes(contents: Vec<u8>) -> Vec<u8> {
         .unwrap_or(contents)
 }
 
+/// The event's JSON view, member by member, with what only the command line adds.
 fn show(event: &Event, leaf_hash: Hash) -> Report {
-    let (outcome, reason) = match &event.outcome {
-        Outcome::Success => ("success", None),
-        Outcome::Refused(reason) => ("refused", Some(reason.to_string())),
-        Outcome::Failed(reason) => ("failed", Some(reason.to_string())),
-        Outcome::Attempt => ("attempt", None),
-        _ => ("unknown", None),
-    };
-    let actor = event.actor.as_ref();
-    let chain: Vec<_> = actor
-        .map_or(&[][..], |actor| actor.on_behalf_of())
-        .iter()
-        .collect();
-    let commitments = event.commitments.iter().map(|commitment| {
-        json!({"field": commitment.field.as_str(), "digest": STANDARD.encode(commitment.digest)})
-    });
-    Report::new()
-        .with_text("id", event.id)
-        .with("time", clock::moment(event.time_us))
-        .with("time_us", event.time_us)
-        .with_text("event", &event.kind)
-        .with("actor", actor.map(|actor| actor.id().to_string()))
-        .with(
-            "on_behalf_of",
-            chain.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        )
-        .with("resource", event.resource.clone())
-        .with("credential", event.credential.clone())
-        .with_text("request_id", event.request_id)
-        .with("policy", event.policy.map(hex::encode))
-        .with("source", event.source.clone())
-        .with("outcome", outcome)
-        .with("reason", reason)
-        .with("commitments", commitments.collect::<Vec<_>>())
+    event
+        .json_members()
+        .fold(Report::new(), |report, (name, value)| {
+            let report = report.with(name, value);
+            if name == "time_us" {
+                report.with("time", clock::moment(event.time_us))
+            } else {
+                report
+            }
+        })
         .with_text("leaf_hash", leaf_hash)
 }

@@ -67,10 +67,11 @@ fn receipt(
     }
     let log = verified.checkpoint();
     Ok(Report::valid("receipt")
+        .with("zones", verified.zones())
         .with_text("origin", verified.origin())
-        .with("index", verified.index())
+        .with_text("index", verified.index())
         .with_text("leaf_hash", verified.leaf())
-        .with("size", log.size)
+        .with_text("size", log.size)
         .with_text("root", log.root))
 }
 
@@ -86,9 +87,9 @@ fn proof(
     let log = file.verify(entry, key, &origin).map_err(Failure::refused)?;
     Ok(Report::valid("proof")
         .with_text("origin", &log.origin)
-        .with("index", file.index)
+        .with_text("index", file.index)
         .with_text("leaf_hash", entry)
-        .with("size", log.size)
+        .with_text("size", log.size)
         .with_text("root", log.root))
 }
 
@@ -102,7 +103,7 @@ fn checkpoint(
     let log = Checkpoint::verify(&text, key, &origin).map_err(Failure::refused)?;
     Ok(Report::valid("checkpoint")
         .with_text("origin", &log.origin)
-        .with("size", log.size)
+        .with_text("size", log.size)
         .with_text("root", log.root))
 }
 

@@ -1,6 +1,9 @@
 //! The sabotages, each with the test that must go red.
 
 mod apikey;
+mod audit_log;
+mod audit_store;
+mod audit_tree;
 mod crates;
 mod envelope;
 mod login;
@@ -29,6 +32,9 @@ pub(crate) struct Mutation {
 pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
     let tables = [
         apikey::MUTATIONS,
+        audit_log::MUTATIONS,
+        audit_store::MUTATIONS,
+        audit_tree::MUTATIONS,
         crates::MUTATIONS,
         envelope::MUTATIONS,
         login::MUTATIONS,

@@ -3,8 +3,8 @@
 use std::error::Error;
 
 use strongroom::auditchain::{
-    Checkpoint, Ed25519Signer, Event, Finding, Frontier, Hash, Leaf, Origin, Outcome, StoredEntry,
-    verify_log,
+    Checkpoint, Commitments, Ed25519Signer, Event, Finding, Frontier, Hash, Leaf, Origin, Outcome,
+    StoredEntry, verify_log,
 };
 use strongroom::tenancy::RequestId;
 
@@ -71,6 +71,6 @@ fn event(number: u8) -> Result<Event, Box<dyn Error>> {
         policy: None,
         source: "gateway".to_owned(),
         outcome: Outcome::Success,
-        commitments: Vec::new(),
+        commitments: Commitments::NONE,
     })
 }

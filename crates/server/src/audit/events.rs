@@ -1,6 +1,6 @@
 //! Events in the making: what a request adds to what it already knows of itself.
 
-use strongroom_auditchain::{Commitment, Event, Leaf, LeafError, Outcome};
+use strongroom_auditchain::{Commitments, Event, Leaf, LeafError, Outcome};
 use strongroom_tenancy::{Actor, RequestId};
 use uuid::Uuid;
 
@@ -48,7 +48,12 @@ impl Draft {
     ///
     /// # Errors
     /// [`EventError`] when it does not fit a leaf.
-    pub fn leaf(&self, id: Uuid, now_us: u64, sealed: Vec<Commitment>) -> Result<Leaf, EventError> {
+    pub fn leaf(
+        &self,
+        id: Uuid,
+        now_us: u64,
+        sealed: impl Into<Commitments>,
+    ) -> Result<Leaf, EventError> {
         let event = Event {
             id,
             time_us: now_us,
@@ -60,7 +65,7 @@ impl Draft {
             policy: self.policy,
             source: "gateway".to_owned(),
             outcome: self.outcome.clone(),
-            commitments: sealed,
+            commitments: sealed.into(),
         };
         Ok(Leaf::encode(&event)?)
     }

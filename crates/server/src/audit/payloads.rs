@@ -1,6 +1,6 @@
 //! Sealed payloads: the erasable part of an event, under its tenant's own key.
 
-use strongroom_auditchain::{Commitment, Payload};
+use strongroom_auditchain::{Commitments, Payload};
 use strongroom_envelope::{DekId, EncryptionContext};
 use strongroom_tenancy::TenantId;
 use uuid::Uuid;
@@ -43,7 +43,7 @@ pub async fn seal_payload(
     event_id: Uuid,
     field: strongroom_auditchain::Field,
     value: Zeroizing<Vec<u8>>,
-) -> Result<(SealedPayload, Vec<Commitment>), PayloadError> {
+) -> Result<(SealedPayload, Commitments), PayloadError> {
     let payload = Payload::generate(event_id, vec![(field, value)])?;
     let (context, encoded) = (payload_context(event_id)?, payload.encode());
     let (dek, bytes) = keys.seal_detached(tenant, &context, &encoded).await?;

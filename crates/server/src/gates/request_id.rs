@@ -143,7 +143,6 @@ pub async fn request_id(State(app): State<Arc<App>>, mut request: Request, next:
     let context = Arc::new(RequestContext::new(id, client_id));
     request.extensions_mut().insert(Arc::clone(&context));
     let dialect = Dialect::of(request.uri().path());
-    let zones = app.config.zones.mode.standbys().saturating_add(1);
     let span = tracing::info_span!(
         "request",
         request_id = %id,
@@ -183,7 +182,6 @@ pub async fn request_id(State(app): State<Arc<App>>, mut request: Request, next:
         .and_then(|text| HeaderValue::from_str(text).ok())
     {
         headers.insert("strongroom-receipt", value);
-        headers.insert("strongroom-receipt-zones", HeaderValue::from(zones));
     }
     let kept = headers.entry(header::CACHE_CONTROL);
     kept.or_insert(HeaderValue::from_static("no-store"));

@@ -9,9 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::header;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use strongroom_auditchain::{
-    Checkpoint, Event, Hash, Leaf, Origin, Outcome, ProofFile, prove_inclusion,
-};
+use strongroom_auditchain::{Checkpoint, Hash, Leaf, Origin, ProofFile, prove_inclusion};
 use uuid::Uuid;
 
 use super::{column, internal, not_found};
@@ -92,7 +90,7 @@ pub async fn entries(tenant: TenantContext, Query(page): Query<Page>) -> Result<
             "leaf": STANDARD.encode(&leaf),
             "leaf_hash": STANDARD.encode(&hash),
             // An entry that was tampered with is still served, as it is, and says nothing.
-            "event": Leaf::decode(&leaf).map(|event| event_json(&event)).unwrap_or(Value::Null),
+            "event": Leaf::decode(&leaf).map_or(Value::Null, |event| event.to_json()),
         }));
     }
     Ok(axum::Json(json!({ "data": entries })).into_response())
@@ -224,7 +222,7 @@ pub async fn verify(
         "origin": report.origin.as_str(),
         "entries": report.entries.to_string(),
         "covered": report.covered.to_string(),
-        "checkpoints": report.checkpoints,
+        "checkpoints": report.checkpoints.to_string(),
         "findings": findings,
         "findings_not_listed": report.omitted.to_string(),
         "checkpoint_key": checked.verifier_key,
@@ -238,34 +236,6 @@ async fn origin(tx: &mut TenantTx) -> Result<(Origin, u64), Problem> {
     let origin: String = column(row, 0)?;
     let size: i64 = column(row, 1)?;
     Ok((origin.parse().map_err(internal)?, size.unsigned_abs()))
-}
-
-fn event_json(event: &Event) -> Value {
-    let (outcome, reason) = match &event.outcome {
-        Outcome::Success => ("success", None),
-        Outcome::Refused(slug) => ("refused", Some(slug.to_string())),
-        Outcome::Failed(slug) => ("failed", Some(slug.to_string())),
-        Outcome::Attempt => ("attempt", None),
-        _ => ("unknown", None),
-    };
-    let chain = event
-        .actor
-        .as_ref()
-        .map(|actor| actor.on_behalf_of().to_vec());
-    json!({
-        "id": event.id.to_string(),
-        "time_us": event.time_us.to_string(),
-        "kind": event.kind.as_str(),
-        "actor": event.actor.as_ref().map(|actor| *actor.id()),
-        "on_behalf_of": chain.unwrap_or_default(),
-        "resource": event.resource,
-        "credential": event.credential,
-        "request_id": event.request_id.to_string(),
-        "policy": event.policy.map(hex::encode),
-        "source": event.source,
-        "outcome": outcome,
-        "reason": reason,
-    })
 }
 
 fn text(body: String) -> Response {

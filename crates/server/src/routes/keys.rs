@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use strongroom_auditchain::{Outcome, Receipt};
+use strongroom_auditchain::{Commitments, Outcome, Receipt};
 use strongroom_envelope::{Destruction, KeyRef, KmsError, ShredReceipt};
 use strongroom_tenancy::TenantId;
 use uuid::Uuid;
@@ -409,7 +409,7 @@ impl Recorded<'_> {
                 let sealed = seal_payload(&app.keys, &tenant, id, field, value).await?;
                 (Some(sealed.0), sealed.1)
             }
-            None => (None, Vec::new()),
+            None => (None, Commitments::NONE),
         };
         let leaf = self
             .draft(kind, outcome, resource)

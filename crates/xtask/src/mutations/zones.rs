@@ -18,6 +18,13 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-server --test platform a_zone_that_does_not_show",
     },
     Mutation {
+        name: "zones-of-a-receipt-promised",
+        file: "crates/server/src/audit/rows.rs",
+        find: "u8::try_from(holders).unwrap_or(u8::MAX)",
+        replace: "u8::try_from(zones.standbys()).unwrap_or(u8::MAX)",
+        test: "-p strongroom-server --test platform any_1_goes_on_with_a_zone_missing",
+    },
+    Mutation {
         name: "zone-connection-not-compared",
         file: "crates/server/src/audit/zones.rs",
         find: "this == **standing && found.is_streaming",

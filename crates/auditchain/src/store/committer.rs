@@ -1,0 +1,342 @@
+//! The committer: gathers what is queued into batches, and acknowledges each once it is durable in a
+//! quorum.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::batch_in_hand::{Answer, BatchInHand};
+use super::history::FILE_BYTES;
+use super::integration::CutLog;
+use super::log_state::Tail;
+use super::logs::Logs;
+use super::quorum::Quorum;
+use super::wal::{FrameWriter, StoreId};
+use super::{AppendError, Limits, locked};
+use crate::{BatchLine, Hash, Origin, SignedBatch, Signer, sign_batch};
+
+/// What the committer is told.
+pub(super) enum Command {
+    Append(Append),
+    /// Begin a new file of frames, and hand out what the others hold.
+    Cut(SyncSender<Result<Cut, AppendError>>),
+    /// These logs' entries are in tiles up to these sizes, with these greatest event ids.
+    Integrated(Vec<(Origin, u64, Uuid)>),
+    /// What was cut could not be taken into tiles.
+    Poison(String),
+    /// A zone could not be written to.
+    Lost(usize, String),
+    Stop,
+}
+
+/// An entry on its way.
+pub(super) struct Append {
+    pub(super) origin: Origin,
+    pub(super) entry: Tail,
+    pub(super) answer: Answer,
+}
+
+/// What is in files of frames that take no more.
+pub(super) struct Cut {
+    /// The epoch and sequence of their last frame.
+    pub(super) base: (u64, u64),
+    pub(super) logs: Vec<CutLog>,
+}
+
+impl Append {
+    pub(super) fn bytes(&self) -> usize {
+        self.entry.leaf.len() + self.entry.payload.len() + 64
+    }
+}
+
+/// What the committer and its store look at together.
+#[derive(Default)]
+pub(super) struct Shared {
+    /// The bytes of what is queued.
+    pub(super) queued: AtomicUsize,
+    /// The newest line of each log that grew since they were last kept.
+    pub(super) lines: Mutex<HashMap<Origin, BatchLine>>,
+    /// Why nothing is appended any more, once that is so.
+    pub(super) poisoned: Mutex<Option<String>>,
+    /// The zones that are not in use, and why.
+    pub(super) lost: Mutex<Vec<(usize, String)>>,
+}
+
+pub(super) struct Committer {
+    pub(super) store: StoreId,
+    pub(super) epoch: u64,
+    /// The last frame's sequence.
+    pub(super) sequence: u64,
+    /// The frame up to which all are in a quorum.
+    pub(super) acknowledged: u64,
+    pub(super) quorum: Quorum,
+    pub(super) logs: Logs,
+    /// How many logs have a number in the file in hand.
+    pub(super) numbered: u32,
+    /// The bytes of the file in hand.
+    pub(super) file_bytes: usize,
+    pub(super) signer: Arc<dyn Signer>,
+    /// What its batches say: in how many zones each is durable, at least.
+    pub(super) zones: u8,
+    pub(super) limits: Limits,
+    pub(super) shared: Arc<Shared>,
+    /// Asks for what is written to be integrated.
+    pub(super) full: Box<dyn Fn() + Send>,
+}
+
+impl Committer {
+    pub(super) fn run(mut self, commands: &Receiver<Command>) {
+        let mut expected = 1;
+        let mut took = Duration::ZERO;
+        let mut next = commands.recv().ok();
+        while let Some(command) = next.take() {
+            match command {
+                Command::Append(first) => {
+                    let mut batch = Vec::with_capacity(expected);
+                    let linger = self.limits.linger.min(took / 4);
+                    next = self.gather(commands, first, (expected, linger), &mut batch);
+                    expected = batch.len();
+                    let began = Instant::now();
+                    self.commit(batch);
+                    took = began.elapsed();
+                }
+                Command::Cut(answer) => {
+                    let cut = self.cut();
+                    let _ = answer.send(cut);
+                }
+                Command::Integrated(logs) => self.logs.integrated(&logs),
+                Command::Poison(why) => *locked(&self.shared.poisoned) = Some(why),
+                Command::Lost(zone, why) => {
+                    self.quorum.lose(zone, why);
+                    self.note_losses();
+                }
+                Command::Stop => break,
+            }
+            if next.is_none() {
+                next = commands.recv().ok();
+            }
+        }
+        // So that nobody takes the last frame for one that may have been cut off.
+        if self.poisoned().is_none() {
+            let mut frame = FrameWriter::new();
+            frame.stop();
+            let _ = self.write(frame);
+        }
+    }
+
+    /// Takes what is queued behind the first entry, and waits a little for as many as there were
+    /// the last time: those who just got their answers are about to come again. Answers what came
+    /// that is no entry.
+    fn gather(
+        &self,
+        commands: &Receiver<Command>,
+        first: Append,
+        (expected, linger): (usize, Duration),
+        batch: &mut Vec<Append>,
+    ) -> Option<Command> {
+        let deadline = Instant::now() + linger;
+        let mut bytes = first.bytes();
+        batch.push(first);
+        while batch.len() < self.limits.batch_entries && bytes < self.limits.batch_bytes {
+            let command = match commands.try_recv() {
+                Ok(command) => command,
+                Err(_) if batch.len() >= expected => break,
+                Err(_) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    let Ok(command) = commands.recv_timeout(left) else {
+                        break;
+                    };
+                    command
+                }
+            };
+            match command {
+                Command::Append(append) => {
+                    bytes += append.bytes();
+                    batch.push(append);
+                }
+                other => return Some(other),
+            }
+        }
+        None
+    }
+
+    /// Writes a batch, and answers everyone in it.
+    fn commit(&mut self, batch: Vec<Append>) {
+        let bytes = batch.iter().map(Append::bytes).sum();
+        self.shared.queued.fetch_sub(bytes, Ordering::Relaxed);
+        if let Some(why) = self.poisoned() {
+            for append in batch {
+                let _ = append.answer.send(Err(AppendError::Poisoned(why.clone())));
+            }
+            return;
+        }
+        let mut hand = BatchInHand::default();
+        let mut frame = FrameWriter::new();
+        for append in batch {
+            self.place(append, &mut frame, &mut hand);
+        }
+        if hand.is_empty() {
+            return;
+        }
+        let sequence = hand.is_fresh().then(|| self.send(frame));
+        // While the zones write: nothing of it leaves before they have.
+        let signed = self.sign(&mut hand);
+        if let Some(sequence) = sequence
+            && let Err(error) = self.await_quorum(sequence)
+        {
+            return hand.fail(&error);
+        }
+        let signed = match signed {
+            Ok(signed) => signed,
+            Err(error) => return hand.fail(&error),
+        };
+        let mut lines = locked(&self.shared.lines);
+        for line in signed.lines() {
+            lines.insert(line.origin.clone(), line.clone());
+        }
+        drop(lines);
+        hand.acknowledge(&signed, self.zones);
+        if self.file_bytes >= FILE_BYTES {
+            (self.full)();
+        }
+    }
+
+    /// Gives an entry its place in its log, or finds the one that it has already.
+    fn place(&mut self, append: Append, frame: &mut FrameWriter, hand: &mut BatchInHand) {
+        let Append {
+            origin,
+            entry,
+            answer,
+        } = append;
+        let found = self.logs.open(&origin).and_then(|log| {
+            let known = log.find(&origin, &entry.event_id)?;
+            Ok((log, known))
+        });
+        let (log, known) = match found {
+            Ok(found) => found,
+            Err(error) => {
+                let _ = answer.send(Err(error));
+                return;
+            }
+        };
+        let state = log.state;
+        let size = state.frontier.size();
+        if let Some(index) = known {
+            return hand.known(&origin, size, index, answer);
+        }
+        let number = *state.number.get_or_insert_with(|| {
+            let number = self.numbered;
+            self.numbered = number.saturating_add(1);
+            frame.log(number, &origin, &state.frontier, &state.last);
+            number
+        });
+        frame.entry(&entry.record(number));
+        let leaf = Hash::of_leaf(&entry.leaf);
+        hand.fresh(&origin, size, leaf, answer);
+        state.push(leaf, entry);
+    }
+
+    /// Grows the logs of the batch in memory, and signs their new lines at once.
+    fn sign(&mut self, hand: &mut BatchInHand) -> Result<SignedBatch, AppendError> {
+        let mut lines = Vec::with_capacity(hand.logs().len());
+        for (origin, log) in hand.logs() {
+            let opened = self.logs.open(origin)?;
+            let (grown, proofs) = opened.state.frontier.append_batch(&log.leaves);
+            opened.state.frontier = grown;
+            log.proofs = proofs;
+            for (index, proof) in &mut log.known {
+                // One that cannot be proved now leaves its own caller without a receipt.
+                *proof = opened.prove(origin, *index).ok();
+            }
+            let frontier = &opened.state.frontier;
+            log.line = lines.len();
+            lines.push(BatchLine {
+                origin: origin.clone(),
+                size: frontier.size(),
+                root: frontier.root(),
+            });
+        }
+        sign_batch(&lines, self.zones, self.signer.as_ref())
+            .map_err(|error| AppendError::Sign(Arc::new(error)))
+    }
+
+    /// Sends a frame to every zone that is in use; answers its sequence.
+    fn send(&mut self, frame: FrameWriter) -> u64 {
+        let sequence = self.sequence + 1;
+        let bytes = frame.finish(&self.store, self.epoch, sequence, self.acknowledged);
+        self.file_bytes += bytes.len();
+        self.sequence = sequence;
+        self.quorum.give(sequence, &Arc::new(bytes));
+        sequence
+    }
+
+    fn await_quorum(&mut self, sequence: u64) -> Result<(), AppendError> {
+        let reached = self.quorum.wait(sequence);
+        self.note_losses();
+        match reached {
+            Ok(()) => {
+                self.acknowledged = sequence;
+                Ok(())
+            }
+            Err(why) => {
+                *locked(&self.shared.poisoned) = Some(why.clone());
+                Err(AppendError::Unknown(why))
+            }
+        }
+    }
+
+    /// Writes a frame of the committer's own.
+    fn write(&mut self, frame: FrameWriter) -> Result<(), AppendError> {
+        let sequence = self.send(frame);
+        self.await_quorum(sequence)
+    }
+
+    /// Begins a new file, and hands out what was written before it.
+    fn cut(&mut self) -> Result<Cut, AppendError> {
+        if let Some(why) = self.poisoned() {
+            return Err(AppendError::Poisoned(why));
+        }
+        let base = (self.epoch, self.sequence);
+        self.begin()?;
+        let states = self.logs.states();
+        let logs = states.filter_map(|(origin, state)| CutLog::take(origin, state));
+        Ok(Cut {
+            base,
+            logs: logs.collect(),
+        })
+    }
+
+    /// Begins the epoch: its first frame must be where any opening to come will see it.
+    pub(super) fn open(&mut self, zones: usize) -> Result<(), AppendError> {
+        let needed = self.quorum.needed();
+        self.quorum.need(needed.max(zones - needed + 1));
+        let begun = self.begin();
+        self.quorum.need(needed);
+        begun
+    }
+
+    /// Begins a file of frames, with a frame that says nothing.
+    fn begin(&mut self) -> Result<(), AppendError> {
+        self.quorum.begin(self.sequence + 1);
+        self.numbered = 0;
+        self.file_bytes = 0;
+        self.write(FrameWriter::new())
+    }
+
+    fn poisoned(&self) -> Option<String> {
+        locked(&self.shared.poisoned).clone()
+    }
+
+    fn note_losses(&mut self) {
+        if let Some(news) = self.quorum.losses() {
+            for (zone, _) in &news {
+                self.logs.zones.lose(*zone);
+            }
+            *locked(&self.shared.lost) = news;
+        }
+    }
+}

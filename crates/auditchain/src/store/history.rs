@@ -1,0 +1,162 @@
+//! What one zone's write-ahead log says: audit-store, sections 4 and 7.
+
+use std::io;
+
+use super::base::Base;
+use super::filling;
+use super::wal::{Frame, FrameError, MAX_FRAME_BYTES, StoreId, find_frame};
+use super::zone::ZoneRead;
+
+/// The folder of the files of frames.
+pub(super) const FOLDER: &str = "wal";
+
+/// A file takes no further frame once it is this long.
+pub(super) const FILE_BYTES: usize = 64 * 1024 * 1024;
+
+/// The longest that a file of frames can be.
+const MAX_FILE_BYTES: u64 = (FILE_BYTES + 2 * MAX_FRAME_BYTES) as u64;
+
+/// A file of frames: its first sequence, and what of it can be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WalFile {
+    pub(super) first: u64,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// All of a zone's frames that can be read.
+#[derive(Debug)]
+pub(super) struct History {
+    pub(super) base: Base,
+    pub(super) files: Vec<WalFile>,
+    /// The last frame's epoch and sequence; the base's, if there is none.
+    pub(super) last: (u64, u64),
+    /// The bytes that were cut off after it.
+    pub(super) cut_off: u64,
+}
+
+/// Why a zone's frames cannot be used as they are.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unusable {
+    #[error(transparent)]
+    Read(#[from] io::Error),
+    #[error("frame {0} is damaged")]
+    Damaged(u64),
+    #[error("frames before {0} are missing")]
+    Gap(u64),
+    #[error("it holds frames of another store")]
+    OtherStore,
+    #[error("its base is malformed")]
+    Base,
+    #[error("it was being filled from another zone, up to frame {} of epoch {}", .0.1, .0.0)]
+    Filling((u64, u64)),
+}
+
+impl WalFile {
+    pub(super) fn path(first: u64) -> String {
+        format!("{FOLDER}/{first:020}")
+    }
+
+    /// Its frames, all of which were read before.
+    pub(super) fn frames(&self, store: &StoreId) -> impl Iterator<Item = Frame<'_>> {
+        let (mut rest, store) = (self.bytes.as_slice(), *store);
+        std::iter::from_fn(move || {
+            let (frame, length) = Frame::read(rest, &store).ok()?;
+            rest = rest.get(length..)?;
+            Some(frame)
+        })
+    }
+}
+
+impl History {
+    pub(super) fn read(zone: &dyn ZoneRead, store: &StoreId) -> Result<Self, Unusable> {
+        if let Some(up_to) = filling::read(zone)? {
+            return Err(Unusable::Filling(up_to));
+        }
+        let base = Base::read(zone)?.ok_or(Unusable::Base)?;
+        let mut history = Self {
+            last: (base.epoch, base.sequence),
+            base,
+            files: Vec::new(),
+            cut_off: 0,
+        };
+        // What the base covers is in tiles, whether its frames are gone already or not.
+        let mut next = history.base.sequence.saturating_add(1);
+        let mut epoch = history.base.epoch;
+        let mut names = Vec::new();
+        for (name, length) in zone.list(FOLDER)? {
+            let first = name.parse::<u64>().ok();
+            let is_file = |first: &u64| length.is_some() && WalFile::path(*first).ends_with(&name);
+            names.extend(first.filter(is_file).filter(|first| *first >= next));
+        }
+        names.sort_unstable();
+        let mut names = names.into_iter();
+        for first in names.by_ref() {
+            let path = WalFile::path(first);
+            let bytes = zone.read(&path, MAX_FILE_BYTES)?.unwrap_or_default();
+            if first > next {
+                return Err(Unusable::Gap(first));
+            }
+            if !history.take(first, bytes, store, (&mut next, &mut epoch))? {
+                break;
+            }
+        }
+        // Whatever comes after a cut must not say that what was cut had been acknowledged.
+        for later in names {
+            let bytes = zone.read(&WalFile::path(later), MAX_FILE_BYTES)?;
+            refuse_damage(store, next, bytes.as_deref().unwrap_or_default())?;
+        }
+        Ok(history)
+    }
+
+    /// Takes the frames of a file up to the first that cannot be read. Whether all could be.
+    fn take(
+        &mut self,
+        first: u64,
+        mut bytes: Vec<u8>,
+        store: &StoreId,
+        (next, epoch): (&mut u64, &mut u64),
+    ) -> Result<bool, Unusable> {
+        let mut good = 0;
+        while let Some(rest) = bytes.get(good..).filter(|rest| !rest.is_empty()) {
+            let read = Frame::read(rest, store).and_then(|(frame, length)| {
+                let follows = frame.sequence == *next && frame.epoch >= *epoch;
+                frame.records().try_for_each(|record| record.map(drop))?;
+                follows
+                    .then_some((frame, length))
+                    .ok_or(FrameError::Sequence)
+            });
+            match read {
+                Ok((frame, length)) => {
+                    self.last = self.last.max((frame.epoch, frame.sequence));
+                    *next = frame.sequence.saturating_add(1);
+                    *epoch = frame.epoch;
+                    good += length;
+                }
+                Err(FrameError::OtherStore) if good == 0 => return Err(Unusable::OtherStore),
+                Err(_) => {
+                    refuse_damage(store, *next, rest)?;
+                    self.cut_off += rest.len() as u64;
+                    break;
+                }
+            }
+        }
+        let whole = good == bytes.len();
+        bytes.truncate(good);
+        if good > 0 {
+            self.files.push(WalFile { first, bytes });
+        }
+        Ok(whole)
+    }
+}
+
+/// A frame after the one that cannot be read says that it was acknowledged, or nothing does.
+fn refuse_damage(store: &StoreId, unreadable: u64, bytes: &[u8]) -> Result<(), Unusable> {
+    let mut rest = bytes;
+    while let Some((frame, at)) = find_frame(rest, store) {
+        if frame.acknowledged >= unreadable {
+            return Err(Unusable::Damaged(unreadable));
+        }
+        rest = rest.get(at + 1..).unwrap_or_default();
+    }
+    Ok(())
+}

@@ -1,0 +1,150 @@
+//! The logs of an open store, each loaded when it is first needed.
+
+use std::collections::{BTreeMap, HashMap};
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::AppendError;
+use super::files::LogFiles;
+use super::guard::Guard;
+use super::head::Head;
+use super::ids::find_id;
+use super::log_state::{LogState, log_folder};
+use super::zone::Zone;
+use super::zones::Zones;
+use crate::{Hash, InclusionProof, Origin, TileError, TilePath, TileReader, TileTree, grow_tiles};
+
+pub(super) struct Logs {
+    pub(super) zones: Arc<Zones>,
+    pub(super) guard: Arc<Guard>,
+    states: HashMap<Origin, LogState>,
+}
+
+/// A log that is loaded.
+pub(super) struct OpenLog<'a> {
+    pub(super) state: &'a mut LogState,
+    zone: Arc<dyn Zone>,
+}
+
+impl Logs {
+    pub(super) fn new(zones: Arc<Zones>, guard: Arc<Guard>) -> Self {
+        Self {
+            zones,
+            guard,
+            states: HashMap::new(),
+        }
+    }
+
+    /// The log of this origin, empty if there is none yet.
+    ///
+    /// A log that is not what was signed is not opened.
+    pub(super) fn open(&mut self, origin: &Origin) -> Result<OpenLog<'_>, AppendError> {
+        let read = |error| AppendError::Read(Arc::new(error));
+        let zone = self.zones.source().map_err(read)?;
+        if !self.states.contains_key(origin) {
+            let state = self.load(zone.as_ref(), origin)?;
+            self.states.insert(origin.clone(), state);
+        }
+        let state = self.states.get_mut(origin);
+        Ok(OpenLog {
+            state: state.ok_or(AppendError::Busy(super::RETRY_AFTER))?,
+            zone,
+        })
+    }
+
+    /// The logs that are loaded.
+    pub(super) fn states(&mut self) -> impl Iterator<Item = (&Origin, &mut LogState)> {
+        self.states.iter_mut()
+    }
+
+    /// The logs' entries are in tiles up to these sizes, with these greatest event ids.
+    pub(super) fn integrated(&mut self, logs: &[(Origin, u64, Uuid)]) {
+        for (origin, size, last) in logs {
+            if let Some(state) = self.states.get_mut(origin) {
+                state.integrated(*size, *last);
+            }
+        }
+    }
+
+    fn load(&self, zone: &dyn Zone, origin: &Origin) -> Result<LogState, AppendError> {
+        let folder = log_folder(origin);
+        let head = Head::newest(zone, &folder).map_err(|it| AppendError::Read(Arc::new(it)))?;
+        let state = match head {
+            Some(head) => LogState::new(head.frontier, head.last),
+            None => LogState::new(crate::Frontier::new(), Uuid::nil()),
+        };
+        let size = state.frontier.size();
+        let checked = self.guard.check(zone, origin, size);
+        checked.map_err(|it| AppendError::Inconsistent(Arc::new(it)))?;
+        Ok(state)
+    }
+}
+
+impl OpenLog<'_> {
+    /// Where an entry stands already, by its event id.
+    pub(super) fn find(
+        &self,
+        origin: &Origin,
+        event_id: &Uuid,
+    ) -> Result<Option<u64>, AppendError> {
+        if event_id.is_nil() {
+            return Ok(None);
+        }
+        if let Some(index) = self.state.recent.get(event_id) {
+            return Ok(Some(*index));
+        }
+        // Ids ascend with time: of most it is known at once that they are new.
+        if *event_id > self.state.integrated_last {
+            return Ok(None);
+        }
+        let files = LogFiles::of(self.zone.as_ref(), origin);
+        find_id(&files, self.state.integrated, event_id)
+            .map_err(|it| AppendError::Read(Arc::new(it)))
+    }
+
+    /// Proves that an entry is in the log as it is now, wherever it stands.
+    pub(super) fn prove(
+        &self,
+        origin: &Origin,
+        index: u64,
+    ) -> Result<(Hash, InclusionProof), AppendError> {
+        let files = LogFiles::of(self.zone.as_ref(), origin);
+        let size = self.state.frontier.size();
+        let prove = || -> Result<_, TileError<io::Error>> {
+            let frontier =
+                TileTree::new(&files, self.state.integrated)?.frontier_at(self.state.integrated)?;
+            let tiles = grow_tiles(&files, &frontier, &self.state.hashes)?;
+            let fresh = tiles.into_iter().map(|tile| (tile.path, tile.bytes));
+            let over = Over {
+                fresh: fresh.collect(),
+                files,
+            };
+            let mut tree = TileTree::new(over, size)?;
+            Ok((tree.leaf(index)?, tree.prove_inclusion(index, size)?))
+        };
+        // What is being integrated just now may be gone from one name and not be asked for under
+        // the next; the entry is there all the same.
+        prove().map_err(|_| AppendError::Busy(super::RETRY_AFTER))
+    }
+}
+
+/// Tiles in memory over those on disk.
+struct Over<'a> {
+    fresh: BTreeMap<TilePath, Vec<u8>>,
+    files: LogFiles<'a>,
+}
+
+impl TileReader for Over<'_> {
+    type Error = io::Error;
+
+    fn read(&self, path: &TilePath) -> Result<Option<Vec<u8>>, io::Error> {
+        let fresh: Result<_, Infallible> = TileReader::read(&self.fresh, path);
+        match fresh {
+            Ok(Some(bytes)) => Ok(Some(bytes)),
+            _ => self.files.read(path),
+        }
+    }
+}
