@@ -42,6 +42,9 @@ pub enum BatchError {
     /// A line that no checkpoint could say.
     #[error(transparent)]
     Line(#[from] CheckpointError),
+    /// No zones, in which nothing can be durable.
+    #[error("batch: no zones")]
+    NoZones,
     /// Signing failed.
     #[error(transparent)]
     Note(#[from] NoteError),
@@ -49,12 +52,22 @@ pub enum BatchError {
 
 /// Signs several logs' new sizes and roots at once (audit-receipt, "Batch note").
 ///
+/// `zones` is in how many zones every entry of the lines is durable, at least: 1 for a single disk.
+///
 /// # Errors
 /// [`BatchError`]; nothing is signed then.
 ///
 /// # Security
-/// A line binds its log as a checkpoint does: see [`Checkpoint::sign`].
-pub fn sign_batch(lines: &[BatchLine], signer: &dyn Signer) -> Result<SignedBatch, BatchError> {
+/// A line binds its log as a checkpoint does: see [`Checkpoint::sign`]. And the number of zones is a
+/// promise: hand nothing of the batch out before it holds.
+pub fn sign_batch(
+    lines: &[BatchLine],
+    zones: u8,
+    signer: &dyn Signer,
+) -> Result<SignedBatch, BatchError> {
+    if zones == 0 {
+        return Err(BatchError::NoZones);
+    }
     if lines.is_empty() {
         return Err(BatchError::Empty);
     }
@@ -71,7 +84,11 @@ pub fn sign_batch(lines: &[BatchLine], signer: &dyn Signer) -> Result<SignedBatc
         leaves.push(Hash::of_leaf(line.to_text()?.as_bytes()));
     }
     let (tree, paths) = Frontier::new().append_batch(&leaves);
-    let text = format!("{BATCH_LABEL}\n{}\n{}\n", tree.size(), tree.root());
+    let text = format!(
+        "{BATCH_LABEL}\n{}\n{}\nzones {zones}\n",
+        tree.size(),
+        tree.root()
+    );
     Ok(SignedBatch {
         lines: lines.to_vec(),
         paths,
@@ -123,6 +140,7 @@ impl SignedBatch {
 pub(crate) struct BatchText {
     pub(crate) size: u64,
     pub(crate) root: Hash,
+    pub(crate) zones: u8,
 }
 
 impl BatchText {
@@ -133,8 +151,10 @@ impl BatchText {
         }
         let size = decimal(lines.line()?)?;
         let root = lines.line()?.parse().ok()?;
+        let zones = decimal(lines.keyed("zones")?)?;
+        let zones = u8::try_from(zones).ok().filter(|zones| *zones > 0)?;
         let most = u64::try_from(MAX_BATCH_LINES).ok()?;
         let whole = lines.rest().is_empty() && (1..=most).contains(&size);
-        whole.then_some(Self { size, root })
+        whole.then_some(Self { size, root, zones })
     }
 }

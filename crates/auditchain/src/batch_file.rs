@@ -33,7 +33,7 @@ pub const MAX_BATCH_FILE_BYTES: usize = MAX_NOTE_BYTES + 1 + MAX_BATCH_LINES * M
 ///     size: 1,
 ///     root: Hash::of_leaf(b"a"),
 /// };
-/// let text = BatchFile::from(&sign_batch(std::slice::from_ref(&line), &signer)?).to_string();
+/// let text = BatchFile::from(&sign_batch(std::slice::from_ref(&line), 1, &signer)?).to_string();
 ///
 /// let file: BatchFile = text.parse()?;
 /// let verified = file.verify(signer.verifier_key())?;
@@ -49,6 +49,7 @@ pub struct BatchFile {
 /// Lines that are all that one batch note signed; only [`BatchFile::verify`] makes it.
 #[derive(Clone, Debug)]
 pub struct VerifiedBatch<'a> {
+    zones: u8,
     lines: &'a [BatchLine],
     by_origin: BTreeMap<&'a Origin, &'a BatchLine>,
 }
@@ -119,6 +120,7 @@ impl BatchFile {
             return Err(BatchFileError::Root);
         }
         Ok(VerifiedBatch {
+            zones: batch.zones,
             lines: &self.lines,
             by_origin,
         })
@@ -175,6 +177,12 @@ impl FromStr for BatchFile {
 }
 
 impl<'a> VerifiedBatch<'a> {
+    /// In how many zones every entry of the lines is durable, as the operator says.
+    #[must_use]
+    pub const fn zones(&self) -> u8 {
+        self.zones
+    }
+
     /// All lines, in the order of the batch.
     #[must_use]
     pub const fn lines(&self) -> &'a [BatchLine] {

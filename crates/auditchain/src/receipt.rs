@@ -37,7 +37,7 @@ const MAX_PATH: usize = 16;
 ///     size: log.size(),
 ///     root: log.root(),
 /// };
-/// let receipt = sign_batch(&[line], &signer)?.receipt(0, leaf, &proofs[0])?;
+/// let receipt = sign_batch(&[line], 1, &signer)?.receipt(0, leaf, &proofs[0])?;
 ///
 /// // What travels, as a file or as a header, is enough for whoever holds the key.
 /// let again: Receipt = receipt.to_text().parse()?;
@@ -59,6 +59,7 @@ pub struct Receipt {
 /// What a verified receipt proves; only [`Receipt::verify`] makes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedReceipt {
+    zones: u8,
     checkpoint: Checkpoint,
     index: u64,
     leaf: Hash,
@@ -166,6 +167,7 @@ impl Receipt {
             .verify(&self.leaf, &self.root)
             .map_err(ReceiptError::Inclusion)?;
         Ok(VerifiedReceipt {
+            zones: batch.zones,
             checkpoint,
             index: self.inclusion.index,
             leaf: self.leaf,
@@ -259,6 +261,12 @@ impl FromStr for Receipt {
 }
 
 impl VerifiedReceipt {
+    /// In how many zones the operator says that the entry was durable when it was acknowledged.
+    #[must_use]
+    pub const fn zones(&self) -> u8 {
+        self.zones
+    }
+
     /// What the platform signed of the log.
     #[must_use]
     pub const fn checkpoint(&self) -> &Checkpoint {

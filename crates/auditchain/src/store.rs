@@ -130,7 +130,7 @@ pub struct StoreConfig {
 /// let (store, _) = Store::open(StoreConfig {
 ///     zones: vec![Some(zone)],
 ///     checkpoints: Arc::new(checkpoints),
-///     keys: Arc::new(keys.clone()),
+///     keys: Arc::new(keys.same()),
 ///     classes: Classes::new(["chat."])?,
 ///     limits: Default::default(),
 ///     adopt_empty_zones: false,
@@ -147,7 +147,7 @@ pub struct StoreConfig {
 /// #     policy: None,
 /// #     source: "gateway".to_owned(),
 /// #     outcome: Outcome::Success,
-/// #     commitments: Default::default(),
+/// #     commitments: strongroom_auditchain::Commitments::NONE,
 /// # })?;
 /// let origin = "audit.example.com/t/acme".parse()?;
 /// let appended = store.append(&origin, leaf, Vec::new())?;
@@ -171,7 +171,7 @@ pub struct Appended {
     /// Where it stands, signed.
     pub receipt: Receipt,
     /// In how many zones it is at least.
-    pub zones: usize,
+    pub zones: u8,
 }
 
 /// An entry on its way.
@@ -275,6 +275,7 @@ impl Store {
         let (commands, queue) = sync_channel(limits.queue_entries);
         let shared = Arc::new(Shared::default());
         let (full, asked) = sync_channel::<()>(1);
+        let zones_said = u8::try_from(opened.quorum).map_err(|_| OpenError::Quorum)?;
         let zones = Arc::new(Zones::new(opened.zones.clone(), opened.quorum));
         let quorum = Quorum::start(&opened.zones, opened.quorum).map_err(OpenError::Threads)?;
         let mut recovery = opened.recovery.clone();
@@ -289,6 +290,7 @@ impl Store {
             numbered: 0,
             file_bytes: 0,
             signer: guard.keys.batches(),
+            zones: zones_said,
             limits,
             shared: Arc::clone(&shared),
             full: Box::new(move || {
@@ -324,7 +326,8 @@ impl Store {
                 }
             }),
         )?;
-        let keeper = Keeper::start(Arc::clone(&shared), guard).map_err(OpenError::Threads)?;
+        let keeper =
+            Keeper::start(Arc::clone(&shared), guard, zones_said).map_err(OpenError::Threads)?;
         let store = Self {
             commands,
             shared,

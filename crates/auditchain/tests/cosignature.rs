@@ -186,6 +186,7 @@ fn a_cosigner_speaks_for_no_log() {
     let line = Checkpoint::verify(&note.to_string(), log().verifier_key(), &origin()).unwrap();
     let batch = sign_batch(
         &[line],
+        1,
         &log().with_name("audit.example.com/batch").unwrap(),
     )
     .unwrap();

@@ -306,14 +306,14 @@ fn checkpoints_that_no_log_could_have_are_not_signed() {
 fn batches_that_say_nothing_or_two_things_are_not_signed() {
     let signer = signer("audit.example.com/batch");
     let line = line("acme", &[Hash::of_leaf(b"a")]);
-    assert_eq!(sign_batch(&[], &signer), Err(BatchError::Empty));
+    assert_eq!(sign_batch(&[], 1, &signer), Err(BatchError::Empty));
     let mut other = line.clone();
     other.size = 2;
-    let repeated = sign_batch(&[line.clone(), other], &signer);
+    let repeated = sign_batch(&[line.clone(), other], 1, &signer);
     assert_eq!(repeated, Err(BatchError::RepeatedOrigin));
     let mut empty = line;
     empty.size = 0;
-    let wrong = sign_batch(&[empty], &signer);
+    let wrong = sign_batch(&[empty], 1, &signer);
     assert_eq!(wrong, Err(BatchError::Line(CheckpointError::Root)));
 }
 
@@ -322,7 +322,7 @@ fn a_receipt_is_only_given_for_what_is_in_the_line() {
     let leaves: Vec<Hash> = (0..5_u8).map(|n| Hash::of_leaf(&[n])).collect();
     let (_, proofs) = Frontier::new().append_batch(&leaves);
     let lines = [line("acme", &leaves), line("globex", &leaves[..2])];
-    let batch = sign_batch(&lines, &signer("audit.example.com/batch")).unwrap();
+    let batch = sign_batch(&lines, 1, &signer("audit.example.com/batch")).unwrap();
     assert!(batch.receipt(0, leaves[3], &proofs[3]).is_ok());
     assert_eq!(
         batch.receipt(0, leaves[2], &proofs[3]),
@@ -447,7 +447,7 @@ proptest! {
         let lines: Vec<BatchLine> = logs.iter().enumerate()
             .map(|(log, leaves)| line(&log.to_string(), leaves))
             .collect();
-        let batch = sign_batch(&lines, &signer).unwrap();
+        let batch = sign_batch(&lines, 1, &signer).unwrap();
         for (at, leaves) in logs.iter().enumerate() {
             let (_, proofs) = Frontier::new().append_batch(leaves);
             for (leaf, proof) in leaves.iter().zip(&proofs) {

@@ -185,7 +185,7 @@ fn anchors_and_batch_files_are_bounded() {
 fn a_rolled_back_database_has_less_than_its_last_line_says() {
     let key = signer("audit.example.com/batch");
     let lines: Vec<BatchLine> = ["acme", "globex"].map(|name| checkpoint(name, 9)).to_vec();
-    let text = BatchFile::from(&sign_batch(&lines, &key).unwrap()).to_string();
+    let text = BatchFile::from(&sign_batch(&lines, 1, &key).unwrap()).to_string();
     let file: BatchFile = text.parse().unwrap();
     let verified = file.verify(key.verifier_key()).unwrap();
     assert_eq!(verified.lines(), lines);
@@ -281,7 +281,7 @@ proptest! {
             prop_assert!(verify(cut).is_err(), "{}", cut);
         }
         let batch = signer("audit.example.com/batch");
-        let text = BatchFile::from(&sign_batch(&heads, &batch).unwrap()).to_string();
+        let text = BatchFile::from(&sign_batch(&heads, 1, &batch).unwrap()).to_string();
         let verify = |text: &str| {
             text.parse::<BatchFile>()?.verify(batch.verifier_key()).map(|batch| batch.lines().to_vec())
         };

@@ -67,6 +67,7 @@ fn receipt(
     }
     let log = verified.checkpoint();
     Ok(Report::valid("receipt")
+        .with("zones", verified.zones())
         .with_text("origin", verified.origin())
         .with_text("index", verified.index())
         .with_text("leaf_hash", verified.leaf())

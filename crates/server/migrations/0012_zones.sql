@@ -4,11 +4,15 @@
 -- A value that the platform writes here and looks for in a zone: the zone that shows it follows this
 -- database, and not an earlier one of the same name.
 create table app.zone_probes (
-  zone  text primary key check (zone ~ '^[a-z][a-z0-9_]{0,31}$'),
-  nonce uuid not null
+  zone       text not null check (zone ~ '^[a-z][a-z0-9_]{0,31}$'),
+  watcher    uuid not null, -- one for each process that looks
+  nonce      uuid not null,
+  written_at timestamptz not null default clock_timestamp(),
+  primary key (zone, watcher)
 );
 revoke all on app.zone_probes from public;
-grant select, insert, update (nonce) on app.zone_probes to strongroom_checkpointer;
+grant select, insert, update (nonce, written_at), delete on app.zone_probes
+  to strongroom_checkpointer;
 
 -- Signed while a zone was missing, under another name than checkpoints, over what all zones had.
 create table app.audit_degraded_checkpoints (

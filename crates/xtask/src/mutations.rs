@@ -2,6 +2,7 @@
 
 mod apikey;
 mod audit_log;
+mod audit_store;
 mod audit_tree;
 mod crates;
 mod envelope;
@@ -14,6 +15,7 @@ mod tenant_token;
 mod token_keys;
 mod webhook_sig;
 mod webhooks;
+mod zones;
 
 /// One line to break.
 pub(crate) struct Mutation {
@@ -32,6 +34,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
     let tables = [
         apikey::MUTATIONS,
         audit_log::MUTATIONS,
+        audit_store::MUTATIONS,
         audit_tree::MUTATIONS,
         crates::MUTATIONS,
         envelope::MUTATIONS,
@@ -44,6 +47,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         token_keys::MUTATIONS,
         webhook_sig::MUTATIONS,
         webhooks::MUTATIONS,
+        zones::MUTATIONS,
     ];
     tables.into_iter().flatten()
 }

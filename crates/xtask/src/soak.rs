@@ -60,6 +60,11 @@ pub(crate) const STAGES: &[Stage] = &[
         run: peers::tokens,
     },
     Stage {
+        name: "audit-store",
+        about: "the embedded audit store: a thousand kills, and two thousand runs on disks that fail",
+        run: audit_store,
+    },
+    Stage {
         name: "bench-builds",
         about: "the benchmarks build without a warning",
         run: bench,
@@ -92,6 +97,13 @@ fn aws(project: &Project) -> Outcome {
     let mut docs = || program::run(docs.env("RUSTDOCFLAGS", "-D warnings"));
     simple(lints.and_then(|()| docs()))?;
     program::run_tests(&mut project.cargo("test --package strongroom-envelope-aws --locked"))
+}
+
+fn audit_store(project: &Project) -> Outcome {
+    let kills = "test --release --package strongroom-auditchain --test store --locked -- --ignored";
+    let model = "test --release --package strongroom-auditchain --test store --locked -- model";
+    program::run_tests(&mut project.cargo(kills))?;
+    program::run_tests(project.cargo(model).env("STRONGROOM_MODEL_SEEDS", "2000"))
 }
 
 fn bench(project: &Project) -> Outcome {

@@ -79,7 +79,7 @@ impl BatchInHand {
     }
 
     /// Answers everyone: each entry is in so many zones at least.
-    pub(super) fn acknowledge(self, signed: &SignedBatch, zones: usize) {
+    pub(super) fn acknowledge(self, signed: &SignedBatch, zones: u8) {
         for (origin, index, answer) in &self.answers {
             let receipt = self.logs.get(origin).and_then(|log| {
                 let (leaf, proof) = log.proof(*index)?;

@@ -80,6 +80,8 @@ pub(super) struct Committer {
     /// The bytes of the file in hand.
     pub(super) file_bytes: usize,
     pub(super) signer: Arc<dyn Signer>,
+    /// What its batches say: in how many zones each is durable, at least.
+    pub(super) zones: u8,
     pub(super) limits: Limits,
     pub(super) shared: Arc<Shared>,
     /// Asks for what is written to be integrated.
@@ -197,7 +199,7 @@ impl Committer {
             lines.insert(line.origin.clone(), line.clone());
         }
         drop(lines);
-        hand.acknowledge(&signed, self.quorum.needed());
+        hand.acknowledge(&signed, self.zones);
         if self.file_bytes >= FILE_BYTES {
             (self.full)();
         }
@@ -258,7 +260,8 @@ impl Committer {
                 root: frontier.root(),
             });
         }
-        sign_batch(&lines, self.signer.as_ref()).map_err(|error| AppendError::Sign(Arc::new(error)))
+        sign_batch(&lines, self.zones, self.signer.as_ref())
+            .map_err(|error| AppendError::Sign(Arc::new(error)))
     }
 
     /// Sends a frame to every zone that is in use; answers its sequence.

@@ -21,7 +21,7 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn start(shared: Arc<Shared>, guard: Arc<Guard>) -> io::Result<Self> {
+    pub(super) fn start(shared: Arc<Shared>, guard: Arc<Guard>, zones: u8) -> io::Result<Self> {
         let (stop, stopped) = sync_channel(1);
         let failure = Arc::new(Mutex::new(None));
         let told = Arc::clone(&failure);
@@ -30,7 +30,7 @@ impl Keeper {
             .spawn(move || {
                 loop {
                     let ended = stopped.recv_timeout(EVERY) != Err(RecvTimeoutError::Timeout);
-                    *locked(&told) = keep(&shared, &guard).err();
+                    *locked(&told) = keep(&shared, &guard, zones).err();
                     if ended {
                         return;
                     }
@@ -58,7 +58,7 @@ impl Drop for Keeper {
 }
 
 /// Keeps the newest line of each log that grew; what could not be kept is tried again.
-fn keep(shared: &Shared, guard: &Guard) -> Result<(), String> {
+fn keep(shared: &Shared, guard: &Guard, zones: u8) -> Result<(), String> {
     loop {
         let lines: Vec<BatchLine> = {
             let lines = locked(&shared.lines);
@@ -67,7 +67,7 @@ fn keep(shared: &Shared, guard: &Guard) -> Result<(), String> {
         if lines.is_empty() {
             return Ok(());
         }
-        let signed = sign_batch(&lines, guard.keys.batches().as_ref());
+        let signed = sign_batch(&lines, zones, guard.keys.batches().as_ref());
         let signed = signed.map_err(|error| error.to_string())?;
         let kept = guard.checkpoints.keep(&signed);
         kept.map_err(|error| error.to_string())?;

@@ -83,6 +83,32 @@ fn a_damaged_zone_is_mended_from_the_others() {
 }
 
 #[test]
+fn one_good_zone_of_three_does_not_speak_for_a_quorum_of_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let signed = folder.path().join("signed");
+    let platters = filled(3, 2, &signed);
+    let [frames] = platters[0].paths("wal/").try_into().unwrap();
+    for zone in [0, 1] {
+        assert!(platters[zone].flip(&frames, 100));
+    }
+    let before = platters[1].all();
+    match try_open(&platters, &signed) {
+        Err(OpenError::TooFewZones {
+            usable: 1,
+            zones: 3,
+            needed: 2,
+            ..
+        }) => {}
+        other => panic!("{:?}", other.err()),
+    }
+    // Nothing was changed: one that is mended by hand is enough.
+    assert_eq!(platters[1].all(), before);
+    assert!(platters[0].flip(&frames, 100));
+    drop(try_open(&platters, &signed).unwrap());
+    assert!(platters.iter().all(is_whole));
+}
+
+#[test]
 fn a_disk_that_was_replaced_is_filled_when_that_is_wanted() {
     let folder = tempfile::tempdir().unwrap();
     let signed = folder.path().join("signed");

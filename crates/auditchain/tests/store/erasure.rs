@@ -50,7 +50,7 @@ fn what_was_erased_is_on_no_disk() {
     let store = open(&platters, &signed);
     // In a full bundle, in the partial one, and in frames.
     for number in 0..300 {
-        let kind = if number % 2 == 0 {
+        let kind = if u64::is_multiple_of(number, 2) {
             "chat.completed"
         } else {
             "key.rotated"
@@ -72,7 +72,7 @@ fn what_was_erased_is_on_no_disk() {
     erase(&store, &log, 1003, &Erasure::new(0, 10_000, None).unwrap());
     store.integrate().unwrap();
     let gone = |number: u64| {
-        let agent = number % 2 == 0 || number >= 300;
+        let agent = number.is_multiple_of(2) || number >= 300;
         (agent && ((5..20).contains(&number) || (260..310).contains(&number)))
             || (100..110).contains(&number)
     };

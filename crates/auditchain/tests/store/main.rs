@@ -13,4 +13,6 @@ mod damage;
 mod erasure;
 mod events;
 mod faulty;
+mod frames;
+mod kills;
 mod model;

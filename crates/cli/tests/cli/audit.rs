@@ -40,7 +40,7 @@ impl Log {
             hashes: proofs[1].hashes.clone(),
             checkpoint: checkpoint.parse().unwrap(),
         };
-        let batch = sign_batch(&[BatchLine::clone(&head)], &platform).unwrap();
+        let batch = sign_batch(&[BatchLine::clone(&head)], 1, &platform).unwrap();
         Self {
             key: signer.verifier_key().to_string(),
             batch_key: platform.verifier_key().to_string(),

@@ -90,13 +90,13 @@ impl<'a> Columns<'a> {
 }
 
 /// Writes what the logs have grown by, and their heads, and commits; in the zones too, if there are
-/// any.
+/// any. Answers in how many zones all of it is, at least.
 pub(super) async fn commit(
     tx: JobTx,
     heads: &BTreeMap<TenantId, Head>,
     grown: &BTreeMap<TenantId, Vec<Entry>>,
     zones: Option<&ZoneSet>,
-) -> Result<(), BatchError> {
+) -> Result<u8, BatchError> {
     let logs = grown
         .iter()
         .filter_map(|(tenant, list)| Some((tenant, heads.get(tenant)?, list)));
@@ -134,9 +134,9 @@ pub(super) async fn commit(
                 let sizes = heads.iter().map(|(log, head)| (*log, head.frontier.size()));
                 zones.note_whole(sizes);
             }
-            return Ok(());
+            return Ok(u8::try_from(holders).unwrap_or(u8::MAX).saturating_add(1));
         }
-        (Ok(_), _) => return Ok(()),
+        (Ok(_), _) => return Ok(1),
         (Err(failed), _) => failed,
     };
     let log = number.and_then(|number| statements.get(number)?.0);

@@ -379,8 +379,8 @@ impl Worker {
                 placed.extend(prove_known(&mut tx, *tenant, head, entries).await?);
             }
         }
-        commit(tx, &heads, &fresh, self.zones.as_deref()).await?;
-        self.receipts(&heads, placed)
+        let zones = commit(tx, &heads, &fresh, self.zones.as_deref()).await?;
+        self.receipts(&heads, placed, zones)
     }
 
     /// One signature for the whole batch, whatever the number of logs.
@@ -388,6 +388,7 @@ impl Worker {
         &self,
         heads: &BTreeMap<TenantId, Head>,
         placed: HashMap<Keys, Placed>,
+        zones: u8,
     ) -> Result<HashMap<Keys, Receipt>, BatchError> {
         let unsigned = |error: &dyn std::fmt::Display| BatchError::Sign(error.to_string());
         let touched: BTreeMap<TenantId, usize> = heads
@@ -408,7 +409,7 @@ impl Worker {
                 root: head.frontier.root(),
             })
             .collect();
-        let signed = sign_batch(&lines, self.signer.as_ref()).map_err(|e| unsigned(&e))?;
+        let signed = sign_batch(&lines, zones, self.signer.as_ref()).map_err(|e| unsigned(&e))?;
         let mut receipts = HashMap::with_capacity(placed.len());
         for (key, entry) in placed {
             let Some(line) = touched.get(&key.0) else {

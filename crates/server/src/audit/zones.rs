@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime};
 
 use strongroom_tenancy::TenantId;
 use tokio::sync::watch;
+use uuid::Uuid;
 
 pub(super) use degraded::DegradedNote;
 pub use monitor::Monitor;
@@ -42,6 +43,8 @@ pub struct ZoneSet {
     /// Each standby, to be read directly.
     standbys: Vec<Job>,
     primary: Job,
+    /// This process among those that look.
+    watcher: Uuid,
     standing: watch::Sender<Vec<Standing>>,
     /// How much of each log every zone holds, of what was appended here since its last checkpoint.
     whole: Mutex<HashMap<TenantId, u64>>,
@@ -75,6 +78,9 @@ pub enum ZoneSetError {
     /// There is no runtime.
     #[error(transparent)]
     Pool(#[from] QueryError),
+    /// No randomness from the operating system.
+    #[error("no randomness from the operating system")]
+    Randomness,
 }
 
 impl ZoneSet {
@@ -97,12 +103,15 @@ impl ZoneSet {
             // One for the monitor, one for whoever signs.
             standbys.push(Job::new(Pool::new(endpoint, Role::Checkpointer, 2)?));
         }
+        let mut random = [0; 16];
+        getrandom::fill(&mut random).map_err(|_| ZoneSetError::Randomness)?;
         let (standing, _) = watch::channel(vec![Standing::Unknown; standbys.len()]);
         Ok(Some(Self {
             mode: zones.mode,
             names: zones.standbys.iter().map(|it| it.name.clone()).collect(),
             standbys,
             primary: Job::new(Pool::dedicated(primary, Role::Checkpointer)?),
+            watcher: Uuid::from_bytes(random),
             standing,
             whole: Mutex::default(),
         }))

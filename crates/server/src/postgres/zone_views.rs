@@ -13,7 +13,8 @@ pub(crate) const ZONES: &str = "select flushed, timeline, zone, walsender, since
 
 /// What a standby says, and what it holds of the zone's probe.
 pub(crate) const ZONE: &str = "select z.is_standby, z.is_streaming, z.slot, z.timeline, z.replayed, \
-     z.is_durable, (select p.nonce from app.zone_probes p where p.zone = $1) from app.zone() z";
+     z.is_durable, (select p.nonce from app.zone_probes p where p.zone = $1 and p.watcher = $2) \
+     from app.zone() z";
 
 /// A position in the log of writes, in bytes.
 pub(crate) type Position = u64;

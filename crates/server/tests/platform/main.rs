@@ -58,5 +58,6 @@ mod webhook_locks;
 mod webhook_operations;
 mod webhook_outbox;
 mod webhook_retention;
+mod zone_admission;
 mod zone_loss;
 mod zone_times;

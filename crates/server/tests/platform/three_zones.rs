@@ -1,14 +1,22 @@
 //! Three clusters of this machine: what PostgreSQL does when a zone is lost and comes back, and what
 //! it does not.
 
-use std::time::Duration;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use strongroom_server::config::ZoneMode;
-use strongroom_server::postgres::ThreeZones;
+use strongroom_server::app::{App, Platform};
+use strongroom_server::audit::AuditError;
+use strongroom_server::clock::SystemClock;
+use strongroom_server::config::{Config, ZoneMode};
+use strongroom_server::postgres::{ClusterSpec, Owner, ThreeZones};
+use strongroom_tenancy::TenantId;
 use tokio_postgres::{Client, Error, NoTls};
+use uuid::Uuid;
 
 use crate::database::{folder, spec};
-use crate::platform::on_runtime;
+use crate::platform::{Running, Tenant, on_runtime, start};
+use crate::sequencing::leaf;
 
 /// A superuser's connection to a zone.
 pub(crate) async fn superuser(zones: &ThreeZones, zone: usize, database: &str) -> Client {
@@ -17,6 +25,104 @@ pub(crate) async fn superuser(zones: &ThreeZones, zone: usize, database: &str) -
     let (client, connection) = config.user("postgres").connect(NoTls).await.unwrap();
     tokio::spawn(connection);
     client
+}
+
+/// What a platform on whichever zone leads is told of them.
+pub(crate) fn environment(zones: &ThreeZones, mode: ZoneMode) -> [(&'static str, String); 2] {
+    let standbys: Vec<String> = zones
+        .followers()
+        .map(|zone| {
+            let url = zones.url(zone, "strongroom").unwrap();
+            format!("{}={url}", ThreeZones::names()[zone])
+        })
+        .collect();
+    let standbys = if mode == ZoneMode::One {
+        String::new()
+    } else {
+        standbys.join(",")
+    };
+    [
+        ("STRONGROOM_ZONES_MODE", mode.to_string()),
+        ("STRONGROOM_ZONES_STANDBYS", standbys),
+    ]
+}
+
+pub(crate) async fn three(mode: ZoneMode) -> (ThreeZones, Running) {
+    three_of(&spec(folder()), mode).await
+}
+
+pub(crate) async fn three_of(template: &ClusterSpec, mode: ZoneMode) -> (ThreeZones, Running) {
+    let zones = ThreeZones::start(template, mode).await.unwrap();
+    let owner = Owner::connect(&zones.endpoint(0, "postgres").unwrap(), "postgres").await;
+    owner.unwrap().create_database().await.unwrap();
+    let environment = environment(&zones, mode);
+    let environment = environment
+        .each_ref()
+        .map(|(name, value)| (*name, value.as_str()));
+    let running = start(zones.endpoint(0, "strongroom").unwrap(), &environment).await;
+    (zones, running)
+}
+
+/// The same platform, with its keys, on the zone that leads by now.
+pub(crate) async fn moved(zones: &ThreeZones, before: &Running, mode: ZoneMode) -> Arc<App> {
+    let told = environment(zones, mode).map(|(name, value)| (name.to_owned(), value));
+    let mut config = before.app.config.clone();
+    config.zones = Config::from_sources(None, told).unwrap().zones;
+    let endpoint = zones.endpoint(zones.leader(), "strongroom").unwrap();
+    let platform = Platform::start(config, endpoint, Arc::new(SystemClock))
+        .await
+        .unwrap();
+    Arc::clone(&platform.app)
+}
+
+pub(crate) async fn append_to(app: &App, tenant: TenantId) -> Result<Uuid, AuditError> {
+    let (id, leaf) = leaf(app);
+    app.sequencer
+        .append(tenant, id, leaf, None)
+        .await
+        .map(|_| id)
+}
+
+pub(crate) async fn append(running: &Running, tenant: &Tenant) -> Result<Uuid, AuditError> {
+    append_to(&running.app, tenant.id).await
+}
+
+/// The events that a zone holds.
+pub(crate) async fn held(zones: &ThreeZones, zone: usize) -> BTreeSet<Uuid> {
+    let sql = superuser(zones, zone, "strongroom").await;
+    let rows = sql
+        .query("select event_id from app.audit_leaves", &[])
+        .await
+        .unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+/// What the platform's own log says of zones, in its order, from an entry on.
+pub(crate) async fn news(running: &Running, from: usize) -> Vec<(String, String)> {
+    let token = running.token(&running.admin_key).await;
+    let entries = running.entries(&token).await;
+    let said = entries[from..].iter().map(|entry| &entry["event"]);
+    said.map(|event| {
+        let text = |name: &str| event[name].as_str().unwrap_or_default().to_owned();
+        (text("kind"), text("resource"))
+    })
+    .collect()
+}
+
+pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    let began = Instant::now();
+    while began.elapsed() < Duration::from_secs(20) {
+        if is_so().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("never {what}");
+}
+
+pub(crate) fn lost(running: &Running) -> Vec<String> {
+    let zones = running.app.zones.as_ref().unwrap();
+    zones.lost().iter().map(ToString::to_string).collect()
 }
 
 async fn count(client: &Client, table: &str) -> Result<i64, Error> {

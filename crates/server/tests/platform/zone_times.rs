@@ -12,8 +12,7 @@ use strongroom_tenancy::TenantId;
 use tokio_postgres::Client;
 
 use crate::platform::on_runtime;
-use crate::three_zones::superuser;
-use crate::zone_loss::{append_to, three};
+use crate::three_zones::{append_to, superuser, three};
 
 const WRITERS: usize = 64;
 const TIME: Duration = Duration::from_secs(5);

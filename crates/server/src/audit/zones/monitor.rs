@@ -35,8 +35,17 @@ const RETRY: Duration = Duration::from_millis(200);
 /// It must be there before the zones are waited for: one of them may be what is lost.
 const LOCALLY: &str = "select pg_catalog.set_config('synchronous_commit', 'local', true)";
 
-const PROBE: &str = "insert into app.zone_probes (zone, nonce) values ($1, $2) \
-     on conflict (zone) do update set nonce = excluded.nonce";
+const PROBE: &str = "insert into app.zone_probes (zone, watcher, nonce) values ($1, $2, $3) \
+     on conflict (zone, watcher) do update set nonce = excluded.nonce, \
+     written_at = pg_catalog.clock_timestamp()";
+
+/// What processes that are gone left behind.
+const SWEEP: &str = "delete from app.zone_probes \
+     where written_at < pg_catalog.clock_timestamp() - interval '1 day' and watcher <> $1";
+
+/// After so many looks an admitted zone is read again: what it means by flushed is a setting that a
+/// reload changes.
+const READ_AGAIN: u32 = 40;
 
 /// The running monitor.
 pub struct Monitor {
@@ -79,6 +88,7 @@ struct Watch {
     /// When each zone that is lost was complained of.
     complained: Vec<Option<Instant>>,
     is_blind: bool,
+    looks: u32,
 }
 
 impl Monitor {
@@ -92,7 +102,11 @@ impl Monitor {
             clock,
             news,
             is_blind: false,
+            looks: 0,
         };
+        if let Err(error) = watch.zones.sweep().await {
+            tracing::warn!(%error, "old probes were not deleted");
+        }
         watch.look().await;
         let looking = async move {
             let mut ticks = tokio::time::interval(TICK);
@@ -141,8 +155,10 @@ impl Watch {
             }
         };
         self.is_blind = false;
+        self.looks = self.looks.wrapping_add(1);
+        let is_read = self.looks.is_multiple_of(READ_AGAIN);
         for zone in 0..self.zones.standbys() {
-            let found = self.zones.examine(zone, &view).await;
+            let found = self.zones.examine(zone, &view, is_read).await;
             self.note(zone, found);
         }
     }
@@ -212,7 +228,12 @@ impl ZoneSet {
     }
 
     /// Whether a zone is admitted: as it was, or after it was looked at.
-    async fn examine(&self, zone: usize, view: &PrimaryView) -> Result<Admitted, NotAdmitted> {
+    async fn examine(
+        &self,
+        zone: usize,
+        view: &PrimaryView,
+        is_read: bool,
+    ) -> Result<Admitted, NotAdmitted> {
         let found = view.walsender(&self.name_of(zone));
         let found = found.ok_or(NotAdmitted::Absent)?;
         let this = Admitted {
@@ -220,7 +241,14 @@ impl ZoneSet {
             timeline: view.timeline,
         };
         match self.standing_of(zone) {
-            Standing::Admitted(before) if before == this && found.is_streaming => return Ok(this),
+            Standing::Admitted(before) if before == this && found.is_streaming => {
+                if is_read {
+                    let read = timeout(ANSWER, self.read(zone)).await;
+                    let read = read.unwrap_or(Err(QueryError::Deadline))?;
+                    is_ours(&read, this.timeline, found.slot.as_deref())?;
+                }
+                return Ok(this);
+            }
             Standing::Admitted(_) => self.set(zone, Standing::Unknown),
             Standing::Unknown | Standing::Lost => {}
         }
@@ -268,17 +296,28 @@ impl ZoneSet {
         let nonce = Uuid::from_bytes(random);
         let mut tx = self.primary.begin().await?;
         tx.query(LOCALLY, &[]).await?;
-        tx.query(PROBE, &[&self.name_of(zone), &nonce]).await?;
+        tx.query(PROBE, &[&self.name_of(zone), &self.watcher, &nonce])
+            .await?;
         let written = tx.commit().await;
         written.map_err(|error| QueryError::Unavailable(error.to_string()))?;
         Ok(nonce)
+    }
+
+    async fn sweep(&self) -> Result<(), QueryError> {
+        let mut tx = self.primary.begin().await?;
+        tx.query(LOCALLY, &[]).await?;
+        tx.query(SWEEP, &[&self.watcher]).await?;
+        let swept = tx.commit().await;
+        swept.map_err(|error| QueryError::Unavailable(error.to_string()))
     }
 
     /// What a zone says, read directly.
     pub(super) async fn read(&self, zone: usize) -> Result<StandbyView, QueryError> {
         let standby = self.standbys.get(zone).ok_or(QueryError::Failed)?;
         let mut tx = standby.begin_reading().await?;
-        let rows = tx.query(ZONE, &[&self.name_of(zone)]).await?;
+        let rows = tx
+            .query(ZONE, &[&self.name_of(zone), &self.watcher])
+            .await?;
         tx.rollback().await;
         StandbyView::of(&rows)
     }

@@ -1,0 +1,157 @@
+//! Sabotages of the embedded audit store.
+
+use super::Mutation;
+
+/// The model of disks that fail.
+const MODEL: &str =
+    "-p strongroom-auditchain --test store -- --exact model::what_was_acknowledged_is_there";
+
+const FRAMES: &str = "-p strongroom-auditchain --test store -- --exact frames::rejections";
+
+const DAMAGE: &str = "-p strongroom-auditchain --test store -- --exact damage::a_damaged_frame_of_the_only_zone_is_not_passed_over";
+
+const ERASED: &str =
+    "-p strongroom-auditchain --test store -- --exact erasure::what_was_erased_is_on_no_disk";
+
+pub(super) const MUTATIONS: &[Mutation] = &[
+    Mutation {
+        name: "frame-checksum-ignored",
+        file: "crates/auditchain/src/store/wal.rs",
+        find: "if crc32fast::hash(covered) != crc {",
+        replace: "if crc32fast::hash(covered) != crc && covered.is_empty() {",
+        test: FRAMES,
+    },
+    Mutation {
+        name: "frame-of-any-store",
+        file: "crates/auditchain/src/store/wal.rs",
+        find: "if header.array::<16>().ok_or(FrameError::CutOff)? != *store {",
+        replace: "if header.array::<16>().ok_or(FrameError::CutOff)? != *store && bytes.is_empty() {",
+        test: FRAMES,
+    },
+    Mutation {
+        name: "frame-length-unbounded",
+        file: "crates/auditchain/src/store/wal.rs",
+        find: "if length > MAX_FRAME_BYTES {",
+        replace: "if length == usize::MAX {",
+        test: FRAMES,
+    },
+    Mutation {
+        name: "damage-taken-for-a-cut",
+        file: "crates/auditchain/src/store/history.rs",
+        find: "if frame.acknowledged >= unreadable {",
+        replace: "if frame.acknowledged == u64::MAX {",
+        test: DAMAGE,
+    },
+    Mutation {
+        name: "acknowledged-before-the-quorum",
+        file: "crates/auditchain/src/store/quorum.rs",
+        find: "if have >= self.needed {",
+        replace: "if have + 1 >= self.needed {",
+        test: MODEL,
+    },
+    Mutation {
+        name: "opened-with-too-few-zones",
+        file: "crates/auditchain/src/store/opening.rs",
+        find: "enough(readable, count, count - quorum + 1, &recovery)?;",
+        replace: "enough(readable, count, 1, &recovery)?;",
+        test: "-p strongroom-auditchain --test store -- --exact damage::one_good_zone_of_three_does_not_speak_for_a_quorum_of_two",
+    },
+    Mutation {
+        name: "lagging-zone-not-made-equal",
+        file: "crates/auditchain/src/store/opening.rs",
+        find: "if has != Some(file) {",
+        replace: "if has.is_some() && has != Some(file) {",
+        test: MODEL,
+    },
+    Mutation {
+        name: "frames-dropped-before-tiles-are-on-disk",
+        file: "crates/auditchain/src/store/integrator.rs",
+        find: "// Until this is on disk too the frames say what has to be done again.",
+        replace: "self.everywhere(|zone| drop_frames(zone, cut.base.1))?;",
+        test: MODEL,
+    },
+    Mutation {
+        name: "lost-zone-still-read",
+        file: "crates/auditchain/src/store/zones.rs",
+        find: "self.lose(number);",
+        replace: "let _ = self.needed;",
+        test: MODEL,
+    },
+    Mutation {
+        name: "event-id-forgotten-once-integrated",
+        file: "crates/auditchain/src/store/logs.rs",
+        find: "if *event_id > self.state.integrated_last {",
+        replace: "if !event_id.is_nil() {",
+        test: "-p strongroom-auditchain --test store -- --exact basics::an_event_that_comes_again_is_there_once",
+    },
+    Mutation {
+        name: "event-id-in-the-same-batch-forgotten",
+        file: "crates/auditchain/src/store/logs.rs",
+        find: "if let Some(index) = self.state.recent.get(event_id) {",
+        replace: "if let Some(index) = self.state.recent.get(&Uuid::nil()) {",
+        test: "-p strongroom-auditchain --test store -- --exact basics::an_event_that_comes_again_is_there_once",
+    },
+    Mutation {
+        name: "set-back-log-signed",
+        file: "crates/auditchain/src/store/guard.rs",
+        find: "if signed > size {",
+        replace: "if signed == u64::MAX {",
+        test: "-p strongroom-auditchain --test store -- --exact basics::a_log_that_was_set_back_is_not_signed",
+    },
+    Mutation {
+        name: "changed-log-signed",
+        file: "crates/auditchain/src/store/guard.rs",
+        find: "if found != root {",
+        replace: "if found == Hash::EMPTY {",
+        test: "-p strongroom-auditchain --test store -- --exact basics::another_history_of_the_same_length_is_not_signed",
+    },
+    Mutation {
+        name: "batch-lines-not-kept",
+        file: "crates/auditchain/src/store/keeper.rs",
+        find: "if lines.is_empty() {",
+        replace: "if lines.len() < usize::MAX {",
+        test: "-p strongroom-auditchain --test store -- --exact basics::a_log_that_was_set_back_is_not_signed",
+    },
+    Mutation {
+        name: "erased-payload-left-in-full-bundles",
+        file: "crates/auditchain/src/store/payloads.rs",
+        find: "if payloads.erase(bundle * WIDTH, entries, erasing) {",
+        replace: "if payloads.erase(bundle * WIDTH, entries, erasing) && bundle == u64::MAX {",
+        test: ERASED,
+    },
+    Mutation {
+        name: "erased-payload-left-in-the-partial-bundle",
+        file: "crates/auditchain/src/store/payloads.rs",
+        find: "whole.erase(index / WIDTH * WIDTH, entries, erasing);",
+        replace: "whole.erase(u64::MAX / 2, entries, erasing);",
+        test: ERASED,
+    },
+    Mutation {
+        name: "superseded-payloads-left",
+        file: "crates/auditchain/src/store/payloads.rs",
+        find: "superseded.push(self::path(folder, &path));",
+        replace: "let _ = &superseded;",
+        test: ERASED,
+    },
+    Mutation {
+        name: "class-of-an-erasure-ignored",
+        file: "crates/auditchain/src/store/payloads.rs",
+        find: "let class = Leaf::decode(entry).map_or(RetentionClass::Compliance, |event| {",
+        replace: "let class = Leaf::decode(entry).map_or(RetentionClass::Agent, |_| RetentionClass::Agent); let _ = Leaf::decode(entry).map_or(class, |event| {",
+        test: ERASED,
+    },
+    Mutation {
+        name: "queue-without-bound",
+        file: "crates/auditchain/src/store.rs",
+        find: "let taken = if before + bytes > self.limits.queue_bytes && before > 0 {",
+        replace: "let taken = if before == usize::MAX {",
+        test: "-p strongroom-auditchain --test store -- --exact basics::too_much_at_once_is_told_to_come_back",
+    },
+    Mutation {
+        name: "batch-without-its-zones",
+        file: "crates/auditchain/src/batch.rs",
+        find: "let zones = decimal(lines.keyed(\"zones\")?)?;",
+        replace: "let zones = lines.keyed(\"zones\").and_then(decimal).unwrap_or(1);",
+        test: "-p strongroom-auditchain --test vectors -- --exact receipt",
+    },
+];
