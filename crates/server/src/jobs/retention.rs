@@ -99,7 +99,7 @@ pub enum RetainerError {
 struct Turn {
     tenant: TenantId,
     from: i64,
-    /// Where the look ends: the log's size, or that of the erasure.
+    /// Where the look ends: the log's size, or what it was when the erasure was asked for.
     end: i64,
     rules: Rules,
     erasure: Option<Uuid>,
@@ -242,7 +242,7 @@ impl Retainer {
         Ok(Some(Turn {
             tenant,
             from,
-            end: below.unwrap_or(column(row, 7)?),
+            end: below.unwrap_or(i64::MAX).min(column(row, 7)?),
             rules: Rules {
                 classes: self.classes.clone(),
                 retention,
