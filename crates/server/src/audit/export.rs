@@ -1,5 +1,6 @@
 //! The export: a tenant's log as files in one archive, up to its newest checkpoint, sent as it is
-//! read (`docs/spec/audit-export.md`).
+//! read. Files lie as those of an embedded store's log (`docs/spec/audit-store.md`, section 5),
+//! beside a file `export` that says what they are.
 //!
 //! In memory are a page of entries, the tiles of the right edge, and one payload at a time.
 

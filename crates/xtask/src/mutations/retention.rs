@@ -25,7 +25,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-server --test platform who_has_the_erasers_password",
     },
     Mutation {
-        name: "erasure-of-another-class",
+        name: "payload-of-another-class-erased",
         file: "crates/server/migrations/0014_lookups.sql",
         find: "and span[3] = case when h.kind like 'chat.%' then 'agent' else 'compliance' end",
         replace: "and span[3] in ('agent', 'compliance')",
