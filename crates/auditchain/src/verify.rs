@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 use std::fmt;
 
-use crate::{Checkpoint, CheckpointError, Frontier, Hash, Leaf, Note, Origin, VerifierKey};
+use crate::{
+    CadenceFinding, Checkpoint, CheckpointError, Frontier, Hash, Leaf, Note, Origin, TilePath,
+    VerifierKey,
+};
 
 /// The most findings that a report lists; the rest are counted.
 pub const MAX_FINDINGS: usize = 64;
@@ -91,6 +94,69 @@ pub enum Finding {
         /// The head's size.
         head: u64,
     },
+    /// A checkpoint lies under the name of another size.
+    CheckpointName {
+        /// The size that it is named by.
+        named: u64,
+        /// The size that it is of.
+        size: u64,
+    },
+    /// A checkpoint that was there at an earlier pass is there no more.
+    CheckpointGone {
+        /// Its size.
+        size: u64,
+    },
+    /// A tile is missing, of another length, or has another hash than the entries and the signed
+    /// roots.
+    Tile {
+        /// The tile.
+        path: TilePath,
+        /// The first entry under its first wrong hash.
+        index: u64,
+    },
+    /// An entry has the event id of an earlier one.
+    RepeatedEvent {
+        /// The entry.
+        index: u64,
+        /// The first that has the id.
+        first: u64,
+    },
+    /// A payload does not fit its entry's commitments.
+    Payload {
+        /// The entry.
+        index: u64,
+    },
+    /// An entry commits to a payload that is not there, and no erasure says why.
+    PayloadMissing {
+        /// The entry.
+        index: u64,
+    },
+    /// A payload is gone by an erasure that no signed checkpoint covers.
+    UnsignedErasure {
+        /// The entry whose payload is gone.
+        index: u64,
+        /// The entry that says so.
+        by: u64,
+    },
+    /// The payloads of these entries cannot be told apart: their bundle is malformed.
+    PayloadBundle {
+        /// The first entry.
+        from: u64,
+        /// The one after the last.
+        to: u64,
+    },
+    /// The log's checkpoint of this size is not in the platform log as its anchor says.
+    Anchor {
+        /// The size by which the anchor is named.
+        size: u64,
+    },
+    /// A cosigned checkpoint is not what its name says, or not cosigned.
+    Cosigned {
+        /// The time by which it is named, in Unix seconds.
+        time: u64,
+    },
+    /// Cosignatures did not come as often as they should.
+    Cadence(CadenceFinding),
 }
 
 /// What a pass has seen and found.
@@ -205,7 +271,7 @@ impl LogVerifier {
             comparable: true,
         };
         for (position, note) in checkpoints.iter().enumerate() {
-            pass.expect_checkpoint(position, note, key);
+            pass.report.expect(&mut pass.expected, position, note, key);
         }
         pass.compare();
         pass
@@ -260,29 +326,6 @@ impl LogVerifier {
         self.report
     }
 
-    fn expect_checkpoint(&mut self, position: usize, note: &str, key: &VerifierKey) {
-        let Checkpoint { size, root, .. } = match Checkpoint::verify(note, key, &self.report.origin)
-        {
-            Ok(checkpoint) => checkpoint,
-            Err(_) => {
-                let size = claimed_size(note).ok();
-                self.find(Finding::CheckpointSignature { position, size });
-                return;
-            }
-        };
-        let place = self.expected.partition_point(|(other, _)| *other < size);
-        let known = self.expected.get(place);
-        if known.is_some_and(|(other, signed)| *other == size && *signed != root) {
-            self.find(Finding::Fork { size });
-            return;
-        }
-        if self.expected.back().is_some_and(|(last, _)| *last > size) {
-            self.find(Finding::CheckpointOrder { position, size });
-            return;
-        }
-        self.expected.push_back((size, root));
-    }
-
     /// Compares the tree with whatever is said of it at its present size.
     fn compare(&mut self) {
         let size = self.tree.size();
@@ -307,11 +350,7 @@ impl LogVerifier {
     }
 
     fn find(&mut self, finding: Finding) {
-        if self.report.findings.len() < MAX_FINDINGS {
-            self.report.findings.push(finding);
-        } else {
-            self.report.omitted += 1;
-        }
+        self.report.find(finding);
     }
 }
 
@@ -324,6 +363,89 @@ impl Report {
         match self.findings.first() {
             None => Ok(()),
             Some(first) => Err(NotIntact { first: *first }),
+        }
+    }
+
+    pub(crate) fn find(&mut self, finding: Finding) {
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(finding);
+        } else {
+            self.omitted += 1;
+        }
+    }
+
+    /// Verifies a checkpoint and puts it behind those that are expected; what it says.
+    pub(crate) fn expect(
+        &mut self,
+        expected: &mut VecDeque<(u64, Hash)>,
+        position: usize,
+        note: &str,
+        key: &VerifierKey,
+    ) -> Option<Checkpoint> {
+        let Ok(checkpoint) = Checkpoint::verify(note, key, &self.origin) else {
+            let size = claimed_size(note).ok();
+            self.find(Finding::CheckpointSignature { position, size });
+            return None;
+        };
+        let Checkpoint { size, root, .. } = checkpoint;
+        let place = expected.partition_point(|(other, _)| *other < size);
+        let known = expected.get(place);
+        if known.is_some_and(|(other, signed)| *other == size && *signed != root) {
+            self.find(Finding::Fork { size });
+            return None;
+        }
+        if expected.back().is_some_and(|(last, _)| *last > size) {
+            self.find(Finding::CheckpointOrder { position, size });
+            return None;
+        }
+        expected.push_back((size, root));
+        Some(checkpoint)
+    }
+}
+
+impl Finding {
+    /// The first entry that it is about; none where it is about a checkpoint or a time.
+    #[must_use]
+    pub const fn index(&self) -> Option<u64> {
+        match self {
+            Self::Leaf { index }
+            | Self::MalformedLeaf { index }
+            | Self::Missing { index }
+            | Self::Repeated { index }
+            | Self::Tile { index, .. }
+            | Self::RepeatedEvent { index, .. }
+            | Self::Payload { index }
+            | Self::PayloadMissing { index }
+            | Self::UnsignedErasure { index, .. } => Some(*index),
+            Self::Interval { from, .. } | Self::PayloadBundle { from, .. } => Some(*from),
+            Self::Truncated { have, .. } => Some(*have),
+            Self::BeyondHead { head, .. } => Some(*head),
+            _ => None,
+        }
+    }
+
+    /// What is wrong, in one word: `payload`, `leaf`, `tile`, `checkpoint`, `fork`, `interval`,
+    /// `missing`, `truncated`, `repeated`, `anchor` or `cadence`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Leaf { .. } | Self::MalformedLeaf { .. } => "leaf",
+            Self::Missing { .. } => "missing",
+            Self::Repeated { .. } | Self::RepeatedEvent { .. } => "repeated",
+            Self::Interval { .. } | Self::Head { .. } | Self::BeyondHead { .. } => "interval",
+            Self::CheckpointSignature { .. }
+            | Self::CheckpointOrder { .. }
+            | Self::CheckpointName { .. }
+            | Self::CheckpointGone { .. } => "checkpoint",
+            Self::Fork { .. } => "fork",
+            Self::Truncated { .. } => "truncated",
+            Self::Tile { .. } => "tile",
+            Self::Payload { .. }
+            | Self::PayloadMissing { .. }
+            | Self::UnsignedErasure { .. }
+            | Self::PayloadBundle { .. } => "payload",
+            Self::Anchor { .. } => "anchor",
+            Self::Cosigned { .. } | Self::Cadence(_) => "cadence",
         }
     }
 }
@@ -363,6 +485,43 @@ impl fmt::Display for Finding {
             Self::BeyondHead { have, head } => {
                 write!(f, "{have} entries, and the stored head is at {head}")
             }
+            Self::CheckpointName { named, size } => {
+                write!(f, "checkpoint {named}: is of size {size}")
+            }
+            Self::CheckpointGone { size } => write!(
+                f,
+                "checkpoint {size}: was there at an earlier pass, and is there no more"
+            ),
+            Self::Tile { path, index } => write!(
+                f,
+                "{path}: missing, or other hashes than those of the entries, from entry {index} on"
+            ),
+            Self::RepeatedEvent { index, first } => {
+                write!(f, "entry {index}: has the event id of entry {first}")
+            }
+            Self::Payload { index } => {
+                write!(f, "entry {index}: the payload does not fit the commitments")
+            }
+            Self::PayloadMissing { index } => write!(
+                f,
+                "entry {index}: the payload is missing, and no erasure covers it"
+            ),
+            Self::UnsignedErasure { index, by } => write!(
+                f,
+                "entry {index}: the payload is missing by entry {by}, which no signed checkpoint \
+                 covers"
+            ),
+            Self::PayloadBundle { from, to } => {
+                write!(f, "entries {from} to {to} (exclusive): malformed payloads")
+            }
+            Self::Anchor { size } => write!(
+                f,
+                "anchor {size}: does not show the log's checkpoint in the platform log"
+            ),
+            Self::Cosigned { time } => {
+                write!(f, "cosigned checkpoint {time}: not cosigned at that time")
+            }
+            Self::Cadence(finding) => finding.fmt(f),
         }
     }
 }
