@@ -36,6 +36,8 @@ pub(super) fn read(
         notes.push((Some(size), size, note.unwrap_or_default()));
     }
     let newest = text(about, &format!("{folder}/checkpoint"), MAX_NOTE_BYTES)?;
+    // The newest stands among the others under its size.
+    let newest = newest.filter(|newest| !notes.iter().any(|(_, _, note)| note == newest));
     let kept = about.kept.iter().cloned().chain(newest);
     notes.extend(kept.map(|note| (None, claimed(&note), note)));
     let mut signed = Signed::default();
