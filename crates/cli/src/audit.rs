@@ -40,7 +40,7 @@ pub(crate) enum Verb {
     Prove(prove::Prove),
     /// Write out a log with everything that an auditor needs
     #[command(after_help = exporting::HELP)]
-    Export(exporting::Options),
+    Export(Box<exporting::Options>),
     /// Print a log's published entries, and new ones as they come
     #[command(after_help = tail::HELP)]
     Tail(tail::Tail),

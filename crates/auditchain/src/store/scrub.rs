@@ -253,7 +253,9 @@ impl Findings {
     }
 
     fn into_report(mut self, report: &mut Report) {
-        self.all.sort_by_key(Finding::index);
+        // A leaf that was changed has a payload that does not fit: the leaf is told first.
+        let order = |finding: &Finding| (finding.index(), finding.kind() == "payload");
+        self.all.sort_by_key(order);
         let cut = self.all.iter().find_map(|finding| match finding {
             Finding::Truncated { have, .. } => Some(*have),
             _ => None,

@@ -507,6 +507,30 @@ fn the_platform_s_cadence_is_checked() {
         .unwrap();
 }
 
+/// A gap is not filled by a note under another time than it was cosigned at.
+#[test]
+fn a_cosigned_checkpoint_is_of_its_time() {
+    let (key, cosigner, policy) = platform();
+    let mut shelf = Shelf::of(&[], &[]);
+    shelf.origin = policy.origin().clone();
+    shelf.signer = crate::shelf::Ed25519Signer2(key);
+    shelf.sign(&[]);
+    let note: Note = shelf.note(&[]).parse().unwrap();
+    let nothing = Witnessed::nothing(policy.origin().clone());
+    let cosigned = cosigner.cosign(&note, policy.log_key(), &nothing, &[], 1000);
+    let bytes = cosigned.unwrap().0.to_string().into_bytes();
+    shelf
+        .files
+        .insert("cosigned/1000".to_owned(), bytes.clone());
+    let findings = |shelf: &Shelf| {
+        let done = shelf.scrub_with(1, &[], None, Some(&policy));
+        done.report.findings
+    };
+    assert_eq!(findings(&shelf), []);
+    shelf.files.insert("cosigned/1300".to_owned(), bytes);
+    assert_eq!(findings(&shelf), [Finding::Cosigned { time: 1300 }]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(if cfg!(miri) { 1 } else { 200 }))]
 

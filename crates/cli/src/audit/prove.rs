@@ -2,7 +2,9 @@
 
 use clap::Args;
 use strongroom::auditchain::store::{ZoneRead, log_folder};
-use strongroom::auditchain::{Hash, ProofFile, RangeFile, TilePath, TileReader, TileTree};
+use strongroom::auditchain::{
+    Hash, ProofFile, RangeFile, TileError, TilePath, TileReader, TileTree,
+};
 use strongroom_auditchain::{Multiproof, MultiproofFile};
 
 use super::files::{Files, Where};
@@ -59,20 +61,14 @@ pub(super) fn run(prove: &Prove) -> Result<(), Failure> {
     let size = checkpoint.size;
     let mut tree = TileTree::verified(&tiles, size, &checkpoint.root).map_err(Failure::refused)?;
     let text = if let (Some(from), Some(to)) = (prove.from, prove.to) {
-        let proof = tree
-            .prove_range(from, to, size)
-            .map_err(Failure::unusable)?;
+        let proof = tree.prove_range(from, to, size).map_err(failure)?;
         RangeFile::new(proof, note).to_string()
     } else if let Some(old) = prove.old {
-        let proof = tree
-            .prove_consistency(old, size)
-            .map_err(Failure::unusable)?;
+        let proof = tree.prove_consistency(old, size).map_err(failure)?;
         let lines = proof.hashes.iter().map(|hash| format!("{hash}\n"));
         lines.collect()
     } else if let [index] = prove.indices.as_slice() {
-        let proof = tree
-            .prove_inclusion(*index, size)
-            .map_err(Failure::unusable)?;
+        let proof = tree.prove_inclusion(*index, size).map_err(failure)?;
         let file = ProofFile {
             extra: None,
             index: *index,
@@ -89,6 +85,14 @@ pub(super) fn run(prove: &Prove) -> Result<(), Failure> {
         MultiproofFile::new(proof, note).to_string()
     };
     output::write(text.as_bytes())
+}
+
+/// What was asked for is not there, or the tiles are not what was signed.
+fn failure(error: TileError<std::io::Error>) -> Failure {
+    match error {
+        TileError::Proof(error) => Failure::unusable(error),
+        error => Failure::refused(error),
+    }
 }
 
 /// A log's tiles; those that were superseded are read from the wider ones that are there.
