@@ -10,8 +10,8 @@ use super::zone::ZoneRead;
 /// or a zone that may have been tampered with.
 ///
 /// # Security
-/// On Linux no symbolic link inside the folder is followed, and nothing but plain files is read.
-/// Elsewhere a link of a file's own name is refused, and one of a folder's name is not.
+/// On Linux from 5.6 on no symbolic link inside the folder is followed, and nothing but plain files
+/// is read. Elsewhere a link of a file's own name is refused, and one of a folder's name is not.
 pub struct Beneath {
     root: PathBuf,
     #[cfg(target_os = "linux")]
@@ -41,12 +41,19 @@ impl Beneath {
         // A pipe must not keep anybody waiting.
         let how = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
         let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        let file = openat2(&self.folder, path, how, Mode::empty(), within)?;
-        Ok(file.into())
+        match openat2(&self.folder, path, how, Mode::empty(), within) {
+            // Before Linux 5.6, and in some sandboxes.
+            Err(rustix::io::Errno::NOSYS) => self.by_name(path),
+            opened => Ok(opened?.into()),
+        }
     }
 
     #[cfg(not(target_os = "linux"))]
     fn file(&self, path: &str) -> io::Result<File> {
+        self.by_name(path)
+    }
+
+    fn by_name(&self, path: &str) -> io::Result<File> {
         let path = self.root.join(path);
         if fs::symlink_metadata(&path)?.is_symlink() {
             return Err(io::Error::other("a symbolic link"));

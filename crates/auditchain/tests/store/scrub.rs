@@ -366,21 +366,22 @@ fn platform() -> (Ed25519Signer, Cosigner, CosignaturePolicy) {
     (key, cosigner, policy)
 }
 
-#[test]
-fn anchors_are_held_against_the_log() {
-    let all = leaves(500);
+/// A log of 500 with anchors at 300 and 500, which stand at these indices of the platform's log.
+fn anchored(all: &[Vec<u8>], indices: [usize; 2]) -> (Shelf, CosignaturePolicy) {
     let (key, cosigner, policy) = platform();
-    let intact = Shelf::of(&all, &[300, 500]);
+    let mut shelf = Shelf::of(all, &[300, 500]);
     let mut entries = Vec::new();
-    let mut heads = Vec::new();
     for size in [300, 500] {
-        let note = intact.note(&all[..size]);
-        let signed = intact.signer.0.verifier_key();
-        let head = Checkpoint::verify(&note, signed, &intact.origin).unwrap();
-        entries.push(PlatformEntry::generate(&head).unwrap());
-        heads.push(note);
+        let note = shelf.note(&all[..size]);
+        let signed = shelf.signer.0.verifier_key();
+        let head = Checkpoint::verify(&note, signed, &shelf.origin).unwrap();
+        let (entry, salt) = PlatformEntry::generate(&head).unwrap();
+        entries.push((size, note, entry, salt));
     }
-    let hashes: Vec<_> = entries.iter().map(|(entry, _)| entry.hash()).collect();
+    let mut hashes = vec![Hash::EMPTY; 2];
+    for (index, (_, _, entry, _)) in indices.iter().zip(&entries) {
+        hashes[*index] = entry.hash();
+    }
     let (tree, proofs) = Frontier::new().append_batch(&hashes);
     let head = Checkpoint {
         origin: policy.origin().clone(),
@@ -389,16 +390,21 @@ fn anchors_are_held_against_the_log() {
     };
     let note: Note = head.sign(&key).unwrap().parse().unwrap();
     let nothing = Witnessed::nothing(policy.origin().clone());
-    let (note, _) = cosigner
-        .cosign(&note, key.verifier_key(), &nothing, &[], 1000)
-        .unwrap();
-    let mut shelf = intact;
-    for (((size, log), proof), (_, salt)) in [300, 500].iter().zip(&heads).zip(&proofs).zip(entries)
-    {
-        let anchor = Anchor::new(salt, proof, log.parse().unwrap(), note.clone()).unwrap();
+    let cosigned = cosigner.cosign(&note, key.verifier_key(), &nothing, &[], 1000);
+    let (note, _) = cosigned.unwrap();
+    for (index, (size, log, _, salt)) in indices.into_iter().zip(entries) {
+        let log = log.parse().unwrap();
+        let anchor = Anchor::new(salt, &proofs[index], log, note.clone()).unwrap();
         let text = anchor.to_text().as_bytes().to_vec();
         shelf.files.insert(format!("anchors/{size}"), text);
     }
+    (shelf, policy)
+}
+
+#[test]
+fn anchors_are_held_against_the_log() {
+    let all = leaves(500);
+    let (shelf, policy) = anchored(&all, [0, 1]);
     let done = shelf.scrub();
     done.report.intact().unwrap();
     assert_eq!((done.anchors, done.anchors_unchecked), (0, 2));
@@ -406,22 +412,18 @@ fn anchors_are_held_against_the_log() {
     let done = with(&shelf);
     done.report.intact().unwrap();
     assert_eq!((done.anchors, done.anchors_unchecked), (2, 0));
-    // One that is of another size than its name says, and one that was changed.
-    let mut wrong = shelf.clone();
-    wrong
-        .files
-        .insert("anchors/400".to_owned(), shelf.files["anchors/300"].clone());
-    assert_eq!(
-        with(&wrong).report.findings,
-        [Finding::Anchor { size: 400 }]
-    );
-    wrong
-        .files
-        .insert("anchors/400".to_owned(), b"no anchor".to_vec());
-    assert_eq!(
-        with(&wrong).report.findings,
-        [Finding::Anchor { size: 400 }]
-    );
+    // One that is of another size than its name says, one that is none, one out of its order.
+    for bytes in [shelf.files["anchors/500"].clone(), b"no anchor".to_vec()] {
+        let mut wrong = shelf.clone();
+        wrong.files.insert("anchors/300".to_owned(), bytes);
+        assert_eq!(
+            with(&wrong).report.findings[0],
+            Finding::Anchor { size: 300 }
+        );
+    }
+    let (wrong, policy_too) = anchored(&all, [1, 0]);
+    let done = wrong.scrub_with(1, &[], None, Some(&policy_too));
+    assert_eq!(done.report.findings, [Finding::Anchor { size: 500 }]);
     // A log that was rolled back behind its anchor.
     let mut back = Shelf::of(&all[..300], &[300]);
     let anchors = shelf

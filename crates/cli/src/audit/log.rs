@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::fs;
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -16,6 +16,7 @@ use strongroom::auditchain::{Classes, CosignaturePolicy, MAX_NOTE_BYTES, Verifie
 
 use super::Verify;
 use super::files::Files;
+use crate::envelope::progress::is_watched;
 use crate::envelope::threads::Threads;
 use crate::failure::Failure;
 use crate::input;
@@ -226,7 +227,7 @@ struct Watcher {
 impl Watcher {
     fn new(output: Output) -> Self {
         Self {
-            is_watched: output == Output::Text && io::stderr().is_terminal(),
+            is_watched: is_watched(output),
             started: Instant::now(),
             shown: RefCell::new(None),
         }

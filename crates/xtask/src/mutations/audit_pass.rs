@@ -136,4 +136,18 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "TileTree::new(&tiles, size)",
         test: "-p strongroom-cli --test cli -- --exact audit_log::what_stands_in_a_log_is_proved",
     },
+    Mutation {
+        name: "pass-anchors-in-any-order",
+        file: "crates/auditchain/src/store/scrub/signed.rs",
+        find: "before.is_none_or(|before| it.index() > before)",
+        replace: "before.is_none_or(|before| it.index() != before)",
+        test: "-p strongroom-auditchain --test store -- --exact scrub::anchors_are_held_against_the_log",
+    },
+    Mutation {
+        name: "leaf-request-id-of-any-version",
+        file: "crates/auditchain/src/leaf.rs",
+        find: "if *id.as_uuid().as_bytes() != bytes {",
+        replace: "if bytes.is_empty() {",
+        test: "-p strongroom-auditchain --test vectors -- --exact leaf",
+    },
 ];
