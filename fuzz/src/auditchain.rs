@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use strongroom_auditchain::{
-    Anchor, BatchFile, Checkpoint, Commitments, ConsistencyProof, CosignaturePolicy, Cosigner, ERASED_KIND, Ed, EntryBundle, Erasure, Event, Frontier, Hash, InclusionProof, Leaf, Multiproof, MultiproofFile, Note, Origin, Outcome, Payload, PlatformEntry, ProofFile, RangeFile, RangeProof, Receipt, Signer, StoredEntry, TilePath, Tree, VerifierKey, Witnessed, cadence, prove_inclusion, root, verify_log,
+    Anchor, BatchFile, Checkpoint, Commitments, ConsistencyProof, CosignaturePolicy, Cosigner, ERASED_KIND, Ed25519Signer, EntryBundle, Erasure, Event, Frontier, Hash, InclusionProof, Leaf, Multiproof, MultiproofFile, Note, Origin, Outcome, Payload, PlatformEntry, ProofFile, RangeFile, RangeProof, Receipt, Signer, StoredEntry, TilePath, Tree, VerifierKey, Witnessed, cadence, prove_inclusion, root, verify_log,
 };
+use strongroom_auditchain::store::{Cursor, Manifest};
 use strongroom_tenancy::RequestId;
 
 fn text(data: &[u8]) -> &str {
@@ -389,4 +390,19 @@ pub fn cadence_of_times(data: &[u8]) {
     let mut pairs = times.iter().zip(times.iter().skip(1));
     let kept = pairs.all(|(a, b)| a <= b && b - a <= every + tolerance);
     assert_eq!(report.kept().is_ok(), kept);
+}
+
+/// A cursor has one spelling.
+pub fn cursor(data: &[u8]) {
+    if let Ok(cursor) = text(data).parse::<Cursor>() {
+        assert_eq!(cursor.to_string(), text(data));
+    }
+}
+
+/// A manifest has one spelling.
+pub fn export_manifest(data: &[u8]) {
+    if let Ok(manifest) = text(data).parse::<Manifest>() {
+        assert_eq!(manifest.to_string(), text(data));
+        assert!(manifest.classes().is_ok());
+    }
 }

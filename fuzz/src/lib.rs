@@ -34,8 +34,8 @@ macro_rules! bodies {
 
 bodies! {
     apikey: legacy, mint, networks, parse, present;
-    auditchain: anchor, batch_file, cadence_of_times, checkpoint, cosignature, entry_bundle, erasure,
-        frontier, leaf, multiproof, note, payload, platform_entry, proof_file, proofs, range, receipt,
+    auditchain: anchor, batch_file, cadence_of_times, checkpoint, cosignature, cursor, entry_bundle, erasure,
+        export_manifest, frontier, leaf, multiproof, note, payload, platform_entry, proof_file, proofs, range, receipt,
         tile_path, verifier_key, verify;
     envelope: keyring, open;
     envelope_stream: open, round_trip;

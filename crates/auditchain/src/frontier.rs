@@ -114,6 +114,27 @@ impl Frontier {
         self.size += 1;
     }
 
+    /// Appends a perfect subtree of 2^`height` leaves; none if the tree's size is no multiple of
+    /// that.
+    #[cfg(feature = "std")]
+    pub(crate) fn push_subtree(&mut self, height: u32, root: Hash) -> Option<()> {
+        let leaves = 1_u64.checked_shl(height)?;
+        if !self.size.is_multiple_of(leaves) {
+            return None;
+        }
+        let size = self.size.checked_add(leaves)?;
+        let mut carry = root;
+        let mut full = self.size.checked_shr(height).unwrap_or_default();
+        while full & 1 == 1 {
+            let left = self.parts.pop()?;
+            carry = Hash::of_node(&left, &carry);
+            full >>= 1;
+        }
+        self.parts.push(carry);
+        self.size = size;
+        Some(())
+    }
+
     /// The tree's root hash.
     #[must_use]
     pub fn root(&self) -> Hash {

@@ -140,7 +140,14 @@ impl Leaf {
         }
         let event = read(&mut Decoder::new(bytes))?;
         // Widths, key order, repeated keys and trailing bytes, all at once.
-        if Self::encode(&event)?.0 != bytes {
+        check(&event)?;
+        let mut cbor = Encoder::new(Comparison {
+            rest: bytes,
+            is_same: true,
+        });
+        write(&event, &mut cbor)?;
+        let compared = cbor.into_writer();
+        if !compared.is_same || !compared.rest.is_empty() {
             return Err(LeafError::NotCanonical);
         }
         Ok(event)
@@ -217,10 +224,37 @@ fn is_safe(text: &str, longest: usize) -> bool {
 
 /// Whether a part between slashes is an IP address (audit-leaf, "Fields").
 fn holds_an_address(text: &str) -> bool {
-    text.split('/').any(|part| part.parse::<IpAddr>().is_ok())
+    // The only bytes that an address has: most texts are none at their first letter.
+    let may = |part: &str| {
+        let of_address = |b: u8| b.is_ascii_hexdigit() || matches!(b, b'.' | b':');
+        part.contains(['.', ':']) && part.bytes().all(of_address)
+    };
+    text.split('/')
+        .any(|part| may(part) && part.parse::<IpAddr>().is_ok())
 }
 
-fn write(event: &Event, cbor: &mut Encoder<Vec<u8>>) -> Result<(), LeafError> {
+/// Takes an encoding for no more than to compare it: a pass over a log does so with every entry.
+struct Comparison<'a> {
+    rest: &'a [u8],
+    is_same: bool,
+}
+
+impl minicbor::encode::Write for Comparison<'_> {
+    type Error = Infallible;
+
+    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
+        match self.rest.strip_prefix(bytes) {
+            Some(rest) => self.rest = rest,
+            None => self.is_same = false,
+        }
+        Ok(())
+    }
+}
+
+fn write<W>(event: &Event, cbor: &mut Encoder<W>) -> Result<(), LeafError>
+where
+    W: minicbor::encode::Write<Error = Infallible>,
+{
     let optional = [
         event.actor.is_some(),
         event.resource.is_some(),
@@ -362,9 +396,18 @@ const fn actor_code(kind: ActorKind) -> Result<u8, LeafError> {
 }
 
 fn read_request_id(cbor: &mut Decoder<'_>) -> Result<RequestId, LeafError> {
-    let id = Uuid::from_bytes(fixed(cbor, LeafError::RequestId)?);
-    let text = id.as_hyphenated().to_string();
-    text.parse().map_err(|_| LeafError::RequestId)
+    let bytes: [u8; 16] = fixed(cbor, LeafError::RequestId)?;
+    let (millis, random) = bytes.split_first_chunk::<6>().ok_or(LeafError::RequestId)?;
+    let millis = millis
+        .iter()
+        .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
+    let random = random.try_into().map_err(|_| LeafError::RequestId)?;
+    // A UUIDv7 is all of its parts; anything else comes out as another id (RFC 9562, section 5.7).
+    let id = RequestId::from_parts(millis, random);
+    if *id.as_uuid().as_bytes() != bytes {
+        return Err(LeafError::RequestId);
+    }
+    Ok(id)
 }
 
 fn read_outcome(cbor: &mut Decoder<'_>) -> Result<Outcome, LeafError> {

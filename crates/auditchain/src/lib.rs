@@ -35,6 +35,7 @@ mod cosignature;
 mod cosigner;
 mod erasure;
 mod event;
+mod finding;
 mod frontier;
 #[cfg(feature = "json")]
 mod json;
@@ -73,6 +74,7 @@ pub use cosignature::{Cosignature, CosignatureError, CosignaturePolicy, Cosigned
 pub use cosigner::{Cosigner, Witnessed};
 pub use erasure::{ERASED_KIND, Erasure, ErasureError};
 pub use event::{Event, MAX_COMMITMENTS, Outcome};
+pub use finding::Finding;
 pub use frontier::{Frontier, FrontierError};
 pub use label::{EventKind, Field, LabelError, Origin, Slug};
 pub use leaf::{Leaf, LeafError, MAX_LEAF_BYTES};
@@ -100,4 +102,4 @@ pub use tile::{
 };
 pub use tree::Tree;
 pub use verifier_key::{SignatureType, VerifierKey};
-pub use verify::{Finding, LogVerifier, MAX_FINDINGS, NotIntact, Report, StoredEntry, verify_log};
+pub use verify::{LogVerifier, MAX_FINDINGS, NotIntact, Report, StoredEntry, verify_log};

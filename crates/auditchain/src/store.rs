@@ -6,9 +6,11 @@
 
 mod base;
 mod batch_in_hand;
+mod beneath;
 mod checkpoint_store;
 mod committer;
 mod directory;
+mod export;
 mod files;
 mod filling;
 mod guard;
@@ -25,6 +27,7 @@ mod opening;
 mod payloads;
 mod quorum;
 mod replay;
+mod scrub;
 mod stored_log;
 mod sweep;
 mod wal;
@@ -39,13 +42,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+pub use beneath::Beneath;
 pub use checkpoint_store::{CheckpointStore, Swap, SwapError};
 pub use directory::{Directory, ReadOnlyDirectory};
+pub use export::{
+    EXPORT_LABEL, Export, ExportError, ExportOptions, MAX_MANIFEST_BYTES, Manifest, export,
+};
 pub use guard::{Inconsistent, StoreKeys};
 pub use identity::MAX_ZONES;
 pub use log_state::log_folder;
 pub use opening::{OpenError, Recovery};
 pub use payloads::{MAX_STORED_PAYLOAD_BYTES, PayloadBundle};
+pub use scrub::{
+    CURSOR_LABEL, CadencePeriod, Cursor, CursorError, EntryForm, Erased, MAX_CURSOR_BYTES,
+    PayloadCounts, PayloadForm, Scrub, ScrubError, Scrubbed, scrub,
+};
 pub use stored_log::{StoredLog, StoredLogError};
 pub use wal::{EntryRecord, Frame, FrameError, MAX_FRAME_BYTES, Record, StoreId, find_frame};
 pub use zone::{Frames, Zone, ZoneRead};

@@ -1,9 +1,10 @@
 //! The verification pass: a whole log, entry by entry, against all that was signed about it.
 
 use std::collections::VecDeque;
-use std::fmt;
 
-use crate::{Checkpoint, CheckpointError, Frontier, Hash, Leaf, Note, Origin, VerifierKey};
+use crate::{
+    Checkpoint, CheckpointError, Finding, Frontier, Hash, Leaf, Note, Origin, VerifierKey,
+};
 
 /// The most findings that a report lists; the rest are counted.
 pub const MAX_FINDINGS: usize = 64;
@@ -17,80 +18,6 @@ pub struct StoredEntry<'a> {
     pub leaf: &'a [u8],
     /// The leaf hash that is stored beside them.
     pub leaf_hash: Hash,
-}
-
-/// Something that an untouched log does not have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Finding {
-    /// An entry's bytes do not hash to its stored hash.
-    Leaf {
-        /// The entry.
-        index: u64,
-    },
-    /// An entry's bytes hash as they should and are not a leaf.
-    MalformedLeaf {
-        /// The entry.
-        index: u64,
-    },
-    /// An entry is not there: a later one follows in its place.
-    Missing {
-        /// The first entry that is missing.
-        index: u64,
-    },
-    /// An entry comes twice, or out of order.
-    Repeated {
-        /// The entry.
-        index: u64,
-    },
-    /// Stored hashes were rewritten somewhere in `from..to`.
-    ///
-    /// The entries before `from` are what was signed, those before `to` are not. With one copy of
-    /// the log nothing narrower can be said: compare with another copy, or with receipts.
-    Interval {
-        /// The size at the last good checkpoint, or 0.
-        from: u64,
-        /// The size at the first bad one.
-        to: u64,
-    },
-    /// A checkpoint is not signed by the log's key, or not well-formed, or another log's.
-    CheckpointSignature {
-        /// Its place in the list, from 0.
-        position: usize,
-        /// The size that it claims, if it can be read at all.
-        size: Option<u64>,
-    },
-    /// A checkpoint is smaller than the one before it.
-    CheckpointOrder {
-        /// Its place in the list, from 0.
-        position: usize,
-        /// Its size.
-        size: u64,
-    },
-    /// Two signed checkpoints of one size have different roots: the key signed two histories.
-    Fork {
-        /// The size.
-        size: u64,
-    },
-    /// Entries are gone from the end.
-    Truncated {
-        /// How many there are.
-        have: u64,
-        /// How many a checkpoint, or the stored head, says there were.
-        signed: u64,
-    },
-    /// The stored head has another root than the signed entries up to its size.
-    Head {
-        /// The head's size.
-        size: u64,
-    },
-    /// There are more entries than the log's stored head knows of.
-    BeyondHead {
-        /// How many there are.
-        have: u64,
-        /// The head's size.
-        head: u64,
-    },
 }
 
 /// What a pass has seen and found.
@@ -205,7 +132,7 @@ impl LogVerifier {
             comparable: true,
         };
         for (position, note) in checkpoints.iter().enumerate() {
-            pass.expect_checkpoint(position, note, key);
+            pass.report.expect(&mut pass.expected, position, note, key);
         }
         pass.compare();
         pass
@@ -260,29 +187,6 @@ impl LogVerifier {
         self.report
     }
 
-    fn expect_checkpoint(&mut self, position: usize, note: &str, key: &VerifierKey) {
-        let Checkpoint { size, root, .. } = match Checkpoint::verify(note, key, &self.report.origin)
-        {
-            Ok(checkpoint) => checkpoint,
-            Err(_) => {
-                let size = claimed_size(note).ok();
-                self.find(Finding::CheckpointSignature { position, size });
-                return;
-            }
-        };
-        let place = self.expected.partition_point(|(other, _)| *other < size);
-        let known = self.expected.get(place);
-        if known.is_some_and(|(other, signed)| *other == size && *signed != root) {
-            self.find(Finding::Fork { size });
-            return;
-        }
-        if self.expected.back().is_some_and(|(last, _)| *last > size) {
-            self.find(Finding::CheckpointOrder { position, size });
-            return;
-        }
-        self.expected.push_back((size, root));
-    }
-
     /// Compares the tree with whatever is said of it at its present size.
     fn compare(&mut self) {
         let size = self.tree.size();
@@ -307,11 +211,7 @@ impl LogVerifier {
     }
 
     fn find(&mut self, finding: Finding) {
-        if self.report.findings.len() < MAX_FINDINGS {
-            self.report.findings.push(finding);
-        } else {
-            self.report.omitted += 1;
-        }
+        self.report.find(finding);
     }
 }
 
@@ -326,44 +226,41 @@ impl Report {
             Some(first) => Err(NotIntact { first: *first }),
         }
     }
-}
 
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Leaf { index } => {
-                write!(
-                    f,
-                    "entry {index}: the bytes do not hash to the stored leaf hash"
-                )
-            }
-            Self::MalformedLeaf { index } => write!(f, "entry {index}: not a well-formed leaf"),
-            Self::Missing { index } => write!(f, "entry {index}: missing"),
-            Self::Repeated { index } => write!(f, "entry {index}: twice or out of order"),
-            Self::Interval { from, to } => write!(
-                f,
-                "entries {from} to {to} (exclusive): leaf hashes were rewritten somewhere in this \
-                 interval; one copy of the log cannot say where"
-            ),
-            Self::CheckpointSignature { position, size } => {
-                write!(f, "checkpoint {position}: not signed by the log's key")?;
-                match size {
-                    Some(size) => write!(f, " (claims size {size})"),
-                    None => Ok(()),
-                }
-            }
-            Self::CheckpointOrder { position, size } => {
-                write!(f, "checkpoint {position}: size {size} after a larger one")
-            }
-            Self::Fork { size } => write!(f, "two signed roots at size {size}"),
-            Self::Truncated { have, signed } => {
-                write!(f, "truncated: {have} entries of {signed}")
-            }
-            Self::Head { size } => write!(f, "stored head at size {size}: another root"),
-            Self::BeyondHead { have, head } => {
-                write!(f, "{have} entries, and the stored head is at {head}")
-            }
+    pub(crate) fn find(&mut self, finding: Finding) {
+        if self.findings.len() < MAX_FINDINGS {
+            self.findings.push(finding);
+        } else {
+            self.omitted += 1;
         }
+    }
+
+    /// Verifies a checkpoint and puts it behind those that are expected; what it says.
+    pub(crate) fn expect(
+        &mut self,
+        expected: &mut VecDeque<(u64, Hash)>,
+        position: usize,
+        note: &str,
+        key: &VerifierKey,
+    ) -> Option<Checkpoint> {
+        let Ok(checkpoint) = Checkpoint::verify(note, key, &self.origin) else {
+            let size = claimed_size(note).ok();
+            self.find(Finding::CheckpointSignature { position, size });
+            return None;
+        };
+        let Checkpoint { size, root, .. } = checkpoint;
+        let place = expected.partition_point(|(other, _)| *other < size);
+        let known = expected.get(place);
+        if known.is_some_and(|(other, signed)| *other == size && *signed != root) {
+            self.find(Finding::Fork { size });
+            return None;
+        }
+        if expected.back().is_some_and(|(last, _)| *last > size) {
+            self.find(Finding::CheckpointOrder { position, size });
+            return None;
+        }
+        expected.push_back((size, root));
+        Some(checkpoint)
     }
 }
 

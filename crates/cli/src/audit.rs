@@ -1,4 +1,14 @@
-//! `strongroom audit`: an auditor's offline tools.
+//! `strongroom audit`: logs in files, and an auditor's offline tools.
+
+mod append;
+mod archive;
+mod event;
+mod exporting;
+mod files;
+mod log;
+mod prove;
+mod store;
+mod tail;
 
 use std::path::PathBuf;
 
@@ -16,7 +26,25 @@ use crate::report::Report;
 
 #[derive(Subcommand)]
 pub(crate) enum Verb {
-    /// Verify a receipt, a proof file or a checkpoint
+    /// Make a store of logs, and the key under which it signs
+    #[command(after_help = store::INIT_HELP)]
+    Init(store::Init),
+    /// Append events, and print a receipt for each once it is durable
+    #[command(after_help = append::HELP)]
+    Append(Box<append::Append>),
+    /// Sign a checkpoint of each log that grew
+    #[command(after_help = store::CHECKPOINT_HELP)]
+    Checkpoint(store::Store),
+    /// Prove what stands in a log: one entry, several, a range, or that the log only grew
+    #[command(after_help = prove::HELP)]
+    Prove(prove::Prove),
+    /// Write out a log with everything that an auditor needs
+    #[command(after_help = exporting::HELP)]
+    Export(Box<exporting::Options>),
+    /// Print a log's published entries, and new ones as they come
+    #[command(after_help = tail::HELP)]
+    Tail(tail::Tail),
+    /// Verify a whole log, a receipt, a proof file or a checkpoint
     #[command(after_help = VERIFY_HELP)]
     Verify(Box<Verify>),
     /// Show what an entry's leaf says
@@ -33,7 +61,17 @@ or --leaf-hash, a receipt must also be for that very entry. Keys are verifier ke
 NAME+ID+BASE64. --origin demands that log; for proofs and checkpoints it is the key's name unless
 given.
 
+--log reads a whole log, which is an export (a folder or a .tar file) or a store's zone, and
+computes everything in it again: leaves, tiles, the root at every checkpoint, the commitments of
+payloads that are not sealed. It names the first entry that is wrong and what is wrong with it, or
+an interval where one copy of a log cannot say more. A payload that an entry says was erased is
+told as erased, and is no fault. --cursor has only what is new verified: the file is made, and
+replaced after each pass that found nothing. --checkpoint-kept gives a checkpoint that was kept
+elsewhere; without one, a log that was set back with its checkpoints cannot be told.
+
 Examples:
+  strongroom audit verify --log export.tar --key \"$(cat log.vkey)\"
+  strongroom audit verify --log /zones/0 --key \"$(cat log.vkey)\" --cursor acme.cursor --threads 4
   strongroom audit verify --receipt receipt.txt --batch-key \"$(cat batch.vkey)\"
   strongroom audit verify --receipt receipt.txt --leaf entry.cbor --batch-key \"$(cat batch.vkey)\"
   strongroom audit verify --proof entry.tlog-proof --leaf entry.cbor --key \"$(cat log.vkey)\"
@@ -48,7 +86,7 @@ Examples:
 #[group(skip)]
 pub(crate) struct Verify {
     /// A receipt
-    #[arg(long, value_name = "FILE", group = "evidence", required_unless_present_any = ["proof", "checkpoint"], requires = "batch_key")]
+    #[arg(long, value_name = "FILE", group = "evidence", required_unless_present_any = ["proof", "checkpoint", "log"], requires = "batch_key")]
     pub(crate) receipt: Option<PathBuf>,
     /// A proof file (C2SP tlog-proof)
     #[arg(long, value_name = "FILE", group = "evidence", requires_all = ["key", "entry"])]
@@ -77,10 +115,19 @@ pub(crate) struct Verify {
     /// The log that it must be of
     #[arg(long)]
     pub(crate) origin: Option<Origin>,
+    #[command(flatten)]
+    pub(crate) whole: log::Whole,
 }
 
 pub(crate) fn run(verb: Verb, output: Output) -> Result<(), Failure> {
     match verb {
+        Verb::Init(init) => store::init(&init, output),
+        Verb::Append(append) => append::run(&append, output),
+        Verb::Checkpoint(store) => store::checkpoint(&store, output),
+        Verb::Prove(prove) => prove::run(&prove),
+        Verb::Export(options) => exporting::run(&options, output),
+        Verb::Tail(tail) => tail::run(&tail),
+        Verb::Verify(verify) if verify.whole.log.is_some() => log::verify(&verify, output),
         Verb::Verify(verify) => evidence::verify(&verify)?.print(output),
         Verb::Show { file } => {
             let bytes = leaf_bytes(input::bytes(file.as_deref(), MAX_DOCUMENT)?);

@@ -6,14 +6,14 @@ mod keyring;
 mod keys;
 mod new_file;
 mod open;
-mod progress;
+pub(crate) mod progress;
 mod record;
 mod rewrap;
 mod seal;
 mod shred;
 mod sink;
 mod source;
-mod threads;
+pub(crate) mod threads;
 
 use clap::Subcommand;
 

@@ -115,7 +115,7 @@ fn evidence(path: Option<&Path>) -> Result<String, Failure> {
 }
 
 /// A log's key signs under the log's origin (tlog-checkpoint, "Signatures").
-fn demanded(origin: Option<&Origin>, key: &VerifierKey) -> Result<Origin, Failure> {
+pub(crate) fn demanded(origin: Option<&Origin>, key: &VerifierKey) -> Result<Origin, Failure> {
     match origin {
         Some(origin) => Ok(origin.clone()),
         None => key.name().parse().map_err(|_| {

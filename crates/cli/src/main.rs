@@ -51,7 +51,7 @@ Examples:
 
 #[derive(Subcommand)]
 enum Noun {
-    /// Verify receipts, proofs and checkpoints of an audit log, offline
+    /// Keep audit logs in files; verify logs, receipts, proofs and checkpoints offline
     #[command(subcommand)]
     Audit(audit::Verb),
     /// Find personal data in a text, or take it out

@@ -2,6 +2,7 @@
 
 mod apikey;
 mod audit_log;
+mod audit_pass;
 mod audit_store;
 mod audit_tree;
 mod crates;
@@ -34,6 +35,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
     let tables = [
         apikey::MUTATIONS,
         audit_log::MUTATIONS,
+        audit_pass::MUTATIONS,
         audit_store::MUTATIONS,
         audit_tree::MUTATIONS,
         crates::MUTATIONS,

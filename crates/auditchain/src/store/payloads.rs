@@ -45,7 +45,7 @@ impl PayloadBundle {
         &self.0
     }
 
-    fn encode(&self) -> Vec<u8> {
+    pub(super) fn encode(&self) -> Vec<u8> {
         let mut bytes = Vec::new();
         for payload in &self.0 {
             // Bounded when it was taken.

@@ -16,3 +16,5 @@ mod faulty;
 mod frames;
 mod kills;
 mod model;
+mod scrub;
+mod shelf;

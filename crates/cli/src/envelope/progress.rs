@@ -58,7 +58,7 @@ impl Drop for Progress {
 }
 
 /// Whether somebody watches standard error, and the output is not for a program.
-pub(super) fn is_watched(output: Output) -> bool {
+pub(crate) fn is_watched(output: Output) -> bool {
     output == Output::Text && io::stderr().is_terminal()
 }
 

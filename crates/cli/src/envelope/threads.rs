@@ -10,8 +10,8 @@ const MOST: NonZeroUsize = NonZeroUsize::new(256).unwrap();
 
 /// The threads that seal or open chunks.
 #[derive(Args, Clone, Copy)]
-pub(super) struct Threads {
-    /// Seal or open a long record on so many threads; `auto`, or 0, is one for each core
+pub(crate) struct Threads {
+    /// Work on so many threads; `auto`, or 0, is one for each core
     #[arg(long = "threads", value_name = "N", default_value = "1", value_parser = number)]
     number: NonZeroUsize,
 }
@@ -22,7 +22,7 @@ impl Threads {
         number: NonZeroUsize::MIN,
     };
 
-    pub(super) const fn number(self) -> NonZeroUsize {
+    pub(crate) const fn number(self) -> NonZeroUsize {
         self.number
     }
 }

@@ -10,6 +10,7 @@
 
 mod apikey;
 mod audit;
+mod audit_log;
 mod command_line;
 mod envelope;
 mod pii;
