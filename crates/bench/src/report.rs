@@ -103,17 +103,19 @@ impl Report {
         }));
     }
 
-    /// Adds rates by the wall clock, in entries a second: the ratio of the medians, and between
-    /// what the runs of each side lay.
+    /// Adds rates by the wall clock, in entries a second: the ratio of the medians, the median of
+    /// the ratios of neighbouring runs, and between what the runs of each side lay.
     pub fn rates(&mut self, rates: &Rates) {
         let (ours, peer) = (median(rates.ours.clone()), median(rates.peer.clone()));
         let ratio = ours / peer;
+        let pairs = rates.ours.iter().zip(&rates.peer);
+        let paired = median(pairs.map(|(ours, peer)| ours / peer).collect());
         let goal = rates.goal.map(|goal| goal.ratio);
         let verdict = rates.goal.map_or("", |goal| goal.verdict(ratio));
         let (ours_spread, peer_spread) = (spread(&rates.ours), spread(&rates.peer));
         println!(
-            "{:44} {ours:>9.0} /s ({:.0}-{:.0}) {peer:>9.0} /s ({:.0}-{:.0}) {ratio:>6.2} {:>5} \
-             {verdict:7} {}",
+            "{:44} {ours:>9.0} /s ({:.0}-{:.0}) {peer:>9.0} /s ({:.0}-{:.0}) {ratio:>6.2} \
+             (by pairs {paired:.2}) {:>5} {verdict:7} {}",
             rates.name,
             ours_spread.0,
             ours_spread.1,
@@ -124,7 +126,7 @@ impl Report {
         );
         self.line(&json!({
             "crate": self.name, "case": rates.name, "ours": ours, "peer": peer,
-            "peer_name": rates.peer_name, "unit": "entries/s", "ratio": ratio, "goal": goal,
+            "peer_name": rates.peer_name, "unit": "entries/s", "ratio": ratio, "paired_ratio": paired, "goal": goal,
             "verdict": verdict, "ours_runs": rates.ours, "peer_runs": rates.peer,
         }));
     }

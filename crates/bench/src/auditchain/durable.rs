@@ -20,16 +20,16 @@ use crate::case::Goal;
 use crate::report::{Rates, Report};
 
 /// Measured runs of each side.
-const RUNS: usize = 5;
+const RUNS: usize = 7;
 
 /// How long a run lasts, about.
-const RUN: Duration = Duration::from_secs(3);
+const RUN: Duration = Duration::from_secs(2);
 
 /// Entries of the first run, which is not counted and tells how many a run takes.
-const FIRST: usize = 40_000;
+const FIRST: usize = 50_000;
 
 /// The most entries of a run: they are made before it.
-const MOST: f64 = 900_000.0;
+const MOST: f64 = 400_000.0;
 
 /// Threads that keep appends in flight.
 const THREADS: usize = 2;

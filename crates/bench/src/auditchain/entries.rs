@@ -5,16 +5,17 @@ use std::error::Error;
 use strongroom_auditchain::{Commitment, Commitments, Ed25519Signer, Event, Leaf, Origin, Outcome};
 use strongroom_tenancy::RequestId;
 
-/// Entries of 256 bytes, 1 MiB of them: the trees take them over and over.
-pub fn entries() -> Vec<[u8; 256]> {
+/// 4,096 entries of so many bytes, which the trees take over and over.
+pub fn entries(bytes: usize) -> &'static [Box<[u8]>] {
     let entry = |number: u32| {
-        let mut entry = [7; 256];
+        let mut entry = vec![7; bytes];
         for (place, byte) in entry.iter_mut().zip(number.to_be_bytes()) {
             *place = byte;
         }
-        entry
+        entry.into_boxed_slice()
     };
-    (0..4096).map(entry).collect()
+    // They live as long as the measurement, which is the program.
+    Box::leak((0..4096).map(entry).collect())
 }
 
 /// The leaf of the event with this number, of about 230 bytes: two sealed fields, and who may see

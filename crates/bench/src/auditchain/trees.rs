@@ -11,6 +11,9 @@ use crate::case::{Case, Goal, Side};
 use crate::report::Report;
 use rs_merkle::Hasher as _;
 
+/// Entries, over and over.
+type Entries = &'static [Box<[u8]>];
+
 /// The entries of a large tree.
 const MANY: usize = 1_000_000;
 
@@ -31,11 +34,15 @@ const RS_MERKLE: &str = "rs_merkle 1.5.0";
 
 /// Measures builds, roots after every entry, and inclusion proofs.
 pub fn measure(report: &mut Report) -> Result<(), Box<dyn Error>> {
-    // They live as long as the measurement, which is the program.
-    let entries: &'static [[u8; 256]] = Box::leak(entries().into_boxed_slice());
+    let (entries, short) = (entries(256), entries(32));
     equal(entries)?;
-    for case in builds(entries) {
-        report.measure(case);
+    for (name, entries) in [
+        ("append 1e6 of 32 B", short),
+        ("append 1e6 of 256 B", entries),
+    ] {
+        for case in builds(name, entries) {
+            report.measure(case);
+        }
     }
     for case in roots(entries) {
         report.measure(case);
@@ -53,7 +60,7 @@ pub fn measure(report: &mut Report) -> Result<(), Box<dyn Error>> {
 }
 
 /// No side is faster by doing other work.
-fn equal(entries: &'static [[u8; 256]]) -> Result<(), Box<dyn Error>> {
+fn equal(entries: Entries) -> Result<(), Box<dyn Error>> {
     let (ours, ct, rs) = (
         tree(entries, FEW),
         ct_merkle(entries, FEW),
@@ -71,11 +78,11 @@ fn equal(entries: &'static [[u8; 256]]) -> Result<(), Box<dyn Error>> {
     same.then_some(()).ok_or("the trees differ".into())
 }
 
-fn cycled(entries: &'static [[u8; 256]], count: usize) -> impl Iterator<Item = &'static [u8; 256]> {
-    entries.iter().cycle().take(count)
+fn cycled(entries: Entries, count: usize) -> impl Iterator<Item = &'static [u8]> {
+    entries.iter().map(|entry| &**entry).cycle().take(count)
 }
 
-fn tree(entries: &'static [[u8; 256]], count: usize) -> Tree {
+fn tree(entries: Entries, count: usize) -> Tree {
     let mut tree = Tree::new();
     let mut entries = cycled(entries, count);
     let mut piece = Vec::with_capacity(PIECE);
@@ -89,37 +96,37 @@ fn tree(entries: &'static [[u8; 256]], count: usize) -> Tree {
     }
 }
 
-fn frontier(entries: &'static [[u8; 256]], count: usize) -> Frontier {
+fn frontier(entries: Entries, count: usize) -> Frontier {
     let mut frontier = Frontier::new();
     cycled(entries, count).for_each(|entry| frontier.push(Hash::of_leaf(entry)));
     frontier
 }
 
-fn ct_merkle(entries: &'static [[u8; 256]], count: usize) -> CtMerkle {
+fn ct_merkle(entries: Entries, count: usize) -> CtMerkle {
     let mut tree = CtMerkle::new();
-    cycled(entries, count).for_each(|entry| tree.push(entry.as_slice()));
+    cycled(entries, count).for_each(|entry| tree.push(entry));
     tree
 }
 
-fn rs_tree(entries: &'static [[u8; 256]], count: usize) -> RsMerkle {
+fn rs_tree(entries: Entries, count: usize) -> RsMerkle {
     rs_merkle(cycled(entries, count).map(|it| Rfc6962::hash(it)).collect())
 }
 
-fn builds(entries: &'static [[u8; 256]]) -> Vec<Case> {
+fn builds(name: &str, entries: Entries) -> Vec<Case> {
     let whole = move || Side::prepared(|| (), move |()| tree(entries, MANY));
     let ends = move || Side::prepared(|| (), move |()| frontier(entries, MANY));
     let ct = move || Side::prepared(|| (), move |()| ct_merkle(entries, MANY));
     let rs = move || Side::prepared(|| (), move |()| rs_tree(entries, MANY));
     vec![
-        case("append 1e6 of 256 B", CT_MERKLE, Some(5.0), whole(), ct()),
-        case("append 1e6 of 256 B", RS_MERKLE, Some(2.0), whole(), rs()),
-        case("append 1e6, frontier alone", CT_MERKLE, None, ends(), ct()),
-        case("append 1e6, frontier alone", RS_MERKLE, None, ends(), rs()),
+        case(name, CT_MERKLE, Some(5.0), whole(), ct()),
+        case(name, RS_MERKLE, Some(2.0), whole(), rs()),
+        case(&format!("{name}, frontier"), CT_MERKLE, None, ends(), ct()),
+        case(&format!("{name}, frontier"), RS_MERKLE, None, ends(), rs()),
     ]
 }
 
 /// Appends with the root after every entry: at size 8,000, and from nothing to there.
-fn roots(entries: &'static [[u8; 256]]) -> Vec<Case> {
+fn roots(entries: Entries) -> Vec<Case> {
     let grow = move |mut tree: Tree, count| {
         for entry in cycled(entries, count) {
             tree.push(Hash::of_leaf(entry));
@@ -197,7 +204,7 @@ fn any() -> Vec<usize> {
 
 fn proofs(
     name: &str,
-    entries: &'static [[u8; 256]],
+    entries: Entries,
     indices: &'static [usize],
     [ct_goal, rs_goal]: [Option<f64>; 2],
 ) -> Vec<Case> {
