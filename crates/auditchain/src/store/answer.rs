@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
-use super::{AppendError, locked};
 use super::batch_in_hand::Place;
+use super::{AppendError, locked};
 
 type Said = Result<Place, AppendError>;
 

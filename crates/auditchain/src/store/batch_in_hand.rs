@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::answer::Answer;
 use super::{AppendError, Appended};
-use crate::{Hash, InclusionProof, Origin, SignedBatch};
+use crate::{Hash, InclusionProof, Origin, Receipt, SignedBatch};
 
 /// Who waits for what.
 #[derive(Default)]
@@ -53,10 +53,8 @@ pub(super) struct Place {
 impl Place {
     pub(super) fn appended(&self) -> Result<Appended, AppendError> {
         let batch = &self.batch;
-        let receipt = batch.logs.get(self.log).and_then(|log| {
-            let (leaf, proof) = log.proof(self.index)?;
-            batch.signed.receipt(log.line, leaf, proof).ok()
-        });
+        let log = batch.logs.get(self.log);
+        let receipt = log.and_then(|log| log.receipt(self.index, &batch.signed));
         let receipt = receipt.ok_or(AppendError::Busy(super::RETRY_AFTER))?;
         let zones = batch.zones;
         Ok(Appended { receipt, zones })
@@ -64,15 +62,16 @@ impl Place {
 }
 
 impl BatchLog {
-    /// An entry's leaf hash and proof, whether it is new or was known.
-    fn proof(&self, index: u64) -> Option<(Hash, &InclusionProof)> {
+    /// An entry's receipt, whether it is new or was known.
+    fn receipt(&self, index: u64, signed: &SignedBatch) -> Option<Receipt> {
         if let Some(known) = self.known.get(&index) {
             let (leaf, proof) = known.as_ref()?;
-            return Some((*leaf, proof));
+            // It was made from what is on disk.
+            return signed.receipt(self.line, *leaf, proof).ok();
         }
         let offset = usize::try_from(index.checked_sub(self.start)?).ok()?;
         let leaf = self.leaves.get(offset)?;
-        Some((*leaf, self.proofs.get(offset)?))
+        signed.receipt_of_proved(self.line, *leaf, self.proofs.get(offset)?)
     }
 }
 

@@ -11,8 +11,8 @@ use super::log_state::{LogState, Tail, log_folder};
 use super::payloads;
 use super::zone::Zone;
 use crate::{
-    BundleError, Classes, ERASED_KIND, EntryBundle, Erasure, Frontier, Hash, Leaf, Origin, TILE_WIDTH,
-    TileError, TileKind, TilePath, TileReader as _, TileTree, grow_tiles,
+    BundleError, Classes, ERASED_KIND, EntryBundle, Erasure, Frontier, Hash, Leaf, Origin,
+    TILE_WIDTH, TileError, TileKind, TilePath, TileReader as _, TileTree, grow_tiles,
 };
 
 const WIDTH: u64 = TILE_WIDTH as u64;
