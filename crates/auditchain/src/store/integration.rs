@@ -221,8 +221,9 @@ fn may_erase(leaf: &[u8]) -> bool {
         let mut cbor = Decoder::new(leaf);
         cbor.map()?;
         // The version, the event id and the time, each after its key, and the kind's key.
-        (cbor.u8()?, cbor.u8()?, cbor.u8()?, cbor.bytes()?);
-        (cbor.u8()?, cbor.u64()?, cbor.u8()?);
+        for _ in 0..7 {
+            cbor.skip()?;
+        }
         cbor.str()
     };
     peek().map_or(true, |kind| kind == ERASED_KIND)
