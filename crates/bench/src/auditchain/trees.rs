@@ -88,7 +88,7 @@ fn tree(entries: Entries, count: usize) -> Tree {
     let mut piece = Vec::with_capacity(PIECE);
     loop {
         piece.clear();
-        piece.extend(entries.by_ref().take(PIECE).map(|it| Hash::of_leaf(it)));
+        piece.extend(entries.by_ref().take(PIECE).map(Hash::of_leaf));
         if piece.is_empty() {
             return tree;
         }
@@ -109,7 +109,7 @@ fn ct_merkle(entries: Entries, count: usize) -> CtMerkle {
 }
 
 fn rs_tree(entries: Entries, count: usize) -> RsMerkle {
-    rs_merkle(cycled(entries, count).map(|it| Rfc6962::hash(it)).collect())
+    rs_merkle(cycled(entries, count).map(Rfc6962::hash).collect())
 }
 
 fn builds(name: &str, entries: Entries) -> Vec<Case> {
