@@ -128,7 +128,18 @@ impl Receipt {
         inclusion
             .verify(&leaf, &checkpoint.root)
             .map_err(ReceiptError::Inclusion)?;
-        Ok(Self {
+        Ok(Self::of_proved(checkpoint, leaf, inclusion, path, note))
+    }
+
+    /// Puts a receipt together whose proof was made with the checkpoint's root, from one tree.
+    pub(crate) fn of_proved(
+        checkpoint: &Checkpoint,
+        leaf: Hash,
+        inclusion: &InclusionProof,
+        path: &InclusionProof,
+        note: Note,
+    ) -> Self {
+        Self {
             origin: checkpoint.origin.clone(),
             leaf,
             inclusion: inclusion.clone(),
@@ -136,7 +147,7 @@ impl Receipt {
             line: path.index,
             path: path.hashes.clone(),
             note,
-        })
+        }
     }
 
     /// Verifies the receipt with the platform's batch key.

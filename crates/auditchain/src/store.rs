@@ -4,6 +4,7 @@
 //! disk in a quorum of them, and remembers what it signed in a [`CheckpointStore`] apart
 //! (`docs/spec/audit-store.md`).
 
+mod answer;
 mod base;
 mod batch_in_hand;
 mod beneath;
@@ -37,7 +38,7 @@ mod zones;
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -62,6 +63,7 @@ pub use wal::{EntryRecord, Frame, FrameError, MAX_FRAME_BYTES, Record, StoreId, 
 pub use zone::{Frames, Zone, ZoneRead};
 
 use crate::{BatchError, Checkpoint, Classes, Leaf, Origin, Receipt};
+use answer::{Awaited, answer};
 use committer::{Append, Command, Committer, Shared};
 use guard::Guard;
 use integrator::Integrator;
@@ -187,7 +189,7 @@ pub struct Appended {
 
 /// An entry on its way.
 #[derive(Debug)]
-pub struct Ticket(Receiver<Result<Appended, AppendError>>);
+pub struct Ticket(Awaited);
 
 /// Why an entry was not acknowledged.
 #[derive(Debug, thiserror::Error)]
@@ -381,13 +383,13 @@ impl Store {
         if let Some(why) = &*locked(&self.shared.poisoned) {
             return Err(AppendError::Poisoned(why.clone()));
         }
-        let (answer, answered) = sync_channel(1);
+        let (answer, answered) = answer();
         let append = Append {
             origin: origin.clone(),
             entry: Tail {
                 event_id: leaf.event_id(),
-                leaf: leaf.into_bytes().into(),
-                payload: payload.into(),
+                leaf: leaf.into_bytes(),
+                payload,
             },
             answer,
         };
@@ -457,7 +459,7 @@ impl Ticket {
     /// # Errors
     /// [`AppendError`].
     pub fn wait(self) -> Result<Appended, AppendError> {
-        self.0.recv().unwrap_or(Err(AppendError::Closed))
+        self.0.wait()?.appended()
     }
 }
 

@@ -210,7 +210,9 @@ impl Level {
 
     fn close_piece(&mut self) {
         if self.last.len() == PIECE {
-            let piece = std::mem::take(&mut self.last).into_boxed_slice();
+            // The next is likely to be filled too: it is made whole at once, and never moves.
+            let next = Vec::with_capacity(PIECE);
+            let piece = std::mem::replace(&mut self.last, next).into_boxed_slice();
             match piece.try_into() {
                 Ok(piece) => self.full.push(piece),
                 Err(piece) => self.last = Vec::from(piece),

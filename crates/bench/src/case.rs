@@ -11,6 +11,14 @@ const ROUNDS: usize = 25;
 /// Rounds of each side that are run before and not counted.
 const WARM_UP: usize = 3;
 
+/// Work that takes longer than this, in nanoseconds, is done less often: itself it spans what
+/// disturbs it.
+const LONG: f64 = 1e8;
+
+/// Measured rounds of long work, and those before them.
+const LONG_ROUNDS: usize = 9;
+const LONG_WARM_UP: usize = 1;
+
 /// How long a round lasts at least, in nanoseconds of CPU time.
 const ROUND_NANOSECONDS: f64 = 5e6;
 
@@ -120,15 +128,18 @@ impl Side {
         (self.0)(count) / f64::from(count)
     }
 
-    /// How often the work must be done to fill a round.
-    fn repeats(&mut self) -> u32 {
+    /// How often the work must be done to fill a round, and how long that takes.
+    fn repeats(&mut self) -> (u32, f64) {
         // The first piece may set up what the others find.
         self.round(1);
         let mut count = 1;
-        while self.round(count) * f64::from(count) < ROUND_NANOSECONDS && count < u32::MAX / 2 {
+        loop {
+            let round = self.round(count) * f64::from(count);
+            if round >= ROUND_NANOSECONDS || count >= u32::MAX / 2 {
+                return (count, round);
+            }
             count *= 2;
         }
-        count
     }
 }
 
@@ -152,13 +163,21 @@ impl Measured {
 /// for a piece of work, in nanoseconds.
 pub fn medians<const N: usize>(mut sides: [&mut Side; N]) -> [f64; N] {
     let mut runs = [(); N].map(|()| (0, Vec::new()));
+    let mut longest = 0.0_f64;
     for (side, (count, _)) in sides.iter_mut().zip(&mut runs) {
-        *count = side.repeats();
+        let round;
+        (*count, round) = side.repeats();
+        longest = longest.max(round);
     }
-    for number in 0..WARM_UP + ROUNDS {
+    let (warm_up, rounds) = if longest > LONG {
+        (LONG_WARM_UP, LONG_ROUNDS)
+    } else {
+        (WARM_UP, ROUNDS)
+    };
+    for number in 0..warm_up + rounds {
         let mut once = |(side, (count, times)): (&mut &mut Side, &mut (u32, Vec<f64>))| {
             let time = side.round(*count);
-            times.extend((number >= WARM_UP).then_some(time));
+            times.extend((number >= warm_up).then_some(time));
         };
         let pairs = sides.iter_mut().zip(&mut runs);
         if number % 2 == 0 {
@@ -175,7 +194,8 @@ fn cpu_nanoseconds() -> f64 {
     time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
 }
 
-fn median(mut times: Vec<f64>) -> f64 {
+/// The middle one.
+pub fn median(mut times: Vec<f64>) -> f64 {
     times.sort_by(f64::total_cmp);
     times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -1,6 +1,7 @@
 //! Ours beside its peers: one process, interleaved, thread CPU time.
 
 pub mod apikey;
+pub mod auditchain;
 pub mod case;
 pub mod envelope;
 pub mod report;

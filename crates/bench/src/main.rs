@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 use strongroom_bench::report::Report;
-use strongroom_bench::{apikey, envelope, tenant_token, webhook_sig};
+use strongroom_bench::{apikey, auditchain, envelope, tenant_token, webhook_sig};
 
 /// Measures crates of the family beside their peers.
 #[derive(Parser)]
@@ -15,9 +15,16 @@ struct Options {
     /// The folder for `<crate>.jsonl`
     #[arg(long, default_value = "target/bench")]
     out: PathBuf,
+    /// Only the cases whose names hold this text; of `auditchain` alone
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
     /// Seals one long stream, says how much memory that took, and does nothing else
     #[arg(long, hide = true)]
     stream_memory: bool,
+    /// Keeps an audit chain's tree, or the logs of the store in a folder, says how many bytes each
+    /// entry or log takes, and does nothing else
+    #[arg(long, hide = true, value_name = "tree|FOLDER")]
+    chain_memory: Option<PathBuf>,
 }
 
 /// What measures a crate's cases, one after the other.
@@ -26,6 +33,7 @@ type Measure = fn(&mut Report) -> Result<(), Box<dyn Error>>;
 /// The crates that have benchmarks.
 const CRATES: &[(&str, Measure)] = &[
     ("apikey", apikey::measure),
+    ("auditchain", auditchain::measure),
     ("envelope", envelope::measure),
     ("tenant-token", tenant_token::measure),
     ("webhook-sig", webhook_sig::measure),
@@ -37,6 +45,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("{}", envelope::memory::of_this_process()?);
         return Ok(());
     }
+    if let Some(of) = &options.chain_memory {
+        println!("{}", auditchain::memory::of_this_process(of)?);
+        return Ok(());
+    }
     let wanted = |name: &str| options.name.as_deref().is_none_or(|only| only == name);
     let chosen: Vec<_> = CRATES.iter().filter(|(name, _)| wanted(name)).collect();
     if chosen.is_empty() {
@@ -44,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err(format!("no benchmarks of that name; there are {}", names.join(", ")).into());
     }
     for (name, measure) in chosen {
-        let mut report = Report::new(name);
+        let mut report = Report::new(name).only(options.only.as_deref());
         measure(&mut report)?;
         report.write(&options.out)?;
     }

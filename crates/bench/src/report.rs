@@ -6,12 +6,27 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::case::Case;
+use crate::case::{Case, Goal, median};
 
 /// One crate's results.
 pub struct Report {
     name: &'static str,
     lines: String,
+    only: Option<String>,
+}
+
+/// Runs of both sides by the wall clock, in entries a second.
+pub struct Rates {
+    /// What is done.
+    pub name: String,
+    /// The peer.
+    pub peer_name: &'static str,
+    /// What the work must reach, where something was promised.
+    pub goal: Option<Goal>,
+    /// Ours, a run each.
+    pub ours: Vec<f64>,
+    /// The peer's.
+    pub peer: Vec<f64>,
 }
 
 impl Report {
@@ -24,7 +39,19 @@ impl Report {
         Self {
             name,
             lines: String::new(),
+            only: None,
         }
+    }
+
+    /// Leaves out the cases whose names do not hold this text, where a crate asks.
+    pub fn only(mut self, text: Option<&str>) -> Self {
+        self.only = text.map(str::to_owned);
+        self
+    }
+
+    /// Whether a case of this name is wanted.
+    pub fn wants(&self, name: &str) -> bool {
+        self.only.as_deref().is_none_or(|only| name.contains(only))
     }
 
     /// Measures a case and adds it; what it holds is let go.
@@ -63,6 +90,47 @@ impl Report {
         }));
     }
 
+    /// Adds how many bytes something takes for each entry, or for each log, and what it may take.
+    pub fn bytes_each(&mut self, name: &str, bytes: f64, limit: Option<f64>) {
+        let verdict = limit.map_or("", |most| if bytes <= most { "met" } else { "missed" });
+        println!(
+            "{name:44} {bytes:>11.2} B, at most {:>7}  {verdict}",
+            or_dash(limit)
+        );
+        self.line(&json!({
+            "crate": self.name, "case": name, "ours": bytes, "unit": "B", "limit": limit,
+            "verdict": verdict,
+        }));
+    }
+
+    /// Adds rates by the wall clock, in entries a second: the ratio of the medians, the median of
+    /// the ratios of neighbouring runs, and between what the runs of each side lay.
+    pub fn rates(&mut self, rates: &Rates) {
+        let (ours, peer) = (median(rates.ours.clone()), median(rates.peer.clone()));
+        let ratio = ours / peer;
+        let pairs = rates.ours.iter().zip(&rates.peer);
+        let paired = median(pairs.map(|(ours, peer)| ours / peer).collect());
+        let goal = rates.goal.map(|goal| goal.ratio);
+        let verdict = rates.goal.map_or("", |goal| goal.verdict(ratio));
+        let (ours_spread, peer_spread) = (spread(&rates.ours), spread(&rates.peer));
+        println!(
+            "{:44} {ours:>9.0} /s ({:.0}-{:.0}) {peer:>9.0} /s ({:.0}-{:.0}) {ratio:>6.2} \
+             (by pairs {paired:.2}) {:>5} {verdict:7} {}",
+            rates.name,
+            ours_spread.0,
+            ours_spread.1,
+            peer_spread.0,
+            peer_spread.1,
+            or_dash(goal),
+            rates.peer_name,
+        );
+        self.line(&json!({
+            "crate": self.name, "case": rates.name, "ours": ours, "peer": peer,
+            "peer_name": rates.peer_name, "unit": "entries/s", "ratio": ratio, "paired_ratio": paired, "goal": goal,
+            "verdict": verdict, "ours_runs": rates.ours, "peer_runs": rates.peer,
+        }));
+    }
+
     fn line(&mut self, line: &Value) {
         self.lines.push_str(&line.to_string());
         self.lines.push('\n');
@@ -77,4 +145,9 @@ impl Report {
 
 fn or_dash(number: Option<f64>) -> String {
     number.map_or_else(|| "-".to_owned(), |number| format!("{number:.2}"))
+}
+
+fn spread(runs: &[f64]) -> (f64, f64) {
+    let least = runs.iter().copied().fold(f64::INFINITY, f64::min);
+    (least, runs.iter().copied().fold(0.0, f64::max))
 }

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-use super::batch_in_hand::{Answer, BatchInHand};
+use super::answer::Answer;
+use super::batch_in_hand::BatchInHand;
 use super::history::FILE_BYTES;
 use super::integration::CutLog;
 use super::log_state::Tail;
@@ -170,7 +171,7 @@ impl Committer {
         self.shared.queued.fetch_sub(bytes, Ordering::Relaxed);
         if let Some(why) = self.poisoned() {
             for append in batch {
-                let _ = append.answer.send(Err(AppendError::Poisoned(why.clone())));
+                append.answer.give(Err(AppendError::Poisoned(why.clone())));
             }
             return;
         }
@@ -199,7 +200,7 @@ impl Committer {
             lines.insert(line.origin.clone(), line.clone());
         }
         drop(lines);
-        hand.acknowledge(&signed, self.zones);
+        hand.acknowledge(signed, self.zones);
         if self.file_bytes >= FILE_BYTES {
             (self.full)();
         }
@@ -219,7 +220,7 @@ impl Committer {
         let (log, known) = match found {
             Ok(found) => found,
             Err(error) => {
-                let _ = answer.send(Err(error));
+                answer.give(Err(error));
                 return;
             }
         };
@@ -243,7 +244,8 @@ impl Committer {
     /// Grows the logs of the batch in memory, and signs their new lines at once.
     fn sign(&mut self, hand: &mut BatchInHand) -> Result<SignedBatch, AppendError> {
         let mut lines = Vec::with_capacity(hand.logs().len());
-        for (origin, log) in hand.logs() {
+        for log in hand.logs() {
+            let origin = &log.origin;
             let opened = self.logs.open(origin)?;
             let (grown, proofs) = opened.state.frontier.append_batch(&log.leaves);
             opened.state.frontier = grown;

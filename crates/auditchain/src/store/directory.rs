@@ -8,6 +8,9 @@ use std::sync::{Mutex, PoisonError};
 
 use super::zone::{Frames, Zone, ZoneRead};
 
+/// The most folders that are remembered.
+const KNOWN_FOLDERS: usize = 4096;
+
 /// What temporary files are called.
 const TEMPORARY: &str = "tmp";
 
@@ -16,7 +19,7 @@ pub struct Directory {
     root: PathBuf,
     /// Held for as long as this lives; the lock goes with it.
     _lock: File,
-    /// The folders that this process has seen or made.
+    /// Some of the folders that this process has seen or made.
     folders: Mutex<BTreeSet<PathBuf>>,
     /// What was put or removed since the last flush, where the whole cannot be flushed at once.
     unsettled: Mutex<BTreeSet<PathBuf>>,
@@ -80,6 +83,10 @@ impl Directory {
         for made in missing.iter().rev() {
             create_private(made)?;
             sync_folder(parent(made))?;
+        }
+        // A log has several folders, and there may be very many logs.
+        if known.len() == KNOWN_FOLDERS {
+            known.clear();
         }
         known.insert(folder.to_owned());
         Ok(())

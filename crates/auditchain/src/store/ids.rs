@@ -53,7 +53,7 @@ impl Ranges {
     /// The range of the next full bundle: the ids of its entries, those that have none left out.
     pub(super) fn push<'a>(&mut self, entries: impl Iterator<Item = &'a [u8]>) {
         let (mut least, mut greatest) = (Uuid::max(), Uuid::nil());
-        for id in entries.filter_map(id_of) {
+        for id in entries.filter_map(peek_id) {
             least = least.min(id);
             greatest = greatest.max(id);
         }
@@ -77,6 +77,16 @@ impl Ranges {
             puts.push(Write::new(path(&self.folder, file, total), bytes.to_vec()));
         }
     }
+}
+
+/// What stands between a leaf's first byte and its event id (audit-leaf, "Fields").
+const BEFORE_ID: [u8; 4] = [0x00, 0x01, 0x01, 0x50];
+
+/// The event id of an entry that is a leaf, where it stands in every leaf: to decode each entry of
+/// a log a second time takes most of what its integration takes.
+fn peek_id(entry: &[u8]) -> Option<Uuid> {
+    let id = entry.get(1..)?.strip_prefix(&BEFORE_ID)?.first_chunk()?;
+    Some(Uuid::from_bytes(*id))
 }
 
 /// The event id of an entry; none of one that is no leaf.
@@ -132,7 +142,7 @@ pub(super) fn find_id(files: &LogFiles<'_>, size: u64, id: &Uuid) -> io::Result<
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         let place = entries
             .entries()
-            .position(|entry| id_of(entry) == Some(*id));
+            .position(|entry| peek_id(entry) == Some(*id) && id_of(entry) == Some(*id));
         if let Some(place) = place {
             return Ok(Some(bundle * width + place as u64));
         }

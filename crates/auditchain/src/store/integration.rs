@@ -2,6 +2,8 @@
 
 use std::io;
 
+use minicbor::Decoder;
+
 use super::files::LogFiles;
 use super::head::Head;
 use super::ids::Ranges;
@@ -9,8 +11,8 @@ use super::log_state::{LogState, Tail, log_folder};
 use super::payloads;
 use super::zone::Zone;
 use crate::{
-    BundleError, Classes, EntryBundle, Erasure, Frontier, Hash, Leaf, Origin, TILE_WIDTH,
-    TileError, TileKind, TilePath, TileReader as _, TileTree, grow_tiles,
+    BundleError, Classes, ERASED_KIND, EntryBundle, Erasure, Frontier, Hash, Leaf, Origin,
+    TILE_WIDTH, TileError, TileKind, TilePath, TileReader as _, TileTree, grow_tiles,
 };
 
 const WIDTH: u64 = TILE_WIDTH as u64;
@@ -194,6 +196,7 @@ impl CutLog {
     fn erasures(&self, start: u64) -> Vec<Erasure> {
         let entries = self.entries.iter().zip(start..);
         entries
+            .filter(|(entry, _)| may_erase(&entry.leaf))
             .filter_map(|(entry, index)| {
                 let event = Leaf::decode(&entry.leaf).ok()?;
                 Erasure::of(&event, index)
@@ -209,6 +212,21 @@ impl Files {
             self.superseded.push(format!("{}/{path}", self.folder));
         }
     }
+}
+
+/// Whether a leaf's kind is that of erasures, or is not where it stands in every leaf. Few are: the
+/// others need not be decoded.
+fn may_erase(leaf: &[u8]) -> bool {
+    let peek = || -> Result<&str, minicbor::decode::Error> {
+        let mut cbor = Decoder::new(leaf);
+        cbor.map()?;
+        // The version, the event id and the time, each after its key, and the kind's key.
+        for _ in 0..7 {
+            cbor.skip()?;
+        }
+        cbor.str()
+    };
+    peek().map_or(true, |kind| kind == ERASED_KIND)
 }
 
 fn missing(what: &str) -> io::Error {

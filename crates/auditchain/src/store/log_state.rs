@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -25,11 +24,11 @@ pub fn log_folder(origin: &Origin) -> String {
 }
 
 /// An entry that is not in tiles yet.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Tail {
     pub(super) event_id: Uuid,
-    pub(super) leaf: Arc<[u8]>,
-    pub(super) payload: Arc<[u8]>,
+    pub(super) leaf: Vec<u8>,
+    pub(super) payload: Vec<u8>,
 }
 
 impl Tail {

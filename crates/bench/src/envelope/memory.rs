@@ -39,7 +39,7 @@ pub fn of_this_process() -> Result<u64, Box<dyn Error>> {
 }
 
 /// A line of this process's status, in bytes.
-fn status(name: &str) -> Result<u64, Box<dyn Error>> {
+pub(crate) fn status(name: &str) -> Result<u64, Box<dyn Error>> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix(name));
     let kibibytes: u64 = line

@@ -141,6 +141,20 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: ERASED,
     },
     Mutation {
+        name: "erasure-taken-for-another-event",
+        file: "crates/auditchain/src/store/integration.rs",
+        find: "peek().map_or(true, |kind| kind == ERASED_KIND)",
+        replace: "peek().map_or(true, |kind| kind.len() < ERASED_KIND.len())",
+        test: ERASED,
+    },
+    Mutation {
+        name: "event-ids-read-elsewhere",
+        file: "crates/auditchain/src/store/ids.rs",
+        find: "let id = entry.get(1..)?.strip_prefix(&BEFORE_ID)?.first_chunk()?;",
+        replace: "let id = entry.get(1..)?.strip_prefix(&BEFORE_ID)?.get(1..)?.first_chunk()?;",
+        test: "-p strongroom-auditchain --test store -- --exact basics::an_event_that_comes_again_is_there_once",
+    },
+    Mutation {
         name: "queue-without-bound",
         file: "crates/auditchain/src/store.rs",
         find: "let taken = if before + bytes > self.limits.queue_bytes && before > 0 {",
