@@ -12,8 +12,8 @@ const MAGIC: &[u8; 4] = b"SRH1";
 /// The longest head: magic, CRC, size, count, hashes, event id.
 const MAX_BYTES: u64 = 4 + 4 + 8 + 1 + 64 * 32 + 16;
 
-/// A log's frontier and its greatest event id.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A log's frontier and its greatest event id. That of an empty log is nil.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(super) struct Head {
     pub(super) frontier: Frontier,
     pub(super) last: Uuid,
@@ -30,7 +30,7 @@ impl Head {
     }
 
     /// The newest head of a log that can be read; none for a log that is not there. One that was
-    /// written in a crash may be torn: the one before it is there too.
+    /// written in a crash may be torn: the one before it is there too, or the log is damaged.
     pub(super) fn newest(zone: &dyn ZoneRead, log: &str) -> io::Result<Option<Self>> {
         let mut sizes: Vec<u64> = zone
             .list(&Self::folder(log))?
@@ -38,12 +38,17 @@ impl Head {
             .filter_map(|(name, _)| name.parse().ok())
             .collect();
         sizes.sort_unstable();
+        let is_there = !sizes.is_empty();
         while let Some(size) = sizes.pop() {
             let bytes = zone.read(&Self::path(log, size), MAX_BYTES)?;
             let head = bytes.and_then(|bytes| Self::decode(&bytes));
             if let Some(head) = head.filter(|head| head.frontier.size() == size) {
                 return Ok(Some(head));
             }
+        }
+        if is_there {
+            let why = format!("{log}: its head is malformed");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
         Ok(None)
     }

@@ -1,20 +1,18 @@
 //! Opening a store: which zone's frames are its history, and making the other zones equal to it.
 //! audit-store, section 7.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
 use super::base::Base;
-use super::filling;
-use super::history::{FOLDER, History, Unusable, WalFile};
+use super::equal::{equalise, trim, write_frames};
+use super::history::{History, Unusable, WalFile};
 use super::identity::{self, Identity};
 
 use super::wal::StoreId;
 use super::zone::Zone;
-
-/// The longest file of a log that is copied from zone to zone.
-const MAX_COPIED: u64 = 8 * 1024 * 1024 * 1024;
 
 /// What an opening found and did, zone by zone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -62,6 +60,9 @@ pub enum OpenError {
         /// What is the matter with the others.
         reasons: String,
     },
+    /// One of the [`super::Limits`] is outside what it may be.
+    #[error("store: limit {0} is outside what it may be")]
+    Limits(&'static str),
     /// The frames say something that this store never wrote.
     #[error("store: its history is malformed: {0}")]
     Malformed(&'static str),
@@ -134,12 +135,13 @@ pub(super) fn create(zones: &[Arc<dyn Zone>], quorum: usize) -> Result<(), OpenE
 /// number; none for one that cannot be reached. An empty one takes its number's place if `adopt`.
 pub(super) fn open(given: &[Option<Arc<dyn Zone>>], adopt: bool) -> Result<Opened, OpenError> {
     let mut recovery = Recovery::default();
-    let identity = identify(given, adopt, &mut recovery)?;
+    let (identity, used) = identify(given, adopt, &mut recovery)?;
     let count = usize::from(identity.zones);
     let quorum = usize::from(identity.quorum);
     let zones: BTreeMap<usize, &Arc<dyn Zone>> = given
         .iter()
         .enumerate()
+        .filter(|(number, _)| used.get(*number) == Some(&true))
         .filter_map(|(number, zone)| Some((number, zone.as_ref()?)))
         .collect();
     let (mut histories, mut filling) = (BTreeMap::new(), Vec::new());
@@ -181,7 +183,7 @@ pub(super) fn open(given: &[Option<Arc<dyn Zone>>], adopt: bool) -> Result<Opene
             continue;
         };
         let equal = if number == best {
-            trim(zone.as_ref(), &history).map(|()| false)
+            own(zone.as_ref(), &history)
         } else {
             let theirs = histories.get(&number);
             equalise(source.as_ref(), &history, zone.as_ref(), theirs)
@@ -222,130 +224,74 @@ pub(super) fn open(given: &[Option<Arc<dyn Zone>>], adopt: bool) -> Result<Opene
     })
 }
 
-/// What the zones say that they are; those that do not say so are not used, unless they are empty
-/// and may be filled.
+/// Readies the zone that has the history. It is not changed by that.
+fn own(zone: &dyn Zone, history: &History) -> io::Result<bool> {
+    if !history.is_closed {
+        write_frames(zone, history, Some(history))?;
+    }
+    trim(zone, history)?;
+    Ok(false)
+}
+
+/// What most zones say that they are. Those that do not say so are not used and not written to,
+/// unless they are empty and may be filled.
 fn identify(
     given: &[Option<Arc<dyn Zone>>],
     adopt: bool,
     recovery: &mut Recovery,
-) -> Result<Identity, OpenError> {
-    let mut common: Option<Identity> = None;
-    for (number, zone) in given.iter().enumerate() {
-        let Some(zone) = zone else {
-            let reason = "it cannot be reached".to_owned();
-            recovery.unusable.push((number, reason));
-            continue;
-        };
-        let identity = match Identity::read(zone.as_ref()) {
-            Ok(Some(identity)) => identity,
-            Ok(None) if adopt => {
-                recovery.unusable.push((number, "it is empty".to_owned()));
+) -> Result<(Identity, Vec<bool>), OpenError> {
+    let read = |zone: &Option<Arc<dyn Zone>>| match zone {
+        Some(zone) => Identity::read(zone.as_ref()).map_err(|error| error.to_string()),
+        None => Err("it cannot be reached".to_owned()),
+    };
+    let said: Vec<Result<Option<Identity>, String>> = given.iter().map(read).collect();
+    let alike = |one: &Identity| (one.store, one.zones, one.quorum);
+    let in_place = |number: usize, it: &Identity| {
+        usize::from(it.zones) == given.len() && usize::from(it.zone) == number
+    };
+    let mut kinds = BTreeMap::new();
+    for (number, said) in said.iter().enumerate() {
+        if let Ok(Some(it)) = said
+            && in_place(number, it)
+        {
+            kinds
+                .entry(alike(it))
+                .or_insert((0, Reverse(number), *it))
+                .0 += 1;
+        }
+    }
+    let common = kinds
+        .into_values()
+        .max_by_key(|(count, first, _)| (*count, *first));
+    let (count, common) = common.map(|(count, _, it)| (count, it)).unzip();
+    let mut used = Vec::with_capacity(said.len());
+    let mut foreign = None;
+    for (number, said) in said.into_iter().enumerate() {
+        let why = match said {
+            Ok(Some(it))
+                if common.as_ref().map(alike) == Some(alike(&it)) && in_place(number, &it) =>
+            {
+                used.push(true);
                 continue;
             }
-            Ok(None) => return Err(OpenError::NoStore),
-            Err(error) => {
-                recovery.unusable.push((number, error.to_string()));
-                continue;
+            Ok(Some(_)) => {
+                foreign = foreign.or(Some(number));
+                "it is not one of this store's".to_owned()
             }
+            Ok(None) if adopt => "it is empty".to_owned(),
+            Ok(None) => "it is empty, and not to be filled".to_owned(),
+            Err(why) => why,
         };
-        let same = common.is_none_or(|common| {
-            let alike = |one: Identity| (one.store, one.zones, one.quorum);
-            alike(common) == alike(identity)
-        });
-        let is_whole = usize::from(identity.zones) == given.len();
-        if !same || !is_whole || usize::from(identity.zone) != number {
-            return Err(OpenError::ForeignZone(number));
-        }
-        common = Some(identity);
+        used.push(adopt && why == "it is empty");
+        recovery.unusable.push((number, why));
     }
-    common.ok_or(OpenError::NoStore)
-}
-
-/// Takes away what was cut off, before anything is written behind it.
-fn trim(zone: &dyn Zone, history: &History) -> io::Result<()> {
-    for (name, length) in zone.list(FOLDER)? {
-        let path = format!("{FOLDER}/{name}");
-        let known = history
-            .files
-            .iter()
-            .find(|file| WalFile::path(file.first) == path);
-        match known {
-            Some(file) if length == Some(file.bytes.len() as u64) => {}
-            Some(file) => zone.replace(&path, &file.bytes)?,
-            None => zone.remove(&path)?,
-        }
+    let needed = common.map(|it: Identity| usize::from(it.zones - it.quorum) + 1);
+    match (common, foreign) {
+        (Some(common), _) if count >= needed => Ok((common, used)),
+        (_, Some(number)) => Err(OpenError::ForeignZone(number)),
+        (Some(common), None) => Ok((common, used)),
+        (None, None) => Err(OpenError::NoStore),
     }
-    zone.settle()
-}
-
-/// Makes a zone equal to the one that has the history. Whether that changed anything.
-///
-/// While it is filled the zone says so, and is not used: whatever is interrupted here is done again
-/// at the next opening.
-fn equalise(
-    source: &dyn Zone,
-    history: &History,
-    zone: &dyn Zone,
-    theirs: Option<&History>,
-) -> io::Result<bool> {
-    let mut changed = false;
-    let same_base = theirs.is_some_and(|theirs| theirs.base == history.base);
-    if !same_base {
-        changed = true;
-        // Its logs are about to be neither those of its base nor of the other.
-        filling::begin(zone, history.last)?;
-        mirror(source, zone, "log")?;
-        zone.settle()?;
-    }
-    for file in &history.files {
-        let has = theirs.and_then(|theirs| theirs.files.iter().find(|it| it.first == file.first));
-        if has != Some(file) {
-            changed = true;
-            zone.replace(&WalFile::path(file.first), &file.bytes)?;
-        }
-    }
-    changed |= theirs.is_none_or(|theirs| theirs.last != history.last);
-    trim(zone, history)?;
-    if !same_base {
-        history.base.write(zone)?;
-        filling::end(zone)?;
-    }
-    Ok(changed)
-}
-
-/// Makes a folder's files those of another zone, byte by byte: after a crash a file may have its
-/// name and length and nothing else.
-fn mirror(source: &dyn Zone, zone: &dyn Zone, folder: &str) -> io::Result<()> {
-    let theirs: BTreeMap<String, Option<u64>> = source.list(folder)?.into_iter().collect();
-    let ours: BTreeMap<String, Option<u64>> = zone.list(folder)?.into_iter().collect();
-    for (name, length) in &theirs {
-        let path = format!("{folder}/{name}");
-        match length {
-            None => mirror(source, zone, &path)?,
-            Some(_) => {
-                let bytes = source.read(&path, MAX_COPIED)?.unwrap_or_default();
-                let same_length = ours.get(name) == Some(length);
-                if !same_length || zone.read(&path, MAX_COPIED)?.as_ref() != Some(&bytes) {
-                    zone.put(&path, &bytes)?;
-                }
-            }
-        }
-    }
-    for name in ours.keys().filter(|name| !theirs.contains_key(*name)) {
-        remove_all(zone, &format!("{folder}/{name}"))?;
-    }
-    Ok(())
-}
-
-fn remove_all(zone: &dyn Zone, path: &str) -> io::Result<()> {
-    let within = zone.list(path).unwrap_or_default();
-    for (name, _) in &within {
-        remove_all(zone, &format!("{path}/{name}"))?;
-    }
-    if within.is_empty() {
-        zone.remove(path)?;
-    }
-    Ok(())
 }
 
 fn enough(

@@ -115,10 +115,9 @@ fn a_disk_that_was_replaced_is_filled_when_that_is_wanted() {
     let platters = filled(3, 3, &signed);
     drop(open(&platters, &signed));
     platters[2].wipe();
-    assert!(matches!(
-        try_open(&platters, &signed),
-        Err(OpenError::NoStore)
-    ));
+    let opened = try_open(&platters, &signed);
+    assert!(matches!(opened, Err(OpenError::TooFewZones { .. })));
+    assert!(platters[2].all().is_empty());
     let plan = calm();
     let zones = platters
         .iter()

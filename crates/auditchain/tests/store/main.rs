@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod agreement;
 mod basics;
 mod damage;
 mod erasure;
@@ -15,6 +16,9 @@ mod events;
 mod faulty;
 mod frames;
 mod kills;
+mod memory;
 mod model;
+mod pauses;
+mod restarts;
 mod scrub;
 mod shelf;
