@@ -8,6 +8,7 @@ mod answer;
 mod base;
 mod batch_in_hand;
 mod beneath;
+mod checked;
 mod checkpoint_store;
 mod committer;
 mod directory;

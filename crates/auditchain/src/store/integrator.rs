@@ -54,7 +54,7 @@ impl Integrator {
         let done = self.sign(&mut unsigned, batches)?;
         if !done.signed.is_empty() {
             let base = Base::new((epoch, sequence), &unsigned);
-            self.everywhere(|zone| base.write(zone))?;
+            self.everywhere(|zone| base.advance(zone).map(drop))?;
         }
         Ok(done)
     }
@@ -93,13 +93,17 @@ impl Integrator {
         self.settle()?;
         unsigned.extend(written.iter().map(|log| log.origin.clone()));
         let base = Base::new(cut.base, unsigned);
-        self.everywhere(|zone| base.write(zone))?;
         let sizes = written.iter().map(|log| {
             let Integrated { origin, head, .. } = log;
             (origin.clone(), head.frontier.size(), head.last)
         });
         let _ = self.commands.send(Command::Integrated(sizes.collect()));
-        self.everywhere(|zone| drop_frames(zone, cut.base.1))
+        self.everywhere(|zone| {
+            if base.advance(zone)? {
+                drop_frames(zone, cut.base.1)?;
+            }
+            Ok(())
+        })
     }
 
     /// Signs the logs that grew, keeps the checkpoints apart, and publishes them.

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod base;
 mod basics;
 mod damage;
 mod erasure;
