@@ -8,13 +8,17 @@ mod answer;
 mod base;
 mod batch_in_hand;
 mod beneath;
+mod checked;
 mod checkpoint_store;
+mod claim;
 mod committer;
+mod creation;
 mod directory;
 mod equal;
 mod export;
 mod files;
 mod filling;
+mod folders;
 mod guard;
 mod hand;
 mod head;
@@ -26,13 +30,16 @@ mod integrator;
 mod keeper;
 mod log_state;
 mod logs;
+mod mirror;
 mod opening;
 mod payloads;
 mod quorum;
+mod read_only;
 mod replay;
 mod scrub;
 mod stored_log;
 mod sweep;
+mod temporary;
 mod wal;
 mod zone;
 mod zone_writer;
@@ -47,7 +54,8 @@ use std::time::Duration;
 
 pub use beneath::Beneath;
 pub use checkpoint_store::{CheckpointStore, Swap, SwapError};
-pub use directory::{Directory, ReadOnlyDirectory};
+pub use claim::{Claim, Claimed};
+pub use directory::Directory;
 pub use export::{
     EXPORT_LABEL, Export, ExportError, ExportOptions, MAX_MANIFEST_BYTES, Manifest, export,
 };
@@ -56,6 +64,7 @@ pub use identity::MAX_ZONES;
 pub use log_state::log_folder;
 pub use opening::{OpenError, Recovery};
 pub use payloads::{MAX_STORED_PAYLOAD_BYTES, PayloadBundle};
+pub use read_only::ReadOnlyDirectory;
 pub use scrub::{
     CURSOR_LABEL, CadencePeriod, Cursor, CursorError, EntryForm, Erased, MAX_CURSOR_BYTES,
     PayloadCounts, PayloadForm, Scrub, ScrubError, Scrubbed, scrub,
@@ -303,7 +312,7 @@ impl Store {
     /// [`OpenError::Quorum`] for numbers that do not fit, [`OpenError::NotEmpty`] for a zone that
     /// holds something.
     pub fn create(zones: &[Arc<dyn Zone>], quorum: usize) -> Result<(), OpenError> {
-        opening::create(zones, quorum)
+        creation::create(zones, quorum)
     }
 
     /// Opens a store: finds its history, makes the zones equal, takes what was left in frames into
@@ -323,7 +332,8 @@ impl Store {
         if let Some(field) = limits.fault() {
             return Err(OpenError::Limits(field));
         }
-        let opened = opening::open(&zones, adopt_empty_zones)?;
+        let known = |store: &StoreId| checkpoints.bind(store);
+        let opened = opening::open(&zones, adopt_empty_zones, known)?;
         let guard = Arc::new(Guard { checkpoints, keys });
         let (commands, queue) = sync_channel(limits.queue_entries);
         let shared = Arc::new(Shared::default());

@@ -4,6 +4,7 @@ mod apikey;
 mod audit_log;
 mod audit_pass;
 mod audit_store;
+mod audit_store_files;
 mod audit_tree;
 mod crates;
 mod envelope;
@@ -37,6 +38,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         audit_log::MUTATIONS,
         audit_pass::MUTATIONS,
         audit_store::MUTATIONS,
+        audit_store_files::MUTATIONS,
         audit_tree::MUTATIONS,
         crates::MUTATIONS,
         envelope::MUTATIONS,

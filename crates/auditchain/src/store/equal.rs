@@ -1,17 +1,11 @@
 //! Making the zones equal to the one that has the history: audit-store, section 7.
 
-use std::collections::BTreeMap;
 use std::io;
 
 use super::filling;
 use super::history::{FOLDER, History, WalFile};
+use super::mirror::Mirror;
 use super::zone::Zone;
-
-/// The folder of logs.
-const LOGS: &str = "log";
-
-/// The longest file of a log that is copied from zone to zone.
-const MAX_COPIED: u64 = 8 * 1024 * 1024 * 1024;
 
 /// Makes a zone equal to the one that has the history. Whether that changed anything.
 ///
@@ -20,11 +14,12 @@ const MAX_COPIED: u64 = 8 * 1024 * 1024 * 1024;
 /// there to the last may be one of the few that have a batch: it is whole at each step, by its
 /// frames or by its logs.
 pub(super) fn equalise(
-    source: &dyn Zone,
+    (source, zone): (&dyn Zone, &dyn Zone),
     history: &History,
-    zone: &dyn Zone,
     theirs: Option<&History>,
+    strays: &mut Vec<String>,
 ) -> io::Result<bool> {
+    let mirror = Mirror { source, zone };
     let changed = theirs.is_none_or(|it| it.last != history.last || it.base != history.base);
     let was_there = |theirs: &&History| {
         theirs.last.0 == history.last.0 && theirs.last.1 >= history.base.sequence
@@ -32,7 +27,7 @@ pub(super) fn equalise(
     match theirs {
         Some(theirs) if theirs.base == history.base => {
             write_frames(zone, history, Some(theirs))?;
-            trim(zone, history)?;
+            trim(zone, history, strays)?;
         }
         Some(theirs) if was_there(&theirs) => {
             write_frames(zone, history, Some(theirs))?;
@@ -43,21 +38,21 @@ pub(super) fn equalise(
             }
             // What has its name already must not be torn: the frames may not bring it back. Where
             // the logs go back, that is so of what they went on from too.
-            copy(source, zone, LOGS, &|exists| exists || is_ahead)?;
+            mirror.copy(&|exists| exists || is_ahead)?;
             zone.settle()?;
             // What is wider is there: its own frames go on from that.
-            remove_others(source, zone, LOGS)?;
+            strays.extend(mirror.remove_others()?);
             zone.settle()?;
             history.base.write(zone)?;
-            trim(zone, history)?;
+            trim(zone, history, strays)?;
         }
         _ => {
             filling::begin(zone, history.last)?;
-            copy(source, zone, LOGS, &|_| false)?;
-            remove_others(source, zone, LOGS)?;
+            mirror.copy(&|_| false)?;
+            strays.extend(mirror.remove_others()?);
             zone.settle()?;
             write_frames(zone, history, None)?;
-            trim(zone, history)?;
+            trim(zone, history, strays)?;
             history.base.write(zone)?;
             filling::end(zone)?;
         }
@@ -68,11 +63,7 @@ pub(super) fn equalise(
 /// Writes the files of frames that are not there as they should be. If the store was not closed in
 /// order, all of them: what was read may never have reached the disk, and no flush to come would
 /// bring it there.
-pub(super) fn write_frames(
-    zone: &dyn Zone,
-    history: &History,
-    theirs: Option<&History>,
-) -> io::Result<()> {
+fn write_frames(zone: &dyn Zone, history: &History, theirs: Option<&History>) -> io::Result<()> {
     let is_sure = history.is_closed && theirs.is_some_and(|theirs| theirs.is_closed);
     for file in &history.files {
         let has = theirs.and_then(|theirs| theirs.files.iter().find(|it| it.first == file.first));
@@ -86,15 +77,18 @@ pub(super) fn write_frames(
     Ok(())
 }
 
-/// Takes away what was cut off, before anything is written behind it.
-pub(super) fn trim(zone: &dyn Zone, history: &History) -> io::Result<()> {
+/// Takes away what was cut off, before anything is written behind it. What is no file of frames is
+/// left there.
+fn trim(zone: &dyn Zone, history: &History, strays: &mut Vec<String>) -> io::Result<()> {
     for (name, length) in zone.list(FOLDER)? {
         let path = format!("{FOLDER}/{name}");
-        let known = history
-            .files
-            .iter()
-            .find(|file| WalFile::path(file.first) == path);
-        match known {
+        let first = name.parse::<u64>().ok();
+        let Some(first) = first.filter(|first| WalFile::path(*first) == path && length.is_some())
+        else {
+            strays.push(path);
+            continue;
+        };
+        match history.files.iter().find(|file| file.first == first) {
             Some(file) if length == Some(file.bytes.len() as u64) => {}
             Some(file) => zone.replace(&path, &file.bytes)?,
             None => zone.remove(&path)?,
@@ -103,57 +97,15 @@ pub(super) fn trim(zone: &dyn Zone, history: &History) -> io::Result<()> {
     zone.settle()
 }
 
-/// Gives a zone the files of another's folder, byte by byte: after a crash a file may have its name
-/// and length and nothing else. Those of which `at_once` says so, by whether there was a file of the
-/// name, are on disk before they have it.
-fn copy(
-    source: &dyn Zone,
+/// Readies the zone that has the history. It is not changed by that.
+pub(super) fn own(
     zone: &dyn Zone,
-    folder: &str,
-    at_once: &dyn Fn(bool) -> bool,
-) -> io::Result<()> {
-    let ours: BTreeMap<String, Option<u64>> = zone.list(folder)?.into_iter().collect();
-    for (name, length) in source.list(folder)? {
-        let path = format!("{folder}/{name}");
-        if length.is_none() {
-            copy(source, zone, &path, at_once)?;
-            continue;
-        }
-        let bytes = source.read(&path, MAX_COPIED)?.unwrap_or_default();
-        let before = ours.get(&name);
-        if before == Some(&length) && zone.read(&path, MAX_COPIED)?.as_ref() == Some(&bytes) {
-            continue;
-        }
-        if at_once(before.is_some()) {
-            zone.replace(&path, &bytes)?;
-        } else {
-            zone.put(&path, &bytes)?;
-        }
+    history: &History,
+    strays: &mut Vec<String>,
+) -> io::Result<bool> {
+    if !history.is_closed {
+        write_frames(zone, history, Some(history))?;
     }
-    Ok(())
-}
-
-/// Removes what another zone's folder does not have.
-fn remove_others(source: &dyn Zone, zone: &dyn Zone, folder: &str) -> io::Result<()> {
-    let theirs: BTreeMap<String, Option<u64>> = source.list(folder)?.into_iter().collect();
-    for (name, length) in zone.list(folder)? {
-        let path = format!("{folder}/{name}");
-        match (theirs.get(&name), length) {
-            (None, _) => remove_all(zone, &path)?,
-            (Some(None), None) => remove_others(source, zone, &path)?,
-            (Some(_), _) => {}
-        }
-    }
-    Ok(())
-}
-
-fn remove_all(zone: &dyn Zone, path: &str) -> io::Result<()> {
-    let within = zone.list(path).unwrap_or_default();
-    for (name, _) in &within {
-        remove_all(zone, &format!("{path}/{name}"))?;
-    }
-    if within.is_empty() {
-        zone.remove(path)?;
-    }
-    Ok(())
+    trim(zone, history, strays)?;
+    Ok(false)
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
+use super::claim::Claimed;
 use super::zone::{Frames, Zone, ZoneRead};
 
 /// What is done in a zone.
@@ -102,6 +103,14 @@ impl ZoneRead for Counted {
 }
 
 impl Zone for Counted {
+    fn claim(&self) -> io::Result<Claimed> {
+        self.zone.claim()
+    }
+
+    fn create_new(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        self.count(self.zone.create_new(path, bytes))
+    }
+
     fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
         self.count(self.zone.put(path, bytes))
     }

@@ -54,7 +54,8 @@ impl Integrator {
         self.tell();
         let done = done?;
         if !done.signed.is_empty() {
-            self.write_base(position, &unsigned)?;
+            let base = Base::new(position, &unsigned);
+            self.everywhere(move |zone| base.advance(zone).map(drop))?;
         }
         Ok(done)
     }
@@ -95,7 +96,7 @@ impl Integrator {
             zone.settle()
         })?;
         unsigned.extend(cut.logs.iter().map(|log| log.origin.clone()));
-        self.write_base(cut.base, unsigned)?;
+        let base = Base::new(cut.base, unsigned);
         let sizes = cut.logs.iter().map(|log| {
             let head = &log.head;
             (log.origin.clone(), head.frontier.size(), head.last)
@@ -105,7 +106,12 @@ impl Integrator {
             bytes: cut.bytes,
         });
         let (_, sequence) = cut.base;
-        self.everywhere(move |zone| drop_frames(zone, sequence))
+        self.everywhere(move |zone| {
+            if base.advance(zone)? {
+                drop_frames(zone, sequence)?;
+            }
+            Ok(())
+        })
     }
 
     /// Signs the logs that grew, keeps the checkpoints apart, and publishes them.
@@ -189,15 +195,6 @@ impl Integrator {
             note,
         };
         Ok(Next::Signed(swap, checkpoint))
-    }
-
-    fn write_base(
-        &self,
-        position: (u64, u64),
-        unsigned: &BTreeSet<Origin>,
-    ) -> Result<(), CheckpointError> {
-        let base = Base::new(position, unsigned);
-        self.everywhere(move |zone| base.write(zone))
     }
 
     fn tell(&self) {

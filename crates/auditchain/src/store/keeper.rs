@@ -31,6 +31,11 @@ impl Keeper {
                 loop {
                     let ended = stopped.recv_timeout(EVERY) != Err(RecvTimeoutError::Timeout);
                     *locked(&told) = keep(&shared, &guard, zones).err();
+                    if let Some(why) = guard.checkpoints.failure() {
+                        // Nothing more is signed, neither here nor there.
+                        let why = format!("checkpoint store: {why}");
+                        locked(&shared.poisoned).get_or_insert(why);
+                    }
                     if ended {
                         return;
                     }

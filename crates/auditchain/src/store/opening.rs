@@ -1,16 +1,16 @@
 //! Opening a store: which zone's frames are its history, and making the other zones equal to it.
 //! audit-store, section 7.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
 use super::base::Base;
-use super::equal::{equalise, trim, write_frames};
+use super::creation::{claim, is_empty};
+use super::equal::{equalise, own};
+use super::filling;
 use super::history::{History, Unusable, WalFile};
-use super::identity::{self, Identity};
-
+use super::identity::Identity;
 use super::wal::StoreId;
 use super::zone::Zone;
 
@@ -29,6 +29,9 @@ pub struct Recovery {
     pub lost: Vec<usize>,
     /// Bytes after the last whole batch that were cut off: nobody was told that they were written.
     pub cut_off: u64,
+    /// What lies in zones and is nobody's, as far as the opening came across it: each zone and path.
+    /// It was left there.
+    pub strays: Vec<(usize, String)>,
 }
 
 /// Why a store was not opened. Nothing was changed that had been acknowledged.
@@ -44,6 +47,12 @@ pub enum OpenError {
     /// The zones, or their number or quorum, are not those of one store.
     #[error("store: zone {0} is not one of this store's")]
     ForeignZone(usize),
+    /// A store has this zone open, or it was given twice.
+    #[error("store: zone {0} is in use")]
+    InUse(usize),
+    /// What was signed is of another store, or cannot be read.
+    #[error("store: its checkpoint store: {0}")]
+    Checkpoints(#[source] io::Error),
     /// The number of zones or the quorum is outside what there can be.
     #[error("store: 1 to 7 zones, and a quorum of at most as many")]
     Quorum,
@@ -94,54 +103,23 @@ pub(super) struct Opened {
     pub(super) recovery: Recovery,
 }
 
-/// Makes a new store in empty zones.
-pub(super) fn create(zones: &[Arc<dyn Zone>], quorum: usize) -> Result<(), OpenError> {
-    let count = u8::try_from(zones.len()).map_err(|_| OpenError::Quorum)?;
-    let quorum = u8::try_from(quorum).map_err(|_| OpenError::Quorum)?;
-    if !(1..=identity::MAX_ZONES).contains(&count) || !(1..=count).contains(&quorum) {
-        return Err(OpenError::Quorum);
-    }
-    let lost = |zone: usize, error: &io::Error| OpenError::TooFewZones {
-        usable: 0,
-        zones: zones.len(),
-        needed: zones.len(),
-        reasons: format!("zone {zone}: {error}"),
-    };
-    for (number, zone) in zones.iter().enumerate() {
-        for path in [identity::PATH, "base", "wal", "log"] {
-            let file = zone.read(path, u64::MAX).is_ok_and(|file| file.is_none());
-            let folder = zone.list(path).is_ok_and(|names| names.is_empty());
-            if !file && !folder || zone.list(path).is_ok_and(|names| !names.is_empty()) {
-                return Err(OpenError::NotEmpty(number));
-            }
-        }
-    }
-    let mut store = [0; 16];
-    getrandom::fill(&mut store).map_err(|_| OpenError::Random)?;
-    for (number, zone) in (0..count).zip(zones) {
-        let identity = Identity {
-            store,
-            zone: number,
-            zones: count,
-            quorum,
-        };
-        let written = zone.replace(identity::PATH, identity.to_text().as_bytes());
-        written.map_err(|error| lost(usize::from(number), &error))?;
-    }
-    Ok(())
-}
-
 /// Finds the history, and makes every zone that can be written to equal to it. A zone's place is its
 /// number; none for one that cannot be reached. An empty one takes its number's place if `adopt`.
-pub(super) fn open(given: &[Option<Arc<dyn Zone>>], adopt: bool) -> Result<Opened, OpenError> {
+/// Nothing is changed unless the store's name is `known` elsewhere.
+pub(super) fn open(
+    given: &[Option<Arc<dyn Zone>>],
+    adopt: bool,
+    known: impl FnOnce(&StoreId) -> io::Result<()>,
+) -> Result<Opened, OpenError> {
     let mut recovery = Recovery::default();
-    let (identity, used) = identify(given, adopt, &mut recovery)?;
+    let mut given = claim(given)?;
+    let identity = identify(&mut given, adopt, &mut recovery)?;
+    known(&identity.store).map_err(OpenError::Checkpoints)?;
     let count = usize::from(identity.zones);
     let quorum = usize::from(identity.quorum);
     let zones: BTreeMap<usize, &Arc<dyn Zone>> = given
         .iter()
         .enumerate()
-        .filter(|(number, _)| used.get(*number) == Some(&true))
         .filter_map(|(number, zone)| Some((number, zone.as_ref()?)))
         .collect();
     let (mut histories, mut filling) = (BTreeMap::new(), Vec::new());
@@ -182,12 +160,16 @@ pub(super) fn open(given: &[Option<Arc<dyn Zone>>], adopt: bool) -> Result<Opene
             recovery.lost.push(number);
             continue;
         };
+        let mut strays = Vec::new();
         let equal = if number == best {
-            own(zone.as_ref(), &history)
+            own(zone.as_ref(), &history, &mut strays)
         } else {
             let theirs = histories.get(&number);
-            equalise(source.as_ref(), &history, zone.as_ref(), theirs)
+            let zones = (source.as_ref(), zone.as_ref());
+            equalise(zones, &history, theirs, &mut strays)
         };
+        let strays = strays.into_iter().map(|path| (number, path));
+        recovery.strays.extend(strays);
         let named = equal.and_then(|changed| {
             let zone_number = u8::try_from(number).unwrap_or(u8::MAX);
             Identity {
@@ -224,74 +206,54 @@ pub(super) fn open(given: &[Option<Arc<dyn Zone>>], adopt: bool) -> Result<Opene
     })
 }
 
-/// Readies the zone that has the history. It is not changed by that.
-fn own(zone: &dyn Zone, history: &History) -> io::Result<bool> {
-    if !history.is_closed {
-        write_frames(zone, history, Some(history))?;
-    }
-    trim(zone, history)?;
-    Ok(false)
-}
-
-/// What most zones say that they are. Those that do not say so are not used and not written to,
-/// unless they are empty and may be filled.
+/// What the zones say that they are. One that says nothing is not used, and is taken away from the
+/// others, unless it is empty and may be filled.
 fn identify(
-    given: &[Option<Arc<dyn Zone>>],
+    given: &mut [Option<Arc<dyn Zone>>],
     adopt: bool,
     recovery: &mut Recovery,
-) -> Result<(Identity, Vec<bool>), OpenError> {
-    let read = |zone: &Option<Arc<dyn Zone>>| match zone {
-        Some(zone) => Identity::read(zone.as_ref()).map_err(|error| error.to_string()),
-        None => Err("it cannot be reached".to_owned()),
-    };
-    let said: Vec<Result<Option<Identity>, String>> = given.iter().map(read).collect();
-    let alike = |one: &Identity| (one.store, one.zones, one.quorum);
-    let in_place = |number: usize, it: &Identity| {
-        usize::from(it.zones) == given.len() && usize::from(it.zone) == number
-    };
-    let mut kinds = BTreeMap::new();
-    for (number, said) in said.iter().enumerate() {
-        if let Ok(Some(it)) = said
-            && in_place(number, it)
-        {
-            kinds
-                .entry(alike(it))
-                .or_insert((0, Reverse(number), *it))
-                .0 += 1;
-        }
-    }
-    let common = kinds
-        .into_values()
-        .max_by_key(|(count, first, _)| (*count, *first));
-    let (count, common) = common.map(|(count, _, it)| (count, it)).unzip();
-    let mut used = Vec::with_capacity(said.len());
-    let mut foreign = None;
-    for (number, said) in said.into_iter().enumerate() {
-        let why = match said {
-            Ok(Some(it))
-                if common.as_ref().map(alike) == Some(alike(&it)) && in_place(number, &it) =>
-            {
-                used.push(true);
+) -> Result<Identity, OpenError> {
+    let mut common: Option<Identity> = None;
+    let count = given.len();
+    for (number, place) in given.iter_mut().enumerate() {
+        let Some(zone) = place else {
+            let reason = "it cannot be reached".to_owned();
+            recovery.unusable.push((number, reason));
+            continue;
+        };
+        let identity = match Identity::read(zone.as_ref()) {
+            Ok(Some(identity)) => identity,
+            Ok(None) => {
+                // A crash may have cut off what filled it.
+                let is_free =
+                    is_empty(zone.as_ref()) || matches!(filling::read(zone.as_ref()), Ok(Some(_)));
+                let reason = if is_free {
+                    "it is empty"
+                } else {
+                    "it says not which store it is of"
+                };
+                recovery.unusable.push((number, reason.to_owned()));
+                if !(adopt && is_free) {
+                    *place = None;
+                }
                 continue;
             }
-            Ok(Some(_)) => {
-                foreign = foreign.or(Some(number));
-                "it is not one of this store's".to_owned()
+            Err(error) => {
+                recovery.unusable.push((number, error.to_string()));
+                continue;
             }
-            Ok(None) if adopt => "it is empty".to_owned(),
-            Ok(None) => "it is empty, and not to be filled".to_owned(),
-            Err(why) => why,
         };
-        used.push(adopt && why == "it is empty");
-        recovery.unusable.push((number, why));
+        let same = common.is_none_or(|common| {
+            let alike = |one: Identity| (one.store, one.zones, one.quorum);
+            alike(common) == alike(identity)
+        });
+        let is_whole = usize::from(identity.zones) == count;
+        if !same || !is_whole || usize::from(identity.zone) != number {
+            return Err(OpenError::ForeignZone(number));
+        }
+        common = Some(identity);
     }
-    let needed = common.map(|it: Identity| usize::from(it.zones - it.quorum) + 1);
-    match (common, foreign) {
-        (Some(common), _) if count >= needed => Ok((common, used)),
-        (_, Some(number)) => Err(OpenError::ForeignZone(number)),
-        (Some(common), None) => Ok((common, used)),
-        (None, None) => Err(OpenError::NoStore),
-    }
+    common.ok_or(OpenError::NoStore)
 }
 
 fn enough(

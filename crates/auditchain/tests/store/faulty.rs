@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use strongroom_auditchain::store::{Frames, Zone, ZoneRead};
+use strongroom_auditchain::store::{Claim, Claimed, Frames, Zone, ZoneRead};
 
 /// A disk writes so many bytes at once.
 const SECTOR: usize = 512;
@@ -65,6 +65,7 @@ struct Disk {
 /// One zone in memory.
 pub struct Faulty {
     number: usize,
+    claim: Claim,
     disk: Arc<Mutex<Disk>>,
     plan: Arc<Mutex<Plan>>,
 }
@@ -78,6 +79,7 @@ impl Platter {
     pub fn zone(&self, number: usize, plan: &Arc<Mutex<Plan>>) -> Arc<dyn Zone> {
         Arc::new(Faulty {
             number,
+            claim: Claim::default(),
             disk: Arc::clone(&self.0),
             plan: Arc::clone(plan),
         })
@@ -281,6 +283,17 @@ impl ZoneRead for Faulty {
 }
 
 impl Zone for Faulty {
+    fn claim(&self) -> io::Result<Claimed> {
+        self.claim.take()
+    }
+
+    fn create_new(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        if self.disk.lock().unwrap().seen.contains_key(path) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.replace(path, bytes)
+    }
+
     fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
         self.write(path, Some(bytes.to_vec()), 0, false)
     }
@@ -316,6 +329,7 @@ impl Zone for Faulty {
         Ok(Box::new(Appending {
             zone: Self {
                 number: self.number,
+                claim: Claim::default(),
                 disk: Arc::clone(&self.disk),
                 plan: Arc::clone(&self.plan),
             },

@@ -9,12 +9,15 @@
 )]
 
 mod agreement;
+mod base;
 mod basics;
 mod damage;
 mod erasure;
 mod events;
 mod faulty;
+mod folders;
 mod frames;
+mod identity;
 mod kills;
 mod memory;
 mod model;
@@ -22,3 +25,4 @@ mod pauses;
 mod restarts;
 mod scrub;
 mod shelf;
+mod signed;

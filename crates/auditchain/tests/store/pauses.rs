@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use strongroom_auditchain::store::{
-    AppendError, Directory, Frames, OpenError, Store, StoreConfig, Zone, ZoneRead,
+    AppendError, Claimed, Directory, Frames, OpenError, Store, StoreConfig, Zone, ZoneRead,
 };
 
 use crate::events::{config, leaf, origin};
@@ -41,6 +41,14 @@ impl ZoneRead for Slow {
 }
 
 impl Zone for Slow {
+    fn claim(&self) -> io::Result<Claimed> {
+        self.inner.claim()
+    }
+
+    fn create_new(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        self.inner.create_new(path, bytes)
+    }
+
     fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
         self.inner.put(path, bytes)
     }
@@ -188,12 +196,14 @@ fn what_integration_is_behind_with_is_bounded_and_in_files_that_can_be_read() {
     zones[0].settle_blocks.store(false, Ordering::SeqCst);
 }
 
+type Change = fn(&mut StoreConfig);
+
 #[test]
 fn limits_outside_what_they_may_be_are_refused_by_name() {
     let root = tempfile::tempdir().unwrap();
     let zones = slow(root.path(), 1);
     create(&zones, 1);
-    let cases: [(&str, fn(&mut StoreConfig)); 10] = [
+    let cases: [(&str, Change); 10] = [
         ("batch_entries", |it| it.limits.batch_entries = 0),
         ("batch_entries", |it| it.limits.batch_entries = 8193),
         ("batch_bytes", |it| it.limits.batch_bytes = 0),

@@ -111,45 +111,6 @@ fn what_a_failed_flush_left_in_memory_is_written_anew() {
 }
 
 #[test]
-fn a_zone_that_does_not_say_what_it_is_is_left_alone() {
-    let folder = tempfile::tempdir().unwrap();
-    let platters = three();
-    create(&platters, 2);
-    let store = open(&platters, folder.path());
-    store.append(&origin("a"), leaf(0), Vec::new()).unwrap();
-    drop(store);
-    let identity = platters[1].all()["store"].clone();
-    let mut cases: Vec<(String, Option<Vec<u8>>)> = vec![("wiped".to_owned(), None)];
-    for byte in 0..identity.len() {
-        for bit in 0..8_u8 {
-            let mut changed = identity.clone();
-            changed[byte] ^= 1 << bit;
-            cases.push((format!("byte {byte}, bit {bit}"), Some(changed)));
-        }
-    }
-    for (name, identity) in cases {
-        let copies: Vec<Platter> = platters.iter().map(Platter::copy).collect();
-        match identity {
-            None => copies[1].wipe(),
-            Some(changed) => {
-                let zone = copies[1].zone(1, &calm());
-                zone.replace("store", &changed).unwrap();
-            }
-        }
-        let before = copies[1].all();
-        let signed = tempfile::tempdir().unwrap();
-        let places = copies.iter().zip(0..);
-        let places = places.map(|(it, number)| Some(it.zone(number, &calm())));
-        let opened = Store::open(config(places.collect(), signed.path()));
-        let (store, recovery) = opened.unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(recovery.lost, [1], "{name}");
-        store.append(&origin("a"), leaf(1), Vec::new()).unwrap();
-        drop(store);
-        assert_eq!(copies[1].all(), before, "{name}");
-    }
-}
-
-#[test]
 fn zones_that_were_away_in_turn_are_made_equal() {
     let root = tempfile::tempdir().unwrap();
     let zones = || -> Vec<Arc<dyn Zone>> {
