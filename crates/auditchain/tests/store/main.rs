@@ -19,6 +19,7 @@ mod frames;
 mod identity;
 mod kills;
 mod model;
+mod readers;
 mod scrub;
 mod shelf;
 mod signed;

@@ -171,4 +171,18 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "let is_free = is_free || adopt; let reason = if is_free {",
         test: "-p strongroom-auditchain --test store -- --exact identity::a_zone_that_holds_something_is_not_taken_for_an_empty_one",
     },
+    Mutation {
+        name: "superseded-file-not-looked-for-again",
+        file: "crates/auditchain/src/store/files.rs",
+        find: "pub(super) const ROUNDS: usize = 16;",
+        replace: "pub(super) const ROUNDS: usize = 1;",
+        test: "-p strongroom-auditchain --test store -- --exact readers::whatever_is_superseded_between_two_looks_is_found",
+    },
+    Mutation {
+        name: "payload-not-looked-for-again",
+        file: "crates/auditchain/src/store/payloads.rs",
+        find: "if wider.is_empty() {",
+        replace: "if wider.is_empty() || folder.ends_with(\".p\") {",
+        test: "-p strongroom-auditchain --test store -- --exact readers::whatever_is_superseded_between_two_looks_is_found",
+    },
 ];
