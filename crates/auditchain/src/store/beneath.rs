@@ -139,17 +139,34 @@ impl ZoneRead for Beneath {
     }
 }
 
+/// How often a folder is listed again that changed meanwhile.
+const ROUNDS: usize = 16;
+
 fn names(folder: &Path) -> io::Result<Vec<(String, Found)>> {
+    for _ in 1..ROUNDS {
+        let (names, is_whole) = names_now(folder)?;
+        if is_whole {
+            return Ok(names);
+        }
+    }
+    names_now(folder).map(|(names, _)| names)
+}
+
+/// What is in a folder, and whether all of it was still there when it was looked at: if something
+/// was not, what has taken its place is not listed either.
+fn names_now(folder: &Path) -> io::Result<(Vec<(String, Found)>, bool)> {
+    let (mut names, mut is_whole) = (Vec::new(), true);
     let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((names, is_whole)),
         entries => entries?,
     };
-    let mut names = Vec::new();
     for entry in entries {
         let entry = entry?;
         let about = match entry.metadata() {
-            // It was there a moment ago.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                is_whole = false;
+                continue;
+            }
             about => about?,
         };
         let found = if about.is_file() {
@@ -164,7 +181,7 @@ fn names(folder: &Path) -> io::Result<Vec<(String, Found)>> {
         }
     }
     names.sort();
-    Ok(names)
+    Ok((names, is_whole))
 }
 
 /// Whether a name is one of those that paths are made of.

@@ -1,9 +1,10 @@
 //! Payload bundles: what is kept beside the entries, and can be taken away again. audit-store,
 //! section 5.
 
+use std::collections::BTreeSet;
 use std::io;
 
-use super::files::LogFiles;
+use super::files::{LogFiles, ROUNDS};
 use super::integration::Write;
 use super::log_state::Tail;
 use super::zone::ZoneRead;
@@ -115,30 +116,38 @@ pub(super) fn read(
     let Some(bundle) = TilePath::in_tree(TileKind::Entries, index, size) else {
         return Ok(None);
     };
-    // What was superseded and removed is read from the wider file that took its place.
-    let mut widths = vec![bundle.width()];
-    if bundle.is_partial() {
-        let names = zone.list(&format!("{}.p", path(log, &bundle.full())))?;
-        let mut wider: Vec<u16> = names
-            .iter()
-            .filter_map(|(name, _)| name.parse().ok())
-            .collect();
-        wider.sort_unstable();
-        widths.extend(wider.into_iter().filter(|width| *width > bundle.width()));
-        widths.push(TILE_WIDTH);
-    }
-    for width in widths {
+    let at = |width| -> io::Result<Option<PayloadBundle>> {
         let Ok(at) = TilePath::new(TileKind::Entries, index, width) else {
-            continue;
+            return Ok(None);
         };
         let path = path(log, &at);
         let Some(bytes) = zone.read(&path, MAX_BYTES)? else {
-            continue;
+            return Ok(None);
         };
         let malformed = || io::Error::new(io::ErrorKind::InvalidData, format!("{path}: malformed"));
         let mut parsed = PayloadBundle::parse(&bytes, width).ok_or_else(malformed)?;
         parsed.0.truncate(usize::from(bundle.width()));
-        return Ok(Some(parsed));
+        Ok(Some(parsed))
+    };
+    let folder = format!("{}.p", path(log, &bundle.full()));
+    for _ in 0..ROUNDS {
+        let own = at(bundle.width())?;
+        if own.is_some() || !bundle.is_partial() {
+            return Ok(own);
+        }
+        // What was superseded and removed is read from the wider file that took its place. That may
+        // be superseded while it is looked for.
+        let names = zone.list(&folder)?.into_iter();
+        let widths = names.filter_map(|(name, _)| name.parse::<u16>().ok());
+        let wider: BTreeSet<u16> = widths.filter(|width| *width > bundle.width()).collect();
+        for width in wider.iter().copied().chain([TILE_WIDTH]) {
+            if let Some(found) = at(width)? {
+                return Ok(Some(found));
+            }
+        }
+        if wider.is_empty() {
+            break;
+        }
     }
     Ok(None)
 }

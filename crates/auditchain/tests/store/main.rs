@@ -23,6 +23,7 @@ mod memory;
 mod model;
 mod pauses;
 mod restarts;
+mod readers;
 mod scrub;
 mod shelf;
 mod signed;

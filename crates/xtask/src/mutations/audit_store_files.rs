@@ -146,8 +146,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "batch-numbers-begin-anew",
         file: "crates/auditchain/src/store/checkpoint_store.rs",
-        find: "let up_to = up_to.min(kept.newest.saturating_sub(1));",
-        replace: "let up_to = up_to.min(kept.newest);",
+        find: "if number <= up_to && number != newest && !needed.contains(&number) {",
+        replace: "if number <= up_to && number <= newest && !needed.contains(&number) {",
         test: "-p strongroom-auditchain --test store -- --exact signed::batches_are_numbered_on_over_a_restart",
     },
     Mutation {
@@ -170,5 +170,19 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         find: "let reason = if is_free {",
         replace: "let is_free = is_free || adopt; let reason = if is_free {",
         test: "-p strongroom-auditchain --test store -- --exact identity::a_zone_that_holds_something_is_not_taken_for_an_empty_one",
+    },
+    Mutation {
+        name: "superseded-file-not-looked-for-again",
+        file: "crates/auditchain/src/store/files.rs",
+        find: "pub(super) const ROUNDS: usize = 16;",
+        replace: "pub(super) const ROUNDS: usize = 1;",
+        test: "-p strongroom-auditchain --test store -- --exact readers::whatever_is_superseded_between_two_looks_is_found",
+    },
+    Mutation {
+        name: "payload-not-looked-for-again",
+        file: "crates/auditchain/src/store/payloads.rs",
+        find: "if wider.is_empty() {",
+        replace: "if wider.is_empty() || folder.ends_with(\".p\") {",
+        test: "-p strongroom-auditchain --test store -- --exact readers::whatever_is_superseded_between_two_looks_is_found",
     },
 ];
