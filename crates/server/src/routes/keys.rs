@@ -406,7 +406,7 @@ impl Recorded<'_> {
             Some((field, text)) => {
                 let field = field.parse().map_err(internal)?;
                 let value = Zeroizing::new(text.as_bytes().to_vec());
-                let sealed = seal_payload(&app.keys, &tenant, id, field, value).await?;
+                let sealed = seal_payload(&app.keys, &tenant, id, vec![(field, value)]).await?;
                 (Some(sealed.0), sealed.1)
             }
             None => (None, Commitments::NONE),
