@@ -27,6 +27,8 @@ pub struct Config {
     pub audience: String,
     /// Where the keyrings and a private cluster live.
     pub state_dir: PathBuf,
+    /// Where what was last signed of each log is kept, apart from the database.
+    pub checkpoints: PathBuf,
     /// An external database.
     pub database_url: Option<String>,
     /// Its roles' passwords.
@@ -161,11 +163,13 @@ impl Config {
                           no TLS of its own";
             return Err(refuse(&"listen", &reason));
         }
+        let state_dir = state_dir(values.text("state_dir"));
         let config = Self {
+            checkpoints: checkpoints(values.text("checkpoints.directory"), &state_dir)?,
             listen,
             issuer: issuer(values.text("issuer"))?,
             audience: non_empty("audience", values.text("audience"))?,
-            state_dir: state_dir(values.text("state_dir")),
+            state_dir,
             database_url: optional(values.text("database.url")),
             database_password_dir: optional(values.text("database.password_dir")).map(Into::into),
             database_connections: values.between("database.connections", 1, 1000)?,
@@ -374,6 +378,19 @@ fn state_dir(text: &str) -> PathBuf {
     }
     let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
     home.join(".local/state/strongroom")
+}
+
+/// Never with the database's files: whoever sets those back would set it back with them.
+fn checkpoints(text: &str, state_dir: &Path) -> Result<PathBuf, ConfigError> {
+    let directory = match text {
+        "" => state_dir.join("checkpoints"),
+        text => PathBuf::from(text),
+    };
+    if directory.starts_with(state_dir.join("postgresql")) {
+        let reason = "must not lie in the database's folder";
+        return Err(refuse(&"checkpoints.directory", &reason));
+    }
+    Ok(directory)
 }
 
 #[cfg(test)]
