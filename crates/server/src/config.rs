@@ -1,5 +1,6 @@
 //! Configuration: a file, then the environment over it; every key is in one table.
 
+mod checkpoints;
 mod keys;
 mod network;
 mod zones;
@@ -165,7 +166,10 @@ impl Config {
         }
         let state_dir = state_dir(values.text("state_dir"));
         let config = Self {
-            checkpoints: checkpoints(values.text("checkpoints.directory"), &state_dir)?,
+            checkpoints: checkpoints::checkpoints(
+                values.text("checkpoints.directory"),
+                &state_dir,
+            )?,
             listen,
             issuer: issuer(values.text("issuer"))?,
             audience: non_empty("audience", values.text("audience"))?,
@@ -378,19 +382,6 @@ fn state_dir(text: &str) -> PathBuf {
     }
     let home = std::env::var_os("HOME").map_or_else(|| PathBuf::from("/tmp"), PathBuf::from);
     home.join(".local/state/strongroom")
-}
-
-/// Never with the database's files: whoever sets those back would set it back with them.
-fn checkpoints(text: &str, state_dir: &Path) -> Result<PathBuf, ConfigError> {
-    let directory = match text {
-        "" => state_dir.join("checkpoints"),
-        text => PathBuf::from(text),
-    };
-    if directory.starts_with(state_dir.join("postgresql")) {
-        let reason = "must not lie in the database's folder";
-        return Err(refuse(&"checkpoints.directory", &reason));
-    }
-    Ok(directory)
 }
 
 #[cfg(test)]
