@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use self::one_log::{Done, Signed};
 use super::checkpoint_store::{CheckpointStore, StoreError};
+use super::history::blocking;
 use super::platform_log::PlatformLog;
 use super::zones::{DegradedNote, ZoneSet};
 use crate::clock::Clock;
@@ -159,6 +160,10 @@ impl Checkpointer {
     /// [`CheckpointError`].
     pub async fn sign(&self, only: Option<TenantId>) -> Result<usize, CheckpointError> {
         let platforms = TenantId::PLATFORM_LOG;
+        if let (None, Some(store)) = (only, self.store.clone()) {
+            // Other nodes' too.
+            blocking(move || store.read_lines_again()).await?;
+        }
         let signed = self.sign_logs(only, vec![*platforms.as_uuid()]).await;
         if only.is_none() && self.platform.is_some() {
             self.sign_logs(Some(platforms), Vec::new()).await?;

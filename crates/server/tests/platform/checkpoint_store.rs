@@ -13,7 +13,7 @@ use strongroom_tenancy::TenantId;
 use crate::audit_export::grow;
 use crate::database::{Database, folder};
 use crate::key_rotation::post;
-use crate::platform::{Answer, Running, Tenant, on_runtime, start};
+use crate::platform::{Answer, Running, Tenant, on_runtime, second_node, start};
 
 /// A log's row as a dump has it.
 struct Dump {
@@ -297,5 +297,34 @@ fn a_lost_directory_is_replaced_when_somebody_says_so() {
             .await
             .unwrap();
         assert_eq!(behind.refused.len(), 1, "{behind:?}");
+    });
+}
+
+#[test]
+fn nodes_that_share_the_store_sign_one_history() {
+    on_runtime(async {
+        let database = Database::start(folder()).await;
+        let running = start(database.endpoint(), &[]).await;
+        let tenant = running.tenant("shared").await;
+        let other = second_node(&database, &running).await;
+        for _ in 0..4 {
+            grow(&running, &tenant, 2).await;
+            grow(&other, &tenant, 2).await;
+            let (one, two) = tokio::join!(
+                running.app.checkpointer.sign(None),
+                other.app.checkpointer.sign(None),
+            );
+            // Whoever came second left it to the first.
+            assert!(one.unwrap() + two.unwrap() > 0);
+        }
+        let last = sign(&other, &tenant).await;
+        assert_eq!(last.status, 200);
+        let intact = post(&running, &tenant, "/v1/audit/verify", json!({})).await;
+        assert_eq!(intact.json()["intact"], true, "{}", intact.text);
+        // Each has the other's lines when it looks again.
+        followed().await;
+        end_sequencers(&database).await;
+        assert_eq!(ask(&running, &tenant).await.status, 200);
+        assert_eq!(ask(&other, &tenant).await.status, 200);
     });
 }
