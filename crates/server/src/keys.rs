@@ -21,6 +21,8 @@ pub struct PlatformKeys {
     pub checkpoint: Arc<Ed25519Signer>,
     /// Signs batches.
     pub batch: Arc<Ed25519Signer>,
+    /// Says when the platform's checkpoints stood.
+    pub cosigner: Arc<Ed25519Signer>,
 }
 
 /// What a platform key is for.
@@ -31,6 +33,7 @@ enum Purpose {
     Checkpoint,
     Batch,
     Pepper,
+    Cosigner,
 }
 
 /// The platform's keys could not be made or opened.
@@ -56,7 +59,7 @@ pub enum KeysError {
 
 impl Purpose {
     /// Those of which there is one. Token keys come and go ([`crate::token_keys`]), peppers come.
-    const SINGLE: [Self; 3] = [Self::Claim, Self::Checkpoint, Self::Batch];
+    const SINGLE: [Self; 4] = [Self::Claim, Self::Checkpoint, Self::Batch, Self::Cosigner];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -65,6 +68,7 @@ impl Purpose {
             Self::Checkpoint => "checkpoint",
             Self::Batch => "batch",
             Self::Pepper => "pepper",
+            Self::Cosigner => "cosigner",
         }
     }
 
@@ -111,7 +115,7 @@ impl PlatformKeys {
             let opened = open_one(job, kek, purpose, FIRST).await?;
             secrets.push(opened.ok_or(KeysError::Missing(purpose.as_str()))?);
         }
-        let [claim, checkpoint, batch] = secrets.as_slice() else {
+        let [claim, checkpoint, batch, cosigner] = secrets.as_slice() else {
             return Err(KeysError::Missing("platform"));
         };
         let signer = |name: String, seed: &[u8; 32]| {
@@ -124,6 +128,7 @@ impl PlatformKeys {
             claim: ClaimKey::from_bytes(kid, claim),
             checkpoint: signer(format!("{host}/checkpoint"), checkpoint)?,
             batch: signer(format!("{host}/batch"), batch)?,
+            cosigner: signer(format!("{host}/clock"), cosigner)?,
         })
     }
 }

@@ -476,6 +476,14 @@ pub fn routes() -> Vec<Route> {
             get(audit::export),
         ),
         route(
+            Method::GET,
+            "/v1/audit/platform/export",
+            may(C::AuditRead),
+            Read,
+            "audit.platform_export",
+            get(audit::export_platform),
+        ),
+        route(
             Method::POST,
             "/v1/audit/checkpoints",
             may(C::AuditOperate),

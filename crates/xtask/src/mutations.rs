@@ -10,6 +10,7 @@ mod audit_tree;
 mod crates;
 mod envelope;
 mod login;
+mod platform_log;
 mod retention;
 mod server;
 mod server_keys;
@@ -45,6 +46,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         crates::MUTATIONS,
         envelope::MUTATIONS,
         login::MUTATIONS,
+        platform_log::MUTATIONS,
         retention::MUTATIONS,
         server::MUTATIONS,
         server_keys::MUTATIONS,

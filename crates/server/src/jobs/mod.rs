@@ -36,6 +36,9 @@ pub use sweep::{Sweep, SweepError};
 /// How often the schedule looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
 
+/// After how many seconds a cosignature that failed is tried again.
+const COSIGNED_AGAIN: u64 = 10;
+
 /// The running jobs.
 pub struct Jobs {
     stop: CancellationToken,
@@ -56,6 +59,21 @@ impl Jobs {
                 tracing::error!(%error, "checkpoints were not signed");
             }
         });
+        let cosigner = app.checkpointer.clone();
+        let clock = Arc::clone(&app.clock);
+        let mut due = 0;
+        let cosignatures = every(stop.clone(), async move || {
+            if clock.unix_seconds() < due {
+                return;
+            }
+            match cosigner.cosign().await {
+                Ok(next) => due = next,
+                Err(error) => {
+                    due = clock.unix_seconds().saturating_add(COSIGNED_AGAIN);
+                    tracing::error!(%error, "the platform's log was not cosigned");
+                }
+            }
+        });
         let deliveries = deliverer.run(stop.clone());
         let rotations = rotation::Rotator::new(app).run(stop.clone());
         let token_keys = token_keys::advance(app.token_keys.clone(), stop.clone());
@@ -69,6 +87,7 @@ impl Jobs {
             stop,
             tasks: vec![
                 tokio::spawn(checkpoints),
+                tokio::spawn(cosignatures),
                 tokio::spawn(deliveries),
                 tokio::spawn(rotations),
                 tokio::spawn(uses),
