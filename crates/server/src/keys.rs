@@ -31,6 +31,7 @@ enum Purpose {
     Checkpoint,
     Batch,
     Pepper,
+    Subject,
 }
 
 /// The platform's keys could not be made or opened.
@@ -55,7 +56,8 @@ pub enum KeysError {
 }
 
 impl Purpose {
-    /// Those of which there is one. Token keys come and go ([`crate::token_keys`]), peppers come.
+    /// Those of which there is one from the first. Token keys come and go ([`crate::token_keys`]),
+    /// peppers come, that of subjects comes with the first start that knows of it.
     const SINGLE: [Self; 3] = [Self::Claim, Self::Checkpoint, Self::Batch];
 
     const fn as_str(self) -> &'static str {
@@ -65,6 +67,7 @@ impl Purpose {
             Self::Checkpoint => "checkpoint",
             Self::Batch => "batch",
             Self::Pepper => "pepper",
+            Self::Subject => "subject",
         }
     }
 
@@ -211,6 +214,23 @@ pub(crate) async fn open_peppers(
         peppers.push((version, unseal(kek, purpose, &kid, &sealed).await?));
     }
     Ok(peppers)
+}
+
+/// The key that people's tags are made with. It is made unless it is there.
+///
+/// # Errors
+/// [`KeysError`].
+pub(crate) async fn subject_key(
+    job: &Job,
+    kek: &TenantKeys,
+    clock: &dyn Clock,
+) -> Result<Zeroizing<[u8; 32]>, KeysError> {
+    let purpose = Purpose::Subject;
+    let mut tx = job.begin().await?;
+    create_one(&mut tx, kek, purpose, FIRST, clock).await?;
+    tx.commit().await?;
+    let opened = open_one(job, kek, purpose, FIRST).await?;
+    opened.ok_or(KeysError::Missing(purpose.as_str()))
 }
 
 /// Draws a key and stores it sealed. One that is there already is left alone.

@@ -126,6 +126,12 @@ const MIGRATIONS: &[Migration] = &[
         protects: &["app.retention", "app.retention_runs", "app.erasures"],
         lookups: include_str!("../../migrations/0014_lookups.sql"),
     },
+    Migration {
+        name: "0016_subjects",
+        sql: include_str!("../../migrations/0016_subjects.sql"),
+        protects: &["app.subjects"],
+        lookups: "",
+    },
 ];
 
 /// A connection of the database's owner: a superuser, or a role that may create roles.

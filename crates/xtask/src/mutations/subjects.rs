@@ -1,0 +1,118 @@
+//! Sabotages of people's pseudonyms, in the server.
+
+use super::Mutation;
+
+pub(super) const MUTATIONS: &[Mutation] = &[
+    Mutation {
+        name: "pseudonym-of-a-hash",
+        file: "crates/server/src/subjects.rs",
+        find: "let pseudonym = generate_pseudonym()?;",
+        replace: "let pseudonym = *who.former(&tenant).map_err(malformed)?.id();",
+        test: "-p strongroom-server --test platform no_leaf_says_of_anybody_what_can_be_computed",
+    },
+    Mutation {
+        name: "pseudonym-for-whoever-is-refused",
+        file: "crates/server/src/routes/login.rs",
+        find: "app.subjects.known(tenant, &who, &request.id).await?",
+        replace: "Some(app.subjects.actor(tenant, &who, &request.id).await?)",
+        test: "-p strongroom-server --test platform a_refused_login_names_nobody_whom_the_platform_does_not_know",
+    },
+    Mutation {
+        name: "two-pseudonyms-for-one-person",
+        file: "crates/server/src/subjects.rs",
+        find: "if made.is_empty() {",
+        replace: "if false {",
+        test: "-p strongroom-server --test platform many_logins_at_once_on_two_nodes_are_one_person",
+    },
+    Mutation {
+        name: "pseudonym-of-another-persons-tag",
+        file: "crates/server/src/subjects.rs",
+        find: "if bond != self.bond(tenant, &tag, &pseudonym)? {",
+        replace: "if bond == self.bond(tenant, &tag, &Uuid::nil())? {",
+        test: "-p strongroom-server --test platform a_row_that_was_tampered_with_lets_nobody_be_another",
+    },
+    Mutation {
+        name: "pseudonyms-resolved-by-who-reads-the-log",
+        file: "crates/server/src/router.rs",
+        find: "may(C::SubjectsResolve),",
+        replace: "may(C::AuditRead),",
+        test: "-p strongroom-server --test platform an_auditor_learns_who_it_is_and_the_log_says_that_they_asked",
+    },
+    Mutation {
+        name: "whose-pseudonym-was-asked-for-unsaid",
+        file: "crates/server/src/routes/subjects.rs",
+        find: "let resource = Some(format!(\"actor/{user}\"));",
+        replace: "let resource = None;",
+        test: "-p strongroom-server --test platform an_auditor_learns_who_it_is_and_the_log_says_that_they_asked",
+    },
+    Mutation {
+        name: "erasure-that-leaves-the-tag",
+        file: "crates/server/src/keystore/shredding.rs",
+        find: "or kek = any ($2)) and erased_at is null\";",
+        replace: "or kek = any ($2)) and erased_at is not null\";",
+        test: "-p strongroom-server --test platform an_erasure_leaves_a_pseudonym_with_nobody_behind_it",
+    },
+    Mutation {
+        name: "erasure-that-leaves-the-identitys-key",
+        file: "crates/server/src/keystore/shredding.rs",
+        find: "names.extend(mapping);",
+        replace: "drop(mapping);",
+        test: "-p strongroom-server --test platform an_erasure_leaves_a_pseudonym_with_nobody_behind_it",
+    },
+    Mutation {
+        name: "erased-person-stays-logged-in",
+        file: "crates/server/src/routes/subjects.rs",
+        find: "tokens::end_actors(&mut tx, users, now).await?;",
+        replace: "let _ = (users, now);",
+        test: "-p strongroom-server --test platform an_erasure_leaves_a_pseudonym_with_nobody_behind_it",
+    },
+    Mutation {
+        name: "organisation-erased-without-its-people",
+        file: "crates/server/src/routes/erasures.rs",
+        find: "forget_people(&recorded, &tenant, &resource, now).await?;",
+        replace: "let _ = forget_people;",
+        test: "-p strongroom-server --test platform with_an_organisation_or_a_tenants_keys_all_its_people_go",
+    },
+    Mutation {
+        name: "erased-pseudonym-comes-back",
+        file: "crates/server/migrations/0016_subjects.sql",
+        find: "if tg_op = 'UPDATE' and old.erased_at is null",
+        replace: "if tg_op = 'UPDATE'",
+        test: "-p strongroom-server --test platform a_pseudonym_is_given_to_nobody_else_and_does_not_come_back",
+    },
+    Mutation {
+        name: "pseudonym-given-to-another",
+        file: "crates/server/migrations/0016_subjects.sql",
+        find: "or (new.tag, new.bound, new.kek) = (old.tag, old.bound, old.kek))",
+        replace: "or new.kek = old.kek)",
+        test: "-p strongroom-server --test platform a_pseudonym_is_given_to_nobody_else_and_does_not_come_back",
+    },
+    Mutation {
+        name: "identities-not-wrapped-again",
+        file: "crates/server/src/keystore/rotations/batches.rs",
+        find: "store: \"update app.subjects set sealed = $3, kek = $4, kek_version = $5 \\",
+        replace: "store: \"update app.subjects set sealed = coalesce(sealed, $3), kek = $4, kek_version = $5 \\",
+        test: "-p strongroom-server --test platform a_rotation_wraps_identities_again",
+    },
+    Mutation {
+        name: "session-of-a-hash-goes-on",
+        file: "crates/server/src/tokens/families.rs",
+        find: "found.filter(|found| !is_of_derived(&found.family))",
+        replace: "found.filter(|found| is_of_derived(&found.family) || true)",
+        test: "-p strongroom-server --test platform what_was_named_by_a_hash_is_not_named_so_again",
+    },
+    Mutation {
+        name: "revocation-of-a-hash-forgotten",
+        file: "crates/server/src/tokens/proof.rs",
+        find: "names.push(self.former.to_string());",
+        replace: "names.push(String::new());",
+        test: "-p strongroom-server --test platform what_was_named_by_a_hash_is_not_named_so_again",
+    },
+    Mutation {
+        name: "identity-without-its-lengths",
+        file: "crates/server/src/subjects/identity.rs",
+        find: "bytes.extend_from_slice(&length.to_be_bytes());",
+        replace: "let _ = length;",
+        test: "-p strongroom-server --lib bytes_say_where_one_text_ends",
+    },
+];
