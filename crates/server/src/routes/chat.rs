@@ -178,7 +178,8 @@ impl Call<'_> {
         let id = new_event_id(app.clock.as_ref()).map_err(internal)?;
         let field = field.parse().map_err(internal)?;
         let value = Zeroizing::new(text.to_vec());
-        let (payload, commitments) = seal_payload(&app.keys, &tenant, id, field, value).await?;
+        let (payload, commitments) =
+            seal_payload(&app.keys, &tenant, id, vec![(field, value)]).await?;
         let leaf = self
             .draft(kind, outcome)
             .leaf(id, app.clock.unix_micros(), commitments)

@@ -58,10 +58,10 @@ pub async fn start(
         request: &request,
         caller: &caller,
     };
-    let reason = Some(("reason", asked.reason.as_str()));
+    let reason = [("reason", asked.reason.as_str())];
     let (kind, attempt) = ("organisation.erasure_requested", Outcome::Attempt);
     recorded
-        .append(owner, kind, attempt, &resource, reason)
+        .append(owner, kind, attempt, &resource, &reason)
         .await?;
     let now = seconds(app.clock.unix_seconds());
     forget_people(&recorded, &tenant, &resource, now).await?;

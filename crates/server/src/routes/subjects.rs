@@ -119,10 +119,10 @@ pub async fn erase(
         caller: &caller,
     };
     let resource = format!("actor/{user}");
-    let reason = Some(("reason", asked.reason.as_str()));
+    let reason = [("reason", asked.reason.as_str())];
     let (kind, attempt) = ("subject.erasure_requested", Outcome::Attempt);
     recorded
-        .append(owner, kind, attempt, &resource, reason)
+        .append(owner, kind, attempt, &resource, &reason)
         .await?;
     // Their logins first: one that is under way finds them ended, or ends with them.
     let mut tx = tenant.begin(Access::Write).await?;
@@ -143,7 +143,7 @@ pub async fn erase(
     let receipts = app.keys.shredded(destroyed, retention, None).await;
     let gone = receipts.iter().map(ShredReceipt::gone_at).max();
     let done = recorded
-        .append(owner, "subject.erase", Outcome::Success, &resource, None)
+        .append(owner, "subject.erase", Outcome::Success, &resource, &[])
         .await?;
     request.acknowledge(&done);
     let body = json!({ "user": user, "backups_gone_at": gone });

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use crate::database::{Database, database};
 use crate::fake_issuer::FakeIssuer;
-use crate::key_rotation::{chat, on_own_platform};
+use crate::key_rotation::{chat, on_own_platform, post};
 use crate::login::{connected, log_in, renew};
 use crate::platform::{Answer, Running, Tenant, last_event, on_platform, second_node};
 
@@ -88,7 +88,12 @@ fn computed(tenant: &Tenant, issuer: &str, subject: &str) -> Vec<Vec<u8>> {
         subject.as_bytes(),
         b"strongroom/login/person/v1",
     ];
-    let mut inputs: Vec<Vec<u8>> = vec![subject.into(), ALICE.into()];
+    let with_length = |part: &[u8]| {
+        let length = (part.len() as u64).to_be_bytes();
+        [length.as_slice(), part].concat()
+    };
+    let context = [with_length(b"email"), with_length(ALICE.as_bytes())].concat();
+    let mut inputs: Vec<Vec<u8>> = vec![subject.into(), ALICE.into(), context];
     for (a, first) in parts.iter().enumerate() {
         for (b, second) in parts.iter().enumerate() {
             for (c, third) in parts.iter().enumerate() {
@@ -99,10 +104,6 @@ fn computed(tenant: &Tenant, issuer: &str, subject: &str) -> Vec<Vec<u8>> {
                     inputs.push([*first, *second].join(between));
                     inputs.push([*first, *second, *third].join(between));
                 }
-                let with_length = |part: &[u8]| {
-                    let length = (part.len() as u64).to_be_bytes();
-                    [length.as_slice(), part].concat()
-                };
                 let both = [first, second].map(|part| with_length(part)).concat();
                 inputs.push([both.clone(), with_length(third)].concat());
                 inputs.push([parts[4], &both, &with_length(third)].concat());
@@ -164,6 +165,14 @@ fn no_leaf_says_of_anybody_what_can_be_computed() {
         let refused = log_in(running, &tenant.id.to_string(), "staff", &stale).await;
         assert_eq!(refused.slug(), "credential-refused");
         assert_eq!(get(running, &tenant.key, alice).await.status, 200);
+        // What a service seals for her, by a name of its own, and its end.
+        let sealing =
+            json!({ "context": { "email": ALICE }, "plaintext": "", "subject": "user:alice" });
+        let sealed = post(running, &tenant, "/v1/seal", sealing).await;
+        assert_eq!(sealed.status, 200, "{}", sealed.text);
+        let body = json!({ "subject": "user:alice", "reason": "alice asked for it" });
+        let shredded = post(running, &tenant, "/v1/keys/shred", body).await;
+        assert_eq!(shredded.status, 200, "{}", shredded.text);
         let named = json!({ "iss": issuer.base, "sub": ALICE });
         assert_eq!(erase(running, &tenant, named).await.status, 200);
 

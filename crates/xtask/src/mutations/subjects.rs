@@ -109,6 +109,20 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-server --test platform what_was_named_by_a_hash_is_not_named_so_again",
     },
     Mutation {
+        name: "context-of-a-record-for-whoever-guesses",
+        file: "crates/server/src/routes/seal.rs",
+        find: "format!(\"kek/{of}\")",
+        replace: "format!(\"kek/{of}/{hash}\")",
+        test: "-p strongroom-server --test platform no_leaf_says_of_anybody_what_can_be_computed",
+    },
+    Mutation {
+        name: "services-name-for-somebody-in-the-log",
+        file: "crates/server/src/routes/keys.rs",
+        find: "let resource = format!(\"shredding/{id}\");",
+        replace: "let resource = format!(\"shredding/{id}/{name}\");",
+        test: "-p strongroom-server --test platform no_leaf_says_of_anybody_what_can_be_computed",
+    },
+    Mutation {
         name: "identity-without-its-lengths",
         file: "crates/server/src/subjects/identity.rs",
         find: "bytes.extend_from_slice(&length.to_be_bytes());",
