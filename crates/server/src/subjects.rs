@@ -18,7 +18,9 @@ use uuid::Uuid;
 use crate::clock::Clock;
 use crate::keys::{self, KeysError};
 use crate::keystore::{KeyStore, KeyStoreError, SUBJECT};
-use crate::postgres::{Access, CommitError, Gateway, Job, QueryError, TenantTx, column, integer};
+use crate::postgres::{
+    Access, CommitError, Gateway, Job, Params, QueryError, TenantTx, column, integer,
+};
 use crate::problem::{Kind, Problem};
 
 pub use identity::{Identity, MalformedIdentity, is_derived};
@@ -140,10 +142,13 @@ impl Subjects {
         request: &RequestId,
     ) -> Result<Option<ActorId>, SubjectError> {
         let tag = self.tag(&tenant, who)?;
-        let mut tx = self.begin(tenant, request, Access::Read).await?;
-        let found = self.find(&mut tx, &tag).await?;
+        let (asker, by): (_, Params<'_>) = (platform()?, &[&tag]);
+        let begun = self
+            .gateway
+            .begin_with(tenant, asker, request, Access::Read, (FIND, by));
+        let (tx, rows) = begun.await?;
         tx.rollback().await;
-        Ok(found)
+        self.found(&tenant, &rows)
     }
 
     /// The pseudonym of somebody, who is given one if they have none.
@@ -215,7 +220,10 @@ impl Subjects {
         let sealed = self.keys.seal((&tenant, &name), &context, &plaintext);
         let sealed = sealed.await?;
         let now = integer(self.clock.unix_seconds());
-        let mut tx = self.begin(tenant, request, Access::Write).await?;
+        let begun = self
+            .gateway
+            .begin(tenant, platform()?, request, Access::Write);
+        let mut tx = begun.await?;
         let made = tx
             .query(
                 INSERT,
@@ -233,34 +241,19 @@ impl Subjects {
             .await?;
         if made.is_empty() {
             // Another node was first: theirs it is.
-            let theirs = self.find(&mut tx, &tag).await?;
+            let theirs = tx.query(FIND, &[&tag]).await?;
             tx.rollback().await;
-            return Ok(theirs);
+            return self.found(&tenant, &theirs);
         }
         tx.commit().await?;
         actor(pseudonym).map(Some).map_err(malformed)
     }
 
-    /// Who logs in is nobody yet: it is the platform that looks.
-    async fn begin(
-        &self,
-        tenant: TenantId,
-        request: &RequestId,
-        access: Access,
-    ) -> Result<TenantTx, SubjectError> {
-        let platform = ActorId::new(ActorKind::Platform, *TenantId::PLATFORM.as_uuid());
-        let platform = platform.map_err(malformed)?;
-        let begun = self.gateway.begin(tenant, platform, request, access).await;
-        Ok(begun?)
-    }
-
-    async fn find(&self, tx: &mut TenantTx, tag: &[u8]) -> Result<Option<ActorId>, SubjectError> {
-        let tenant = tx.tenant();
-        let rows = tx.query(FIND, &[&tag]).await?;
+    fn found(&self, tenant: &TenantId, rows: &[Row]) -> Result<Option<ActorId>, SubjectError> {
         let Some(row) = rows.first() else {
             return Ok(None);
         };
-        let pseudonym = self.bound(&tenant, row)?;
+        let pseudonym = self.bound(tenant, row)?;
         actor(pseudonym).map(Some).map_err(malformed)
     }
 
@@ -307,6 +300,11 @@ impl Subjects {
         let bond = key.lookup_tag(tenant, &self.bonds, &both, self.length);
         bond.map_err(malformed)
     }
+}
+
+/// Who logs in is nobody yet: it is the platform that looks.
+fn platform() -> Result<ActorId, SubjectError> {
+    ActorId::new(ActorKind::Platform, *TenantId::PLATFORM.as_uuid()).map_err(malformed)
 }
 
 /// A UUID of 122 random bits (version 4, RFC 9562, section 5.4).

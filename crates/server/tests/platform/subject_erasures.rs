@@ -1,6 +1,7 @@
 //! Whom a pseudonym stands for: an auditor's to know, and after an erasure nobody's.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use strongroom_server::login::derived_person;
@@ -201,5 +202,32 @@ fn with_an_organisation_or_a_tenants_keys_all_its_people_go() {
             .await;
         assert_eq!(shredded.status, 200, "{}", shredded.text);
         assert!(is_emptied(&superuser, other.id, &theirs).await);
+    });
+}
+
+/// A login that has looked up who it is and is not committed yet: its session is ended.
+#[test]
+fn an_erasure_waits_for_a_login_under_way_and_ends_it() {
+    on_own_platform(|database: Arc<Database>, running| async move {
+        let (tenant, issuer) = connected(&running, "erased meanwhile").await;
+        let (_, alice) = logged_in(&running, &tenant, &issuer, "alice").await;
+        let superuser = database.sql("postgres").await;
+        let hold = "begin; lock table app.refresh_family_ids in share mode";
+        superuser.batch_execute(hold).await.unwrap();
+        let login = logged_in(&running, &tenant, &issuer, "alice");
+        let erasing = async {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            erase(&running, &tenant, json!({ "user": alice })).await
+        };
+        let letting = async {
+            tokio::time::sleep(Duration::from_millis(1200)).await;
+            superuser.batch_execute("commit").await.unwrap();
+        };
+        let ((session, who), erased, ()) = tokio::join!(login, erasing, letting);
+        assert_eq!((who, erased.status), (alice, 200), "{}", erased.text);
+        let renewed = renew(&running, &session).await;
+        assert_eq!(renewed.json()["error"], "invalid_grant");
+        let superuser = database.sql("postgres").await;
+        assert!(is_emptied(&superuser, tenant.id, &alice).await);
     });
 }
