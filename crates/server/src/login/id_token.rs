@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn a_person_was_one_actor_in_one_tenant() {
+    fn a_person_is_one_actor_in_one_tenant() {
         let tenant = "0190b2a4-8c7e-7d3a-9f00-0242ac120002".parse().unwrap();
         let other = "0190b2a4-8c7e-7d3a-9f00-0242ac120003".parse().unwrap();
         let issuer = "https://login.example.com/realm";
