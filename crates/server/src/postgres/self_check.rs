@@ -82,7 +82,8 @@ const SETTINGS: &[(&str, &str)] = &[
     (
         "select t.name, 'lacks an enabled trigger that refuses a destroyed key' \
          from (values ('app.tenant_deks'), ('app.provider_credentials'), \
-         ('app.webhook_endpoints'), ('app.webhook_old_secrets'), ('app.platform_keys')) \
+         ('app.webhook_endpoints'), ('app.webhook_old_secrets'), ('app.platform_keys'), \
+         ('app.subjects')) \
          as t (name) \
          where not exists (select from pg_catalog.pg_trigger g \
          where g.tgrelid = t.name::pg_catalog.regclass and g.tgname = 'under_a_live_kek' \
@@ -95,7 +96,8 @@ const SETTINGS: &[(&str, &str)] = &[
          ('app.token_epochs', 'token_epochs_grow'), \
          ('app.token_revocations', 'revocations_are_dated'), \
          ('app.refresh_families', 'families_move_forward'), \
-         ('app.refresh_families', 'family_ids_apart')) as t (name, trigger) \
+         ('app.refresh_families', 'family_ids_apart'), ('app.subjects', 'subjects_stay'), \
+         ('app.subjects', 'subjects_no_truncate')) as t (name, trigger) \
          where not exists (select from pg_catalog.pg_trigger g \
          where g.tgrelid = t.name::pg_catalog.regclass and g.tgname = t.trigger \
          and g.tgenabled = 'O')",
