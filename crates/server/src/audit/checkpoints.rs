@@ -55,8 +55,10 @@ pub enum CheckpointError {
     ZoneMissing(Vec<String>),
 }
 
-const GROWN: &str = "select l.tenant_id, l.origin, l.size, l.frontier, c.size, c.note, c.frontier \
-     from app.audit_logs l left join lateral (select k.size, k.note, k.frontier \
+/// What every zone is known to hold: by the last batch, and by what was signed as degraded before.
+const GROWN: &str = "select l.tenant_id, l.origin, l.size, l.frontier, c.size, c.note, c.frontier, \
+     greatest(l.whole, (select max(d.size) from app.audit_degraded_checkpoints d \
+     where d.tenant_id = l.tenant_id)) from app.audit_logs l left join lateral (select k.size, k.note, k.frontier \
      from app.audit_checkpoints k where k.tenant_id = l.tenant_id order by k.size desc limit 1) c \
      on true where l.size > 0 and ($1::uuid is null or l.tenant_id = $1) \
      and l.size <> coalesce(c.size, 0) and not (l.tenant_id = any($2)) \
@@ -262,7 +264,9 @@ impl Checkpointer {
                     return Err(CheckpointError::ZoneDiffers { origin, zone });
                 }
                 Agreement::Missing(missing) => {
-                    let size = reading.held_by_all(tenant, before.size(), length);
+                    let known: i64 = column(row, 7)?;
+                    let known = before.size().max(known.unsigned_abs());
+                    let size = reading.held_by_all(tenant, known, length);
                     let root = root_in(tx, tenant, &before, size).await?;
                     let root = root.ok_or_else(|| refuse("entries are missing"))?;
                     let note = (size > 0).then(|| {

@@ -126,6 +126,12 @@ const MIGRATIONS: &[Migration] = &[
         protects: &["app.retention", "app.retention_runs", "app.erasures"],
         lookups: include_str!("../../migrations/0014_lookups.sql"),
     },
+    Migration {
+        name: "0017_zone_losses",
+        sql: include_str!("../../migrations/0017_zone_losses.sql"),
+        protects: &[],
+        lookups: "",
+    },
 ];
 
 /// A connection of the database's owner: a superuser, or a role that may create roles.

@@ -58,6 +58,7 @@ mod webhook_locks;
 mod webhook_operations;
 mod webhook_outbox;
 mod webhook_retention;
+mod zone_absence;
 mod zone_admission;
 mod zone_loss;
 mod zone_times;
