@@ -60,5 +60,7 @@ mod webhook_outbox;
 mod webhook_retention;
 mod zone_absence;
 mod zone_admission;
+mod zone_kills;
+mod zone_ledger;
 mod zone_loss;
 mod zone_times;
