@@ -180,7 +180,15 @@ impl Platform {
             &config,
         );
         // The first start makes the first key. Before the watch: that sees it at its first look.
-        ring.advance().await.map_err(StartError::of)?;
+        match &zones {
+            // It would wait for them. The job does it when they are back.
+            Some(zones) if zones.is_short() => {
+                tracing::warn!(
+                    "zones are missing: the keys of access tokens are taken as they are"
+                );
+            }
+            _ => ring.advance().await.map_err(StartError::of)?,
+        }
         let (generations, watch) = Generations::start(Job::new(pool(Role::Watcher, 2)?));
         let token_keys = TokenKeys::new(ring, generations.clone(), &config);
         token_keys.read_again().await.map_err(StartError::of)?;

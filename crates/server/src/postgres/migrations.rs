@@ -138,6 +138,12 @@ const MIGRATIONS: &[Migration] = &[
         protects: &["app.subjects"],
         lookups: "",
     },
+    Migration {
+        name: "0017_zone_losses",
+        sql: include_str!("../../migrations/0017_zone_losses.sql"),
+        protects: &[],
+        lookups: "",
+    },
 ];
 
 /// A connection of the database's owner: a superuser, or a role that may create roles.
