@@ -1,7 +1,7 @@
 //! The checkpoint store: what was last signed of each log, apart from the data. audit-store,
 //! section 8.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -38,10 +38,19 @@ pub struct CheckpointStore {
 struct Kept {
     /// The number of the newest batch file.
     newest: u64,
-    /// The newest line of each log, by size and root.
-    lines: HashMap<Origin, (u64, Hash)>,
+    /// The newest line of each log that no checkpoint is known to cover.
+    lines: HashMap<Origin, Line>,
     /// What failed.
     failure: Option<String>,
+}
+
+/// A log's line in a batch that was kept.
+#[derive(Clone, Copy)]
+struct Line {
+    size: u64,
+    root: Hash,
+    /// The batch's number.
+    batch: u64,
 }
 
 /// Why a checkpoint was not kept.
@@ -113,7 +122,8 @@ impl CheckpointStore {
     /// The size and root of the newest line of a log that was kept.
     #[must_use]
     pub fn newest_line(&self, origin: &Origin) -> Option<(u64, Hash)> {
-        locked(&self.kept).lines.get(origin).copied()
+        let kept = locked(&self.kept);
+        kept.lines.get(origin).map(|line| (line.size, line.root))
     }
 
     /// Keeps new checkpoints, if what they were made from is still there. None is put in place
@@ -165,19 +175,36 @@ impl CheckpointStore {
         locked(&self.kept).newest
     }
 
-    /// Drops the batches up to this number: checkpoints cover them. The newest of all stays: the next
-    /// is numbered after it.
+    /// Drops the batches up to this number, save those with the newest line of a log of which
+    /// `covers` does not say that a checkpoint covers that size. The newest of all stays: the next is
+    /// numbered after it.
     ///
     /// # Errors
     /// When they cannot be removed.
-    pub fn drop_batches(&self, up_to: u64) -> io::Result<()> {
+    pub fn drop_batches(
+        &self,
+        up_to: u64,
+        covers: impl Fn(&Origin, u64) -> bool,
+    ) -> io::Result<()> {
+        // What comes to be kept meanwhile is newer.
+        let (mut lines, newest) = {
+            let kept = locked(&self.kept);
+            (kept.lines.clone(), kept.newest)
+        };
+        lines.retain(|origin, line| line.batch <= up_to && covers(origin, line.size));
         let mut kept = locked(&self.kept);
         kept.usable()?;
-        let up_to = up_to.min(kept.newest.saturating_sub(1));
+        let is_covered = |origin: &Origin, line: &Line| {
+            let before = lines.get(origin);
+            before.is_some_and(|before| before.size == line.size)
+        };
+        kept.lines.retain(|origin, line| !is_covered(origin, line));
+        let needed: HashSet<u64> = kept.lines.values().map(|line| line.batch).collect();
         let dropped = || {
-            let numbers = batches(&self.directory)?.into_iter();
-            for number in numbers.filter(|number| *number <= up_to) {
-                self.directory.remove(&batch_path(number))?;
+            for number in batches(&self.directory)? {
+                if number <= up_to && number != newest && !needed.contains(&number) {
+                    self.directory.remove(&batch_path(number))?;
+                }
             }
             self.directory.settle()
         };
@@ -237,9 +264,14 @@ impl Kept {
     fn remember<'a>(&mut self, number: u64, lines: impl Iterator<Item = (&'a Origin, u64, Hash)>) {
         self.newest = self.newest.max(number);
         for (origin, size, root) in lines {
-            let line = self.lines.entry(origin.clone()).or_insert((size, root));
-            if line.0 <= size {
-                *line = (size, root);
+            let line = Line {
+                size,
+                root,
+                batch: number,
+            };
+            let newest = self.lines.entry(origin.clone()).or_insert(line);
+            if newest.size <= size {
+                *newest = line;
             }
         }
     }

@@ -13,8 +13,8 @@ const MAGIC: &[u8; 4] = b"SRH1";
 /// The longest head: magic, CRC, size, count, hashes, event id.
 const MAX_BYTES: u64 = 4 + 4 + 8 + 1 + 64 * 32 + 16;
 
-/// A log's frontier and its greatest event id.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A log's frontier and its greatest event id. That of an empty log is nil.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(super) struct Head {
     pub(super) frontier: Frontier,
     pub(super) last: Uuid,

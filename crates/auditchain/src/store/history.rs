@@ -4,7 +4,7 @@ use std::io;
 
 use super::base::Base;
 use super::filling;
-use super::wal::{Frame, FrameError, MAX_FRAME_BYTES, StoreId, find_frame};
+use super::wal::{Frame, FrameError, MAX_FRAME_BYTES, Record, StoreId, find_frame};
 use super::zone::ZoneRead;
 
 /// The folder of the files of frames.
@@ -33,6 +33,9 @@ pub(super) struct History {
     pub(super) files: Vec<WalFile>,
     /// The last frame's epoch and sequence; the base's, if there is none.
     pub(super) last: (u64, u64),
+    /// Whether that one says that the store was closed in order. If it was not, what is read may be
+    /// in the system's memory alone: a flush failed, or never came.
+    pub(super) is_closed: bool,
     /// The bytes that were cut off after it.
     pub(super) cut_off: u64,
 }
@@ -87,6 +90,7 @@ impl History {
             last: (base.epoch, base.sequence),
             base,
             files: Vec::new(),
+            is_closed: false,
             cut_off: 0,
         };
         // What the base covers is in tiles, whether its frames are gone already or not.
@@ -135,13 +139,17 @@ impl History {
             let read = Frame::read(rest, store).and_then(|(frame, length)| {
                 let follows = frame.sequence == *next && frame.epoch >= *epoch;
                 let follows = follows && frame.epoch.max(frame.sequence) <= MAX_NUMBER;
-                frame.records().try_for_each(|record| record.map(drop))?;
+                let mut stops = false;
+                for record in frame.records() {
+                    stops = record? == Record::Stop;
+                }
                 follows
-                    .then_some((frame, length))
+                    .then_some((frame, length, stops))
                     .ok_or(FrameError::Sequence)
             });
             match read {
-                Ok((frame, length)) => {
+                Ok((frame, length, stops)) => {
+                    self.is_closed = stops;
                     self.last = self.last.max((frame.epoch, frame.sequence));
                     *next = frame.sequence.saturating_add(1);
                     *epoch = frame.epoch;
@@ -150,6 +158,7 @@ impl History {
                 Err(FrameError::OtherStore) if good == 0 => return Err(Unusable::OtherStore),
                 Err(_) => {
                     refuse_damage(store, *next, rest)?;
+                    self.is_closed = false;
                     self.cut_off += rest.len() as u64;
                     break;
                 }

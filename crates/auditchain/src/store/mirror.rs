@@ -11,61 +11,80 @@ const MAX_COPIED: u64 = 8 * 1024 * 1024 * 1024;
 
 /// From one zone to another.
 pub(super) struct Mirror<'a> {
-    source: &'a dyn Zone,
-    zone: &'a dyn Zone,
-    /// What is in the other zone and is nobody's: it is left there.
-    strays: Vec<String>,
+    pub(super) source: &'a dyn Zone,
+    pub(super) zone: &'a dyn Zone,
 }
 
-impl<'a> Mirror<'a> {
-    /// Makes all logs' files the source's, byte by byte: after a crash a file may have its name and
-    /// length and nothing else. Answers what is there besides.
-    pub(super) fn logs(source: &'a dyn Zone, zone: &'a dyn Zone) -> io::Result<Vec<String>> {
-        let mut mirror = Self {
-            source,
-            zone,
-            strays: Vec::new(),
-        };
-        mirror.folder(FOLDER)?;
-        Ok(mirror.strays)
+impl Mirror<'_> {
+    /// Gives the zone all files of the source's logs, byte by byte: after a crash a file may have its
+    /// name and length and nothing else. Those of which `at_once` says so, by whether the zone has
+    /// the name, are on disk before they have it.
+    pub(super) fn copy(&self, at_once: &dyn Fn(bool) -> bool) -> io::Result<()> {
+        self.copy_folder(FOLDER, at_once)
     }
 
-    fn folder(&mut self, folder: &str) -> io::Result<()> {
-        let theirs: BTreeMap<String, Option<u64>> = self.source.list(folder)?.into_iter().collect();
+    /// Removes what the source does not have; answers what is there besides and is nobody's.
+    pub(super) fn remove_others(&self) -> io::Result<Vec<String>> {
+        let mut strays = Vec::new();
+        self.remove_from(FOLDER, &mut strays)?;
+        Ok(strays)
+    }
+
+    fn copy_folder(&self, folder: &str, at_once: &dyn Fn(bool) -> bool) -> io::Result<()> {
         let ours: BTreeMap<String, Option<u64>> = self.zone.list(folder)?.into_iter().collect();
-        for (name, length) in &ours {
-            let same_kind = theirs
-                .get(name)
-                .is_some_and(|it| it.is_none() == length.is_none());
-            if !same_kind {
-                self.remove(folder, name, length.is_none())?;
-            }
-        }
-        for (name, length) in &theirs {
+        for (name, length) in self.source.list(folder)? {
             let path = format!("{folder}/{name}");
+            let before = ours.get(&name);
+            if before.is_some_and(|before| before.is_none() != length.is_none()) {
+                // A file where there is to be a folder, or a folder for a file.
+                self.remove(folder, &name, length.is_some(), &mut Vec::new())?;
+            }
             if length.is_none() {
-                self.folder(&path)?;
+                self.copy_folder(&path, at_once)?;
                 continue;
             }
             let bytes = self.source.read(&path, MAX_COPIED)?.unwrap_or_default();
-            let same_length = ours.get(name) == Some(length);
-            if !same_length || self.zone.read(&path, MAX_COPIED)?.as_ref() != Some(&bytes) {
+            let same_length = before == Some(&length);
+            if same_length && self.zone.read(&path, MAX_COPIED)?.as_ref() == Some(&bytes) {
+                continue;
+            }
+            if at_once(before.is_some()) {
+                self.zone.replace(&path, &bytes)?;
+            } else {
                 self.zone.put(&path, &bytes)?;
             }
         }
         Ok(())
     }
 
+    fn remove_from(&self, folder: &str, strays: &mut Vec<String>) -> io::Result<()> {
+        let theirs: BTreeMap<String, Option<u64>> = self.source.list(folder)?.into_iter().collect();
+        for (name, length) in self.zone.list(folder)? {
+            match theirs.get(&name) {
+                None => self.remove(folder, &name, length.is_none(), strays)?,
+                Some(None) => self.remove_from(&format!("{folder}/{name}"), strays)?,
+                Some(Some(_)) => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Removes what a store may have written, with all that is in it.
-    fn remove(&mut self, folder: &str, name: &str, is_folder: bool) -> io::Result<()> {
+    fn remove(
+        &self,
+        folder: &str,
+        name: &str,
+        is_folder: bool,
+        strays: &mut Vec<String>,
+    ) -> io::Result<()> {
         let path = format!("{folder}/{name}");
         if !is_written(folder, name) {
-            self.strays.push(path);
+            strays.push(path);
             return Ok(());
         }
         if is_folder {
             for (name, length) in self.zone.list(&path)? {
-                self.remove(&path, &name, length.is_none())?;
+                self.remove(&path, &name, length.is_none(), strays)?;
             }
         }
         self.zone.remove(&path)

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use super::base::Base;
 use super::creation::{claim, is_empty};
+use super::equal::{equalise, own};
 use super::filling;
-use super::history::{FOLDER, History, Unusable, WalFile};
+use super::history::{History, Unusable, WalFile};
 use super::identity::Identity;
-use super::mirror::Mirror;
 use super::wal::StoreId;
 use super::zone::Zone;
 
@@ -69,6 +69,9 @@ pub enum OpenError {
         /// What is the matter with the others.
         reasons: String,
     },
+    /// One of the [`super::Limits`] is outside what it may be.
+    #[error("store: limit {0} is outside what it may be")]
+    Limits(&'static str),
     /// The frames say something that this store never wrote.
     #[error("store: its history is malformed: {0}")]
     Malformed(&'static str),
@@ -159,7 +162,7 @@ pub(super) fn open(
         };
         let mut strays = Vec::new();
         let equal = if number == best {
-            trim(zone.as_ref(), &history, &mut strays).map(|()| false)
+            own(zone.as_ref(), &history, &mut strays)
         } else {
             let theirs = histories.get(&number);
             let zones = (source.as_ref(), zone.as_ref());
@@ -251,61 +254,6 @@ fn identify(
         common = Some(identity);
     }
     common.ok_or(OpenError::NoStore)
-}
-
-/// Takes away what was cut off, before anything is written behind it. What is no file of frames is
-/// left there.
-fn trim(zone: &dyn Zone, history: &History, strays: &mut Vec<String>) -> io::Result<()> {
-    for (name, length) in zone.list(FOLDER)? {
-        let path = format!("{FOLDER}/{name}");
-        let first = name.parse::<u64>().ok();
-        let Some(first) = first.filter(|first| WalFile::path(*first) == path && length.is_some())
-        else {
-            strays.push(path);
-            continue;
-        };
-        match history.files.iter().find(|file| file.first == first) {
-            Some(file) if length == Some(file.bytes.len() as u64) => {}
-            Some(file) => zone.replace(&path, &file.bytes)?,
-            None => zone.remove(&path)?,
-        }
-    }
-    zone.settle()
-}
-
-/// Makes a zone equal to the one that has the history. Whether that changed anything.
-///
-/// While it is filled the zone says so, and is not used: whatever is interrupted here is done again
-/// at the next opening.
-fn equalise(
-    (source, zone): (&dyn Zone, &dyn Zone),
-    history: &History,
-    theirs: Option<&History>,
-    strays: &mut Vec<String>,
-) -> io::Result<bool> {
-    let mut changed = false;
-    let same_base = theirs.is_some_and(|theirs| theirs.base == history.base);
-    if !same_base {
-        changed = true;
-        // Its logs are about to be neither those of its base nor of the other.
-        filling::begin(zone, history.last)?;
-        strays.extend(Mirror::logs(source, zone)?);
-        zone.settle()?;
-    }
-    for file in &history.files {
-        let has = theirs.and_then(|theirs| theirs.files.iter().find(|it| it.first == file.first));
-        if has != Some(file) {
-            changed = true;
-            zone.replace(&WalFile::path(file.first), &file.bytes)?;
-        }
-    }
-    changed |= theirs.is_none_or(|theirs| theirs.last != history.last);
-    trim(zone, history, strays)?;
-    if !same_base {
-        history.base.write(zone)?;
-        filling::end(zone)?;
-    }
-    Ok(changed)
 }
 
 fn enough(

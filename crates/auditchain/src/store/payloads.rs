@@ -62,21 +62,13 @@ impl PayloadBundle {
     }
 
     /// Takes away what is covered of the bundle that begins at this index and whose entries are
-    /// these. Whether anything was.
-    fn erase<'a>(
-        &mut self,
-        first: u64,
-        entries: impl Iterator<Item = &'a [u8]>,
-        by: &Erasing<'_>,
-    ) -> bool {
-        let mut changed = false;
+    /// these.
+    fn erase<'a>(&mut self, first: u64, entries: impl Iterator<Item = &'a [u8]>, by: &Erasing<'_>) {
         for ((payload, index), entry) in self.0.iter_mut().zip(first..).zip(entries) {
             if !payload.is_empty() && by.covers(index, entry) {
                 payload.clear();
-                changed = true;
             }
         }
-        changed
     }
 }
 
@@ -208,7 +200,8 @@ impl Growth<'_> {
         Ok(())
     }
 
-    /// Full bundles that were written before lose what is covered.
+    /// Full bundles that were written before lose what is covered. They are written whether that
+    /// changes them here or not: a crash may have come when some zones had lost it and others not.
     fn erase_older(&self, erasing: &Erasing<'_>, puts: &mut Vec<Write>) -> io::Result<()> {
         let folder = &self.files.folder;
         for bundle in (0..self.start / WIDTH).filter(|bundle| erasing.touches(*bundle)) {
@@ -220,13 +213,12 @@ impl Growth<'_> {
             };
             let leaves = self.leaves(&path)?;
             let entries = leaves.iter().map(Vec::as_slice);
-            if payloads.erase(bundle * WIDTH, entries, erasing) {
-                puts.push(Write {
-                    path: self::path(folder, &path),
-                    bytes: payloads.encode(),
-                    at_once: true,
-                });
-            }
+            payloads.erase(bundle * WIDTH, entries, erasing);
+            puts.push(Write {
+                path: self::path(folder, &path),
+                bytes: payloads.encode(),
+                at_once: true,
+            });
         }
         Ok(())
     }

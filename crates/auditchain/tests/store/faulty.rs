@@ -1,7 +1,7 @@
 //! A zone in memory that fails as disks do: writes that are cut off, torn or reordered, flushes that
 //! fail, a disk that is full, and a crash after which only what was flushed is certain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex};
 
@@ -37,6 +37,8 @@ pub enum Fault {
     Failed,
     /// The disk is full: a part is written.
     Full,
+    /// The flush fails; the pages stay in the cache and are clean (Linux): no later flush writes them.
+    Lied,
 }
 
 /// After how many writing calls what happens to the zones that share it.
@@ -56,6 +58,8 @@ struct Disk {
     flushed: BTreeMap<String, Vec<u8>>,
     /// What is seen.
     seen: BTreeMap<String, Vec<u8>>,
+    /// Files whose last flush failed: no later one writes what is seen of them.
+    lies: BTreeSet<String>,
 }
 
 /// One zone in memory.
@@ -166,6 +170,7 @@ impl Platter {
         Self(Arc::new(Mutex::new(Disk {
             flushed: disk.flushed.clone(),
             seen: disk.flushed.clone(),
+            lies: BTreeSet::new(),
         })))
     }
 }
@@ -210,6 +215,9 @@ impl Faulty {
         let fault = self.count()?;
         let mut disk = self.disk.lock().unwrap();
         let Some((fault, mut random)) = fault else {
+            if from == 0 {
+                disk.lies.remove(path);
+            }
             match new {
                 Some(bytes) => {
                     if flush {
@@ -223,6 +231,11 @@ impl Faulty {
             }
             return Ok(());
         };
+        if fault == Fault::Lied && flush && from > 0 {
+            disk.lies.insert(path.to_owned());
+            disk.seen.insert(path.to_owned(), new.unwrap());
+            return Err(io::Error::other("EIO"));
+        }
         // A file that is replaced is whole or the old one; one that is appended to is torn.
         let old = disk.seen.get(path).cloned();
         let left = match new {
@@ -290,7 +303,16 @@ impl Zone for Faulty {
             return Err(io::Error::other(format!("{fault:?}")));
         }
         let mut disk = self.disk.lock().unwrap();
-        disk.flushed = disk.seen.clone();
+        let disk = &mut *disk;
+        let old = std::mem::replace(&mut disk.flushed, disk.seen.clone());
+        for path in &disk.lies {
+            match old.get(path) {
+                Some(bytes) if disk.seen.contains_key(path) => {
+                    disk.flushed.insert(path.clone(), bytes.clone())
+                }
+                _ => disk.flushed.remove(path),
+            };
+        }
         Ok(())
     }
 

@@ -8,6 +8,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod agreement;
 mod base;
 mod basics;
 mod damage;
@@ -18,8 +19,11 @@ mod folders;
 mod frames;
 mod identity;
 mod kills;
+mod memory;
 mod model;
+mod pauses;
 mod readers;
+mod restarts;
 mod scrub;
 mod shelf;
 mod signed;

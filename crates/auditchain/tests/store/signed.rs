@@ -61,7 +61,7 @@ fn after_an_error_each_checkpoint_is_whole_and_nothing_more_is_kept() {
     assert!(store.failure().is_some());
     assert!(matches!(store.swap(&others), Err(SwapError::Io(_))));
     assert!(store.newest(&origin("a")).is_err());
-    assert!(store.drop_batches(1).is_err());
+    assert!(store.drop_batches(1, |_, _| true).is_err());
     drop(store);
     let store = opened(root.path());
     assert_eq!(store.newest(&origin("a")).unwrap().unwrap(), "a1");
