@@ -5,6 +5,7 @@ mod audit_log;
 mod audit_pass;
 mod audit_store;
 mod audit_store_files;
+mod audit_store_zones;
 mod audit_tree;
 mod crates;
 mod envelope;
@@ -39,6 +40,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         audit_pass::MUTATIONS,
         audit_store::MUTATIONS,
         audit_store_files::MUTATIONS,
+        audit_store_zones::MUTATIONS,
         audit_tree::MUTATIONS,
         crates::MUTATIONS,
         envelope::MUTATIONS,
