@@ -189,14 +189,14 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         name: "base-without-its-check-sum",
         file: "crates/auditchain/src/store/base.rs",
         find: "let mut lines = without_sum(text)?.split_terminator('\\n');",
-        replace: "let text = &with_sum(text.rsplit_once(\"crc \")?.0.to_owned()); let mut lines = without_sum(text)?.split_terminator('\\n');",
+        replace: "let text = with_sum(text.rsplit_once(\"crc \")?.0.to_owned()); let text = text.as_str(); let mut lines = without_sum(text)?.split_terminator('\\n');",
         test: "-p strongroom-auditchain --test store -- --exact base::a_flipped_bit_of_one_zones_base_loses_nothing",
     },
     Mutation {
         name: "identity-without-its-check-sum",
         file: "crates/auditchain/src/store/identity.rs",
         find: "let mut lines = without_sum(text).ok_or(())?.split_terminator('\\n');",
-        replace: "let text = &with_sum(text.rsplit_once(\"crc \").ok_or(())?.0.to_owned()); let mut lines = without_sum(text).ok_or(())?.split_terminator('\\n');",
+        replace: "let text = with_sum(text.rsplit_once(\"crc \").ok_or(())?.0.to_owned()); let text = text.as_str(); let mut lines = without_sum(text).ok_or(())?.split_terminator('\\n');",
         test: "-p strongroom-auditchain --test store -- --exact identity::a_flipped_bit_of_one_zones_identity_stops_nobody",
     },
 ];
