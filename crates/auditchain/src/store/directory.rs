@@ -11,9 +11,6 @@ use super::zone::{Frames, Zone, ZoneRead};
 /// The most folders that are remembered.
 const KNOWN_FOLDERS: usize = 4096;
 
-/// How much of a file is made room for before it is read, in bytes.
-const AT_ONCE: u64 = 1024 * 1024;
-
 /// What temporary files are called.
 const TEMPORARY: &str = "tmp";
 
@@ -229,9 +226,7 @@ fn read_file(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
     };
-    // Read at once what is as long as it says, and no more room made than most files need.
-    let length = file.metadata()?.len().min(most).min(AT_ONCE);
-    let mut bytes = Vec::with_capacity(usize::try_from(length).unwrap_or_default());
+    let mut bytes = Vec::new();
     let read = file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
     if u64::try_from(read).is_ok_and(|read| read <= most) {
         Ok(Some(bytes))

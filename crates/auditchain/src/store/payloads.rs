@@ -27,11 +27,16 @@ impl PayloadBundle {
     /// Takes bytes that are exactly `width` payloads; none for anything else.
     #[must_use]
     pub fn parse(bytes: &[u8], width: u16) -> Option<Self> {
-        let payloads = Payloads(bytes);
-        payloads
-            .clone()
-            .are(width)
-            .then(|| Self(payloads.map(<[u8]>::to_vec).collect()))
+        let mut rest = bytes;
+        let mut payloads = Vec::new();
+        for _ in 0..width {
+            let (length, after) = rest.split_first_chunk::<4>()?;
+            let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
+            let (payload, after) = after.split_at_checked(length)?;
+            payloads.push(payload.to_vec());
+            rest = after;
+        }
+        rest.is_empty().then_some(Self(payloads))
     }
 
     /// The payloads.
@@ -71,29 +76,6 @@ impl PayloadBundle {
             }
         }
         changed
-    }
-}
-
-/// Payloads, each behind its length.
-#[derive(Clone)]
-struct Payloads<'a>(&'a [u8]);
-
-impl<'a> Iterator for Payloads<'a> {
-    type Item = &'a [u8];
-
-    fn next(&mut self) -> Option<&'a [u8]> {
-        let (length, rest) = self.0.split_first_chunk::<4>()?;
-        let length = usize::try_from(u32::from_be_bytes(*length)).ok()?;
-        let (payload, rest) = rest.split_at_checked(length)?;
-        self.0 = rest;
-        Some(payload)
-    }
-}
-
-impl Payloads<'_> {
-    /// Whether they are exactly so many.
-    fn are(mut self, width: u16) -> bool {
-        (0..width).all(|_| self.next().is_some()) && self.0.is_empty()
     }
 }
 
@@ -138,30 +120,6 @@ pub(super) fn read(
     index: u64,
     size: u64,
 ) -> io::Result<Option<PayloadBundle>> {
-    let file = read_file(zone, log, index, size)?;
-    Ok(file.map(|file| PayloadBundle(file.payloads().map(<[u8]>::to_vec).collect())))
-}
-
-/// The file of a payload bundle, which is well-formed, and how many payloads of it are asked for.
-pub(super) struct PayloadFile {
-    bytes: Vec<u8>,
-    width: u16,
-}
-
-impl PayloadFile {
-    /// The payloads, borrowed; empty ones are not there, or no more.
-    pub(super) fn payloads(&self) -> impl Iterator<Item = &[u8]> {
-        Payloads(&self.bytes).take(self.width.into())
-    }
-}
-
-/// As [`read`], without a copy of each payload.
-pub(super) fn read_file(
-    zone: &dyn ZoneRead,
-    log: &str,
-    index: u64,
-    size: u64,
-) -> io::Result<Option<PayloadFile>> {
     let Some(bundle) = TilePath::in_tree(TileKind::Entries, index, size) else {
         return Ok(None);
     };
@@ -186,11 +144,9 @@ pub(super) fn read_file(
             continue;
         };
         let malformed = || io::Error::new(io::ErrorKind::InvalidData, format!("{path}: malformed"));
-        if !Payloads(&bytes).are(width) {
-            return Err(malformed());
-        }
-        let width = bundle.width();
-        return Ok(Some(PayloadFile { bytes, width }));
+        let mut parsed = PayloadBundle::parse(&bytes, width).ok_or_else(malformed)?;
+        parsed.0.truncate(usize::from(bundle.width()));
+        return Ok(Some(parsed));
     }
     Ok(None)
 }

@@ -1,5 +1,6 @@
 //! The verification pass over a log's files: everything that can be recomputed is.
 
+mod beside;
 mod cursor;
 mod ids;
 mod payload;

@@ -13,7 +13,7 @@ use std::{fs, io};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 use strongroom_auditchain::store::{
-    EntryForm, PayloadForm, ReadOnlyDirectory, Scrub, Scrubbed, Ticket, log_folder, scrub,
+    Beneath, EntryForm, PayloadForm, Scrub, Scrubbed, Ticket, log_folder, scrub,
 };
 use strongroom_auditchain::{
     COMMITMENT_LABEL, Checkpoint, Classes, Ed25519Signer, EntryBundle, Frontier, Hash, Leaf,
@@ -205,7 +205,7 @@ impl Stored {
 
     fn pass(&self, beside: Beside) -> Result<Scrubbed, Box<dyn Error>> {
         Ok(scrub(&Scrub {
-            zone: &ReadOnlyDirectory::new(&self.zone),
+            zone: &Beneath::open(&self.zone)?,
             origin: &self.origin,
             key: self.signer.verifier_key(),
             entries: EntryForm::Events,

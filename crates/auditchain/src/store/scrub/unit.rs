@@ -3,11 +3,11 @@
 use std::io;
 use std::ops::Range;
 
+use super::beside::Beside;
 use super::ids::Ids;
 use super::payload::Tally;
 use super::{EntryForm, Findings, PayloadForm, Scrub};
 use crate::store::files::LogFiles;
-use crate::store::payloads::{self, PayloadFile};
 use crate::{
     BundleError, EntryBundle, Finding, Hash, LeafView, PlatformEntry, TILE_WIDTH, TileKind,
     TilePath, TileReader as _, root,
@@ -204,10 +204,7 @@ impl Reading<'_> {
                 found.find(Finding::MalformedLeaf { index });
             }
             Some(Ok(parsed)) => {
-                let mut hashes = Vec::with_capacity(width.into());
-                hashes.extend(parsed.leaf_hashes());
-                computed = Some(hashes);
-                self.entries(index, &parsed, unit, found)?;
+                computed = Some(self.entries(index, &parsed, unit, found)?);
             }
         }
         let mut silent = Findings::default();
@@ -270,37 +267,38 @@ impl Reading<'_> {
         Ok(widths.max().unwrap_or_default().into())
     }
 
+    /// Looks at each entry, and hashes it: the one overlaps with the other.
     fn entries(
         &self,
         index: u64,
         bundle: &EntryBundle<'_>,
         unit: &mut Unit,
         found: &mut Findings,
-    ) -> io::Result<()> {
+    ) -> io::Result<Vec<Hash>> {
+        let mut hashes = Vec::with_capacity(bundle.width().into());
         let first = index * WIDTH;
         unit.entries += u64::from(bundle.width());
         unit.ids.reserve(bundle.width().into());
         if self.about.entries == EntryForm::Platform {
             for (entry, index) in bundle.entries().zip(first..) {
+                hashes.push(Hash::of_leaf(entry));
                 if PlatformEntry::decode(entry).is_err() {
                     found.find(Finding::MalformedLeaf { index });
                 }
             }
-            return Ok(());
+            return Ok(hashes);
         }
         let beside = if self.about.payloads == PayloadForm::LeftOut {
             None
         } else {
             self.payloads(index, found)?
         };
-        let mut beside = beside
-            .as_ref()
-            .map(|file| file.as_ref().map(PayloadFile::payloads));
+        let mut beside = beside.as_ref().map(Beside::payloads);
         for (entry, index) in bundle.entries().zip(first..) {
+            let beside = beside.as_mut();
             // An entry's payload is passed over with it.
-            let payload = beside
-                .as_mut()
-                .map(|file| file.as_mut().and_then(Iterator::next).unwrap_or_default());
+            let payload = beside.map(|payloads| payloads.next().unwrap_or_default());
+            hashes.push(Hash::of_leaf(entry));
             let leaf = LeafView::parse(entry);
             let Ok(leaf) = &leaf else {
                 found.find(Finding::MalformedLeaf { index });
@@ -314,25 +312,19 @@ impl Reading<'_> {
                 found.find(Finding::Payload { index });
             }
         }
-        Ok(())
+        Ok(hashes)
     }
 
-    /// The payloads beside a bundle's entries, if there are any; none where they cannot be told
-    /// apart.
-    fn payloads(
-        &self,
-        index: u64,
-        found: &mut Findings,
-    ) -> io::Result<Option<Option<PayloadFile>>> {
-        match payloads::read_file(self.about.zone, self.folder, index, self.size) {
-            Ok(file) => Ok(Some(file)),
+    /// The payloads beside a bundle's entries; none where they cannot be told apart.
+    fn payloads(&self, index: u64, found: &mut Findings) -> io::Result<Option<Beside>> {
+        match Beside::read(self.about.zone, self.folder, index, self.size) {
             Err(error) if is_malformed(&error) => {
                 let from = index * WIDTH;
                 let to = (from + WIDTH).min(self.size);
                 found.find(Finding::PayloadBundle { from, to });
                 Ok(None)
             }
-            Err(error) => Err(error),
+            read => read.map(Some),
         }
     }
 }
