@@ -270,11 +270,20 @@ impl Platform {
         )
         .map_err(StartError::of)?
         .with_keys(app.keys.clone(), app.config.keys.overlap_seconds);
+        let verifier = jobs::Verifier {
+            job: Job::new(pool(Role::Checkpointer, 1)?),
+            gateway: app.gateway.clone(),
+            signer: Arc::clone(&app.checkpoint_signer),
+            sequencer: app.sequencer.clone(),
+            clock: Arc::clone(&app.clock),
+            every_seconds: app.config.verify_seconds,
+        };
         let jobs = jobs::Jobs::start(
             &app,
             Job::new(pool(Role::Deliverer, 6)?),
             Job::new(pool(Role::Sweeper, 1)?),
             retainer,
+            verifier,
         );
         Ok(Self {
             app,

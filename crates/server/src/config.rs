@@ -60,6 +60,8 @@ pub struct Config {
     pub token_rotation: RotationPolicy,
     /// How often logs that grew are signed, in seconds.
     pub checkpoint_seconds: u64,
+    /// How often each log is read from its first entry to its last.
+    pub verify_seconds: u64,
     /// When tenants' keys are rotated.
     pub keys: KeyTimes,
     /// What is logged.
@@ -201,6 +203,7 @@ impl Config {
             token_algorithm: values.parsed("tokens.algorithm")?,
             token_rotation: token_rotation(values)?,
             checkpoint_seconds: values.between("audit.checkpoint_seconds", 10, 300)?,
+            verify_seconds: values.between("audit.verify_seconds", 600, 604_800)?,
             keys: KeyTimes {
                 rotation_days: values.between("keys.rotation_days", 1, 365)?,
                 overlap_seconds: values.between("keys.overlap_seconds", 1, 3600)?,

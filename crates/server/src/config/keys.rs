@@ -166,6 +166,12 @@ pub const KEYS: &[Key] = &[
         "how often logs that grew are signed, 10 to 300",
     ),
     key(
+        "audit.verify_seconds",
+        "86400",
+        "how often each audit log is verified from its first entry to its last, 600 to 604800; one \
+         that is not intact is an alarm, and an event of the platform's log",
+    ),
+    key(
         "keys.rotation_days",
         "90",
         "how old a tenant's key-encryption key becomes before it is rotated, 1 to 365 days, unless \

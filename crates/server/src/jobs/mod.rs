@@ -1,5 +1,5 @@
 //! Work without a request: checkpoints on schedule, webhook deliveries, key rotations, token keys,
-//! counts, deletion of what is over.
+//! counts, deletion of what is over, verification of the logs.
 
 mod delivery;
 mod destination;
@@ -11,6 +11,7 @@ mod retention;
 mod rotation;
 mod sweep;
 mod token_keys;
+mod verification;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub use rehash::Rehashes;
 pub(crate) use rehash::columns as hash_columns;
 pub use retention::{Retainer, RetainerError};
 pub use sweep::{Sweep, SweepError};
+pub use verification::{NOT_INTACT, Verifier, VerifierError};
 
 /// How often the schedule looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
@@ -50,7 +52,13 @@ pub struct Jobs {
 impl Jobs {
     /// Starts them. They hold the app's parts that they need, not the app.
     #[must_use]
-    pub fn start(app: &Arc<App>, deliveries: Job, sweeps: Job, retainer: Retainer) -> Self {
+    pub fn start(
+        app: &Arc<App>,
+        deliveries: Job,
+        sweeps: Job,
+        retainer: Retainer,
+        verifier: Verifier,
+    ) -> Self {
         let stop = CancellationToken::new();
         let holdup = Holdup::of(app.zones.clone());
         let swept = |sweep: Sweep| sweep.held_up_by(holdup.clone()).run(stop.clone());
@@ -87,6 +95,7 @@ impl Jobs {
         let successors = swept(Sweep::successors(sweeps.clone()));
         let tokens = swept(Sweep::tokens(sweeps));
         let retained = retainer.run(holdup.clone(), stop.clone());
+        let verified = verifier.run(holdup.clone(), stop.clone());
         Self {
             stop,
             tasks: vec![
@@ -102,6 +111,7 @@ impl Jobs {
                 tokio::spawn(successors),
                 tokio::spawn(tokens),
                 tokio::spawn(retained),
+                tokio::spawn(verified),
             ],
         }
     }

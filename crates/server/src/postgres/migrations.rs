@@ -144,6 +144,12 @@ const MIGRATIONS: &[Migration] = &[
         protects: &[],
         lookups: "",
     },
+    Migration {
+        name: "0018_verification_runs",
+        sql: include_str!("../../migrations/0018_verification_runs.sql"),
+        protects: &["app.verification_runs"],
+        lookups: "",
+    },
 ];
 
 /// A connection of the database's owner: a superuser, or a role that may create roles.

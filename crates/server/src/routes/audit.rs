@@ -24,6 +24,8 @@ use crate::postgres::{Access, TenantTx};
 use crate::problem::{Kind, Problem};
 
 const ORIGIN: &str = "select origin, size from app.audit_logs";
+const LAST_PASS: &str = "select finished_at, entries, findings, first_found \
+     from app.verification_runs where finished_at is not null";
 const LATEST: &str = "select note from app.audit_checkpoints order by size desc limit 1";
 
 /// Which entries.
@@ -47,13 +49,14 @@ pub struct Exported {
     payloads: bool,
 }
 
-/// The log's name, its size and the public keys that verify it.
+/// The log's name, its size, the public keys that verify it, and what the last pass by schedule found.
 ///
 /// # Errors
 /// A problem.
 pub async fn log(State(app): State<Arc<App>>, tenant: TenantContext) -> Result<Response, Problem> {
     let mut tx = tenant.begin(Access::Read).await?;
     let (origin, size) = origin(&mut tx).await?;
+    let runs = tx.query(LAST_PASS, &[]).await?;
     tx.rollback().await;
     let signer = app
         .checkpoint_signer
@@ -62,12 +65,23 @@ pub async fn log(State(app): State<Arc<App>>, tenant: TenantContext) -> Result<R
     let body = json!({
         "origin": origin.as_str(),
         "size": size.to_string(),
+        "verified": runs.first().map_or(Ok(Value::Null), last_pass)?,
         "checkpoint_key": signer.verifier_key().to_string(),
         "batch_key": app.batch_signer.verifier_key().to_string(),
         "platform_key": app.platform_log.log_key().to_string(),
         "cosigner_key": app.platform_log.cosigner().verifier_key().to_string(),
     });
     Ok(axum::Json(body).into_response())
+}
+
+/// What the last pass by schedule found; nothing before the first.
+fn last_pass(row: &tokio_postgres::Row) -> Result<Value, Problem> {
+    Ok(json!({
+        "at": column::<i64>(row, 0)?.to_string(),
+        "entries": column::<i64>(row, 1)?.to_string(),
+        "findings": column::<i64>(row, 2)?.to_string(),
+        "first": column::<Option<String>>(row, 3)?,
+    }))
 }
 
 /// A page of entries: exact leaf bytes in base64, their hashes, and what they say.

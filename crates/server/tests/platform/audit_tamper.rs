@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use serde_json::json;
-use strongroom_auditchain::{Checkpoint, Ed25519Signer, Frontier, Hash, ProofFile, VerifierKey};
+use strongroom_auditchain::{
+    Checkpoint, Ed25519Signer, Frontier, Hash, Leaf, ProofFile, VerifierKey,
+};
 use strongroom_server::audit::Checkpointer;
 use strongroom_server::clock::{Clock, ManualClock};
 use strongroom_server::postgres::{Job, Role};
@@ -76,6 +78,72 @@ fn an_edited_leaf_is_named() {
             .unwrap();
         let after = post(running, &tenant, "/v1/audit/verify").await.json();
         assert_eq!(after["intact"], false, "{after}");
+    });
+}
+
+#[test]
+fn the_pass_by_schedule_finds_it_and_says_so() {
+    on_platform(|running| async move {
+        let tenant = running.tenant("scheduled").await;
+        let other = running.tenant("scheduled-too").await;
+        let read = async |tenant: &Tenant| {
+            let log = running.send("GET", "/v1/audit/log", Some(&tenant.token), None);
+            log.await.json()
+        };
+        assert_eq!(read(&tenant).await["verified"], json!(null));
+        let superuser = database().sql("postgres").await;
+        let edit = "alter table app.audit_leaves disable trigger audit_leaves_append_only; \
+             update app.audit_leaves set leaf = set_byte(leaf, 20, get_byte(leaf, 20) # 1) \
+             where idx = 0 and tenant_id = ";
+        let id = tenant.id.as_uuid();
+        let edit = format!(
+            "{edit}'{id}'; alter table app.audit_leaves enable trigger audit_leaves_append_only"
+        );
+        superuser.batch_execute(&edit).await.unwrap();
+        // It takes up both within seconds of their day.
+        let due = "insert into app.verification_runs (tenant_id, due_at) \
+             select unnest($1::uuid[]), 0 on conflict (tenant_id) do update set due_at = 0";
+        let both = [*id, *other.id.as_uuid()];
+        superuser.execute(due, &[&both.as_slice()]).await.unwrap();
+        let (mut mine, mut theirs) = (json!(null), json!(null));
+        for _ in 0..300 {
+            (mine, theirs) = (
+                read(&tenant).await["verified"].take(),
+                read(&other).await["verified"].take(),
+            );
+            if !mine.is_null() && !theirs.is_null() {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        assert_eq!(theirs["findings"], "0", "{theirs}");
+        assert_ne!(theirs["entries"], "0");
+        assert!(
+            mine["first"].as_str().unwrap().contains("entry 0"),
+            "{mine}"
+        );
+        // The platform's log says which.
+        let origin = read(&tenant).await["origin"].take();
+        let sql = "select leaf from app.audit_leaves \
+             where position('audit.not_intact'::bytea in leaf) > 0";
+        let rows = superuser.query(sql, &[]).await.unwrap();
+        let said: Vec<_> = rows
+            .iter()
+            .map(|row| Leaf::decode(row.get(0)).unwrap().resource)
+            .collect();
+        assert!(
+            said.contains(&origin.as_str().map(str::to_owned)),
+            "{said:?}"
+        );
+        let due: i64 = superuser
+            .query_one(
+                "select due_at from app.verification_runs where tenant_id = $1",
+                &[id],
+            )
+            .await
+            .unwrap()
+            .get(0);
+        assert!(due > 80_000, "not before tomorrow");
     });
 }
 

@@ -201,6 +201,20 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-server --test platform -- --exact hang_ups::a_call_dropped_at_every_await_point_never_reaches_the_provider_unrecorded",
     },
     Mutation {
+        name: "broken-log-found-and-not-said",
+        file: "crates/server/src/jobs/verification.rs",
+        find: "self.say(Actor::new(platform), request, origin).await?;",
+        replace: "let _ = (Actor::new(platform), request);",
+        test: "-p strongroom-server --test platform -- --exact audit_tamper::the_pass_by_schedule_finds_it_and_says_so",
+    },
+    Mutation {
+        name: "broken-log-found-intact",
+        file: "crates/server/src/jobs/verification.rs",
+        find: "let first = first(&checked);",
+        replace: "let first = first(&checked).filter(|_| findings == 0);",
+        test: "-p strongroom-server --test platform -- --exact audit_tamper::the_pass_by_schedule_finds_it_and_says_so",
+    },
+    Mutation {
         name: "attempt-unrecorded",
         file: "crates/server/src/routes/chat.rs",
         find: "call.record(\"chat.attempt\", Outcome::Attempt, asked).await?;",
