@@ -165,6 +165,11 @@ fn what_batches_signed_follows_within_a_second() {
         );
         let unsigned = running.app.checkpointer.sign(Some(tenant.id)).await;
         assert!(unsigned.is_err());
+        let unsigned = sign(&running, &tenant).await;
+        assert_eq!(
+            (unsigned.status, unsigned.slug().as_str()),
+            (503, "audit-set-back")
+        );
 
         // Of one that is as it was, a new connection is no doubt.
         let whole = running.tenant("whole").await;
