@@ -23,6 +23,7 @@ use crate::keystore::{self, KeyStore, Roots};
 use crate::login::IssuerKeySets;
 use crate::peppers;
 use crate::postgres::{AuthLookup, Endpoint, Gateway, Job, Pool, Role, self_check, zones_check};
+use crate::subjects::Subjects;
 use crate::token_keys::{RingStore, TokenKeys};
 use crate::upstream::{Upstream, install_tls};
 
@@ -64,6 +65,8 @@ pub struct App {
     pub keys: KeyStore,
     /// The keys of tenants' identity providers.
     pub issuer_keys: IssuerKeySets,
+    /// Who people are in the log.
+    pub subjects: Subjects,
     /// Makes tenants' root keys.
     pub key_admin: Arc<dyn KeyAdmin>,
     /// The name of each tenant's root key in the KMS.
@@ -177,12 +180,39 @@ impl Platform {
             &config,
         );
         // The first start makes the first key. Before the watch: that sees it at its first look.
-        ring.advance().await.map_err(StartError::of)?;
+        match &zones {
+            // It would wait for them. The job does it when they are back.
+            Some(zones) if zones.is_short() => {
+                tracing::warn!(
+                    "zones are missing: the keys of access tokens are taken as they are"
+                );
+            }
+            _ => ring.advance().await.map_err(StartError::of)?,
+        }
         let (generations, watch) = Generations::start(Job::new(pool(Role::Watcher, 2)?));
         let token_keys = TokenKeys::new(ring, generations.clone(), &config);
         token_keys.read_again().await.map_err(StartError::of)?;
-        let key_store = KeyStore::new(keymaster, roots, generations.clone(), Arc::clone(&clock))
-            .map_err(StartError::of)?;
+        let gateway = Gateway::new(
+            pool(Role::Gateway, config.database_connections)?,
+            keys.claim,
+            Arc::clone(&clock),
+        );
+        let key_store = KeyStore::new(
+            keymaster.clone(),
+            roots,
+            generations.clone(),
+            Arc::clone(&clock),
+        )
+        .map_err(StartError::of)?;
+        let subjects = Subjects::open(
+            &keymaster,
+            &kek,
+            gateway.clone(),
+            key_store.clone(),
+            Arc::clone(&clock),
+        )
+        .await
+        .map_err(StartError::of)?;
         let platform_log = PlatformLog::new(
             platform_log,
             &keys.checkpoint,
@@ -202,11 +232,7 @@ impl Platform {
         .with_platform_log(Arc::clone(&platform_log));
         let upstream = Upstream::new(&config).map_err(StartError::of)?;
         let app = Arc::new(App {
-            gateway: Gateway::new(
-                pool(Role::Gateway, config.database_connections)?,
-                keys.claim,
-                Arc::clone(&clock),
-            ),
+            gateway,
             lookup: AuthLookup::new(pool(Role::Authenticator, 4)?),
             key_gate: KeyGate::new(hasher, KEPT_KEYS),
             last_used: LastUsed::new(KEPT_KEYS),
@@ -218,6 +244,7 @@ impl Platform {
             platform_log,
             generations,
             keys: key_store,
+            subjects,
             issuer_keys: IssuerKeySets::new(Arc::clone(&clock), config.webhooks_allow_loopback),
             key_admin: kms,
             root,

@@ -15,6 +15,7 @@ mod retention;
 mod server;
 mod server_keys;
 mod server_tokens;
+mod subjects;
 mod tenant_token;
 mod token_keys;
 mod webhook_sig;
@@ -51,6 +52,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         server::MUTATIONS,
         server_keys::MUTATIONS,
         server_tokens::MUTATIONS,
+        subjects::MUTATIONS,
         tenant_token::MUTATIONS,
         token_keys::MUTATIONS,
         webhook_sig::MUTATIONS,

@@ -1,6 +1,6 @@
 //! A zone's base: what it says counts only as it was written, and beside the frames that follow it.
 
-use strongroom_auditchain::store::{OpenError, Store, StoredLog};
+use strongroom_auditchain::store::{OpenError, Recovery, Store, StoredLog};
 
 use crate::events::{calm, config, create, leaf, open, origin};
 use crate::faulty::Platter;
@@ -22,11 +22,14 @@ fn filled(count: usize, quorum: usize, signed: &std::path::Path) -> Vec<Platter>
     platters
 }
 
-fn try_open(platters: &[Platter], signed: &std::path::Path) -> Result<Store, OpenError> {
+fn try_open(
+    platters: &[Platter],
+    signed: &std::path::Path,
+) -> Result<(Store, Recovery), OpenError> {
     let plan = calm();
     let zones = platters.iter().zip(0..);
     let zones = zones.map(|(platter, number)| Some(platter.zone(number, &plan)));
-    Store::open(config(zones.collect(), signed)).map(|(store, _)| store)
+    Store::open(config(zones.collect(), signed))
 }
 
 fn size(platter: &Platter) -> u64 {
@@ -59,7 +62,10 @@ fn a_flipped_bit_of_one_zones_base_loses_nothing() {
         let zone = damaged[1].zone(1, &calm());
         zone.replace("base", &changed).unwrap();
         let signed = folder.path().join(format!("signed-{place}"));
-        drop(try_open(&damaged, &signed).unwrap_or_else(|error| panic!("{byte}.{bit}: {error}")));
+        let opened = try_open(&damaged, &signed);
+        let (_, recovery) = opened.unwrap_or_else(|error| panic!("{byte}.{bit}: {error}"));
+        let why = "its base is malformed".to_owned();
+        assert_eq!(recovery.unusable, [(1, why)], "{byte}.{bit}");
         for platter in &damaged {
             assert_eq!(size(platter), 24, "{byte}.{bit}");
         }

@@ -50,6 +50,8 @@ pub struct Plan {
     pub zone: usize,
     pub random: Random,
     pub stopped: bool,
+    /// Whether it has happened.
+    pub fired: bool,
 }
 
 #[derive(Default)]
@@ -207,6 +209,7 @@ impl Faulty {
             return Ok(None);
         }
         plan.random.next();
+        plan.fired = true;
         Ok(Some((plan.fault, plan.random.clone())))
     }
 

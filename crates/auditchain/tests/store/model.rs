@@ -72,6 +72,7 @@ impl Model {
             zone: self.random.below(count as u64) as usize,
             random: Random(self.random.next() | 1),
             stopped: false,
+            fired: false,
         }));
         let zones = self.platters.iter().zip(0..);
         let mut zones: Vec<_> = zones.map(|(it, n)| Some(it.zone(n, &plan))).collect();
@@ -103,6 +104,8 @@ impl Model {
                     println!("   {error}");
                 }
                 assert!(may_fail(&error), "seed {}: {error}", self.seed);
+                // Nothing that is left of earlier failures keeps a store closed.
+                assert!(plan.lock().unwrap().fired, "seed {}: {error}", self.seed);
                 tally.not_opened += 1;
             }
             Ok((store, recovery)) => {

@@ -14,6 +14,7 @@ fn plan(calls_left: u64, fault: Fault) -> Arc<Mutex<Plan>> {
         zone: 0,
         random: Random(calls_left.wrapping_mul(2) | 1),
         stopped: false,
+        fired: false,
     }))
 }
 

@@ -73,10 +73,12 @@ pub enum CheckpointError {
     ZoneMissing(Vec<String>),
 }
 
+/// With what every zone is known to hold: by the last batch, and by what was signed as degraded before.
 /// Not those whose last checkpoint has not come to its place in the platform's log: there they stand
 /// in the order of their sizes.
-const GROWN: &str = "select l.tenant_id, l.origin, l.size, l.frontier, c.size, c.note, c.frontier \
-     from app.audit_logs l left join lateral (select k.size, k.note, k.frontier \
+const GROWN: &str = "select l.tenant_id, l.origin, l.size, l.frontier, c.size, c.note, c.frontier, \
+     greatest(l.whole, (select max(d.size) from app.audit_degraded_checkpoints d \
+     where d.tenant_id = l.tenant_id)) from app.audit_logs l left join lateral (select k.size, k.note, k.frontier \
      from app.audit_checkpoints k where k.tenant_id = l.tenant_id order by k.size desc limit 1) c \
      on true where l.size > 0 and ($1::uuid is null or l.tenant_id = $1) \
      and l.size <> coalesce(c.size, 0) and not (l.tenant_id = any($2)) \

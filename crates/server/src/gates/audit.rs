@@ -35,6 +35,10 @@ pub async fn audit(
         return Problem::new(Kind::Internal, "the request has no id").into_response();
     };
     tracing::Span::current().record("action", spec.action);
+    // Nothing is begun whose event would not be acknowledged.
+    if app.zones.as_ref().is_some_and(|zones| zones.is_short()) {
+        return Problem::from(AuditError::ZoneMissing).into_response();
+    }
     let tracker = app.in_flight.clone();
     let work = async move {
         // A handler that panics is answered for, and recorded, as any other failure of ours.

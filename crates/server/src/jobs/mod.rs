@@ -3,6 +3,7 @@
 
 mod delivery;
 mod destination;
+mod holdup;
 mod last_used;
 mod refusals;
 mod rehash;
@@ -27,6 +28,7 @@ use crate::postgres::Job;
 pub use delivery::{Deliverer, next_attempt, secret_context};
 pub(crate) use destination::resolve;
 pub use destination::{DestinationError, check_address, check_url};
+pub use holdup::Holdup;
 pub use refusals::write_refusals;
 pub use rehash::Rehashes;
 pub(crate) use rehash::columns as hash_columns;
@@ -50,7 +52,9 @@ impl Jobs {
     #[must_use]
     pub fn start(app: &Arc<App>, deliveries: Job, sweeps: Job, retainer: Retainer) -> Self {
         let stop = CancellationToken::new();
-        let webhooks = Sweep::webhooks(deliveries.clone()).run(stop.clone());
+        let holdup = Holdup::of(app.zones.clone());
+        let swept = |sweep: Sweep| sweep.held_up_by(holdup.clone()).run(stop.clone());
+        let webhooks = swept(Sweep::webhooks(deliveries.clone()));
         let deliverer = Deliverer::new(app, deliveries);
         let checkpointer = app.checkpointer.clone();
         let mut last = app.clock.unix_seconds();
@@ -76,13 +80,13 @@ impl Jobs {
         });
         let deliveries = deliverer.run(stop.clone());
         let rotations = rotation::Rotator::new(app).run(stop.clone());
-        let token_keys = token_keys::advance(app.token_keys.clone(), stop.clone());
+        let token_keys = token_keys::advance(app.token_keys.clone(), holdup.clone(), stop.clone());
         let uses = last_used::store(Arc::clone(app), stop.clone());
         let refused = refusals::write(Arc::clone(app), stop.clone());
         let rehashed = rehash::store(Arc::clone(app), stop.clone());
-        let successors = Sweep::successors(sweeps.clone()).run(stop.clone());
-        let tokens = Sweep::tokens(sweeps).run(stop.clone());
-        let retained = retainer.run(stop.clone());
+        let successors = swept(Sweep::successors(sweeps.clone()));
+        let tokens = swept(Sweep::tokens(sweeps));
+        let retained = retainer.run(holdup.clone(), stop.clone());
         Self {
             stop,
             tasks: vec![

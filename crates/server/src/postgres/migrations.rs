@@ -132,6 +132,18 @@ const MIGRATIONS: &[Migration] = &[
         protects: &["app.audit_anchors", "app.audit_cosigned"],
         lookups: "",
     },
+    Migration {
+        name: "0016_subjects",
+        sql: include_str!("../../migrations/0016_subjects.sql"),
+        protects: &["app.subjects"],
+        lookups: "",
+    },
+    Migration {
+        name: "0017_zone_losses",
+        sql: include_str!("../../migrations/0017_zone_losses.sql"),
+        protects: &[],
+        lookups: "",
+    },
 ];
 
 /// A connection of the database's owner: a superuser, or a role that may create roles.

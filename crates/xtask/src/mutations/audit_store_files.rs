@@ -4,11 +4,11 @@ use super::Mutation;
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
-        name: "base-check-sum-ignored",
+        name: "check-sum-ignored",
         file: "crates/auditchain/src/store/checked.rs",
         find: "(last == line(before)).then_some(before)",
         replace: "(last.len() == line(before).len()).then_some(before)",
-        test: "-p strongroom-auditchain --test store -- --exact base::a_flipped_bit_of_one_zones_base_loses_nothing",
+        test: "-p strongroom-auditchain --lib -- --exact store::checked::tests::any_change_of_a_text_is_seen",
     },
     Mutation {
         name: "base-believed-without-the-frames-after-it",
@@ -184,5 +184,19 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         find: "if wider.is_empty() {",
         replace: "if wider.is_empty() || folder.ends_with(\".p\") {",
         test: "-p strongroom-auditchain --test store -- --exact readers::whatever_is_superseded_between_two_looks_is_found",
+    },
+    Mutation {
+        name: "base-without-its-check-sum",
+        file: "crates/auditchain/src/store/base.rs",
+        find: "let mut lines = without_sum(text)?.split_terminator('\\n');",
+        replace: "let text = with_sum(text.rsplit_once(\"crc \")?.0.to_owned()); let text = text.as_str(); let mut lines = without_sum(text)?.split_terminator('\\n');",
+        test: "-p strongroom-auditchain --test store -- --exact base::a_flipped_bit_of_one_zones_base_loses_nothing",
+    },
+    Mutation {
+        name: "identity-without-its-check-sum",
+        file: "crates/auditchain/src/store/identity.rs",
+        find: "let mut lines = without_sum(text).ok_or(())?.split_terminator('\\n');",
+        replace: "let text = with_sum(text.rsplit_once(\"crc \").ok_or(())?.0.to_owned()); let text = text.as_str(); let mut lines = without_sum(text).ok_or(())?.split_terminator('\\n');",
+        test: "-p strongroom-auditchain --test store -- --exact identity::a_flipped_bit_of_one_zones_identity_stops_nobody",
     },
 ];

@@ -138,7 +138,9 @@ impl Checkpointer {
                     return Err(CheckpointError::ZoneDiffers { origin, zone });
                 }
                 Agreement::Missing(missing) => {
-                    let size = reading.held_by_all(tenant, before.size(), length);
+                    let known: i64 = column(row, 7)?;
+                    let known = before.size().max(known.unsigned_abs());
+                    let size = reading.held_by_all(tenant, known, length);
                     let root = root_in(tx, tenant, &before, size).await?;
                     let root = root.ok_or_else(|| refuse("entries are missing"))?;
                     let note = (size > 0).then(|| {
