@@ -38,6 +38,9 @@ pub(super) enum BatchError {
     /// These logs do not go on from what was signed of them.
     #[error("logs were set back: {}", .0.len())]
     SetBack(Vec<TenantId>),
+    /// The checkpoint store does not follow: nothing more is acknowledged before it does.
+    #[error("the checkpoint store is behind")]
+    Late,
     /// What was signed is not known.
     #[error(transparent)]
     Store(#[from] StoreError),

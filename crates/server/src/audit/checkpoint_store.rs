@@ -60,7 +60,8 @@ pub enum StoreError {
     /// It knows nothing, and the database has logs.
     #[error(
         "checkpoint store: {0} is empty, and the database has logs that were signed: give the \
-         directory back, or let it begin anew with `strongroom-server checkpoints adopt`"
+         directory back, or let it begin anew with `strongroom-server checkpoints adopt` (with a \
+         private cluster: `run --adopt-checkpoints`)"
     )]
     Lost(PathBuf),
     /// Nothing more is written after a write whose outcome is unknown.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use strongroom_auditchain::{BatchLine, Hash, Origin};
 use tokio::sync::Notify;
@@ -13,6 +13,10 @@ use super::history::blocking;
 
 /// Between two writes, so that what was acknowledged is in the store within a second.
 const EVERY: Duration = Duration::from_millis(500);
+
+/// For how long what was acknowledged may wait for the store. After it nothing more is acknowledged: a
+/// log that is set back would be found by receipts alone.
+const LATE: Duration = Duration::from_secs(5);
 
 /// The newest line of each log that no checkpoint covers, on its way to the store.
 pub(super) struct Follower {
@@ -29,6 +33,10 @@ struct Pending {
     /// In how many zones all of them are, at least.
     zones: Option<u8>,
     is_new: bool,
+    /// Since when the oldest of what is new waits.
+    since: Option<Instant>,
+    /// The same of what is being written.
+    writing: Option<Instant>,
 }
 
 impl Follower {
@@ -62,8 +70,16 @@ impl Follower {
         }
         pending.zones = Some(pending.zones.map_or(zones, |least| least.min(zones)));
         pending.is_new = true;
+        pending.since.get_or_insert_with(Instant::now);
         drop(pending);
         self.changed.notify_one();
+    }
+
+    /// Whether the store is too far behind what was acknowledged.
+    pub(super) fn is_late(&self) -> bool {
+        let pending = self.pending();
+        let oldest = pending.writing.or(pending.since);
+        oldest.is_some_and(|since| since.elapsed() > LATE)
     }
 
     /// Writes the last of it, and ends.
@@ -97,8 +113,12 @@ impl Follower {
     }
 
     async fn write(self: &Arc<Self>) {
-        if !std::mem::take(&mut self.pending().is_new) {
-            return;
+        {
+            let mut pending = self.pending();
+            if !std::mem::take(&mut pending.is_new) {
+                return;
+            }
+            pending.writing = pending.since.take();
         }
         let this = Arc::clone(self);
         let written = blocking(move || {
@@ -109,9 +129,14 @@ impl Follower {
             };
             this.store.keep_lines(&lines, zones)
         });
-        if let Err(error) = written.await {
+        let written = written.await;
+        let mut pending = self.pending();
+        let began = pending.writing.take();
+        if let Err(error) = written {
             tracing::error!(%error, "the checkpoint store does not follow the log");
-            self.pending().is_new = true;
+            pending.is_new = true;
+            pending.since = began;
+            drop(pending);
             self.changed.notify_one();
         }
     }

@@ -364,6 +364,9 @@ impl Worker {
         staged: Staged,
         without: &Without,
     ) -> Result<HashMap<Keys, Receipt>, BatchError> {
+        if self.follower.as_ref().is_some_and(|it| it.is_late()) {
+            return Err(BatchError::Late);
+        }
         let intake = match staged {
             Staged::Announced => announced(&self.job, batch, without).await?,
             Staged::Forgotten => forgotten(&self.job, without).await?,

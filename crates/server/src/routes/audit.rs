@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::{column, internal, not_found};
 use crate::app::App;
 use crate::audit::{
-    BREAK_GLASS, ExportError, Exporter, PayloadReport, open_payload, verify_tenant,
+    BREAK_GLASS, CheckpointError, ExportError, Exporter, PayloadReport, open_payload, verify_tenant,
 };
 use crate::gates::{Caller, RequestHandle, TenantContext};
 use crate::postgres::{Access, TenantTx};
@@ -220,12 +220,17 @@ pub async fn checkpoint(tenant: TenantContext) -> Result<Response, Problem> {
 /// Signs the tenant's log now, if it grew, and answers the latest checkpoint.
 ///
 /// # Errors
-/// `internal` when the log is not what was signed before: it is not signed then.
+/// `audit-set-back` when the log is not what was signed before: it is not signed then.
 pub async fn sign(State(app): State<Arc<App>>, tenant: TenantContext) -> Result<Response, Problem> {
-    app.checkpointer
-        .sign(Some(tenant.tenant()))
-        .await
-        .map_err(internal)?;
+    let signed = app.checkpointer.sign(Some(tenant.tenant())).await;
+    signed.map_err(|error| match error {
+        CheckpointError::Inconsistent { .. } => {
+            tracing::error!(%error, "a log was not signed");
+            let detail = "the audit log is not signed until its operator has looked at it";
+            Problem::new(Kind::AuditSetBack, detail)
+        }
+        error => internal(error),
+    })?;
     checkpoint(tenant).await
 }
 

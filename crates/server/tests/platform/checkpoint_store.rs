@@ -165,6 +165,11 @@ fn what_batches_signed_follows_within_a_second() {
         );
         let unsigned = running.app.checkpointer.sign(Some(tenant.id)).await;
         assert!(unsigned.is_err());
+        let unsigned = sign(&running, &tenant).await;
+        assert_eq!(
+            (unsigned.status, unsigned.slug().as_str()),
+            (503, "audit-set-back")
+        );
 
         // Of one that is as it was, a new connection is no doubt.
         let whole = running.tenant("whole").await;
@@ -326,5 +331,31 @@ fn nodes_that_share_the_store_sign_one_history() {
         end_sequencers(&database).await;
         assert_eq!(ask(&running, &tenant).await.status, 200);
         assert_eq!(ask(&other, &tenant).await.status, 200);
+    });
+}
+
+#[test]
+fn nothing_is_acknowledged_that_the_store_cannot_follow() {
+    on_runtime(async {
+        let database = Database::start(folder()).await;
+        let running = start(database.endpoint(), &[]).await;
+        let tenant = running.tenant("followed").await;
+        followed().await;
+        let (lines, away) = {
+            let directory = running.app.checkpoint_store.directory();
+            (directory.join("lines"), directory.join("away"))
+        };
+        std::fs::rename(&lines, &away).unwrap();
+        // The first is acknowledged: nobody waits for the store.
+        assert_eq!(ask(&running, &tenant).await.status, 200);
+        tokio::time::sleep(Duration::from_millis(5600)).await;
+        let late = ask(&running, &tenant).await;
+        assert_eq!(
+            (late.status, late.slug().as_str()),
+            (503, "audit-unavailable")
+        );
+        std::fs::rename(&away, &lines).unwrap();
+        followed().await;
+        assert_eq!(ask(&running, &tenant).await.status, 200);
     });
 }

@@ -32,6 +32,13 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-server --test platform what_batches_signed_follows_within_a_second",
     },
     Mutation {
+        name: "store-never-late",
+        file: "crates/server/src/audit/follower.rs",
+        find: "oldest.is_some_and(|since| since.elapsed() > LATE)",
+        replace: "oldest.is_some_and(|since| since.elapsed() < Duration::ZERO)",
+        test: "-p strongroom-server --test platform nothing_is_acknowledged_that_the_store_cannot_follow",
+    },
+    Mutation {
         name: "store-line-not-compared",
         file: "crates/server/src/audit/history.rs",
         find: "if tree.size() == size && tree.root() != root {",

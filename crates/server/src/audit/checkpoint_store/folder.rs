@@ -119,6 +119,9 @@ impl Locked<'_> {
         if folder.poisoned.load(Ordering::SeqCst) {
             return Err(StoreError::Poisoned);
         }
+        // Before anything is written: it reports what fails from here on.
+        let at = |error| StoreError::Io(folder.root.clone(), error);
+        let root = File::open(&folder.root).map_err(at)?;
         let mut folders = BTreeSet::new();
         let mut written = Vec::with_capacity(files.len());
         for (path, text) in files {
@@ -142,8 +145,8 @@ impl Locked<'_> {
             written.push((temporary, path));
         }
         if files.len() > FLUSHED_EACH {
-            let flushed = File::open(&folder.root).and_then(|root| Ok(rustix::fs::syncfs(root)?));
-            flushed.map_err(|error| folder.poisoned_by(&folder.root, error))?;
+            let flushed = rustix::fs::syncfs(&root);
+            flushed.map_err(|error| folder.poisoned_by(&folder.root, error.into()))?;
         }
         for (temporary, path) in &written {
             fs::rename(temporary, path).map_err(|error| StoreError::Io(path.clone(), error))?;
