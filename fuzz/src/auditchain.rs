@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use strongroom_auditchain::{
-    Anchor, BatchFile, Checkpoint, Commitments, ConsistencyProof, CosignaturePolicy, Cosigner, ERASED_KIND, Ed25519Signer, EntryBundle, Erasure, Event, Frontier, Hash, InclusionProof, Leaf, Multiproof, MultiproofFile, Note, Origin, Outcome, Payload, PlatformEntry, ProofFile, RangeFile, RangeProof, Receipt, Signer, StoredEntry, TilePath, Tree, VerifierKey, Witnessed, cadence, prove_inclusion, root, verify_log,
+    Anchor, BatchFile, Checkpoint, Commitments, ConsistencyProof, CosignaturePolicy, Cosigner, ERASED_KIND, Ed25519Signer, EntryBundle, Erasure, Event, Frontier, Hash, InclusionProof, Leaf, Multiproof, MultiproofFile, Note, Origin, Outcome, Payload, PlatformEntry, ProofFile, RangeFile, RangeProof, Receipt, StoredEntry, TilePath, Tree, VerifierKey, Witnessed, cadence, prove_inclusion, root, verify_log,
 };
 use strongroom_auditchain::store::{Cursor, Manifest};
 use strongroom_tenancy::RequestId;

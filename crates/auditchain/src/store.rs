@@ -8,13 +8,19 @@ mod answer;
 mod base;
 mod batch_in_hand;
 mod beneath;
+mod checked;
 mod checkpoint_store;
+mod claim;
 mod committer;
+mod creation;
 mod directory;
+mod equal;
 mod export;
 mod files;
 mod filling;
+mod folders;
 mod guard;
+mod hand;
 mod head;
 mod history;
 mod identity;
@@ -24,13 +30,16 @@ mod integrator;
 mod keeper;
 mod log_state;
 mod logs;
+mod mirror;
 mod opening;
 mod payloads;
 mod quorum;
+mod read_only;
 mod replay;
 mod scrub;
 mod stored_log;
 mod sweep;
+mod temporary;
 mod wal;
 mod zone;
 mod zone_writer;
@@ -45,7 +54,8 @@ use std::time::Duration;
 
 pub use beneath::Beneath;
 pub use checkpoint_store::{CheckpointStore, Swap, SwapError};
-pub use directory::{Directory, ReadOnlyDirectory};
+pub use claim::{Claim, Claimed};
+pub use directory::Directory;
 pub use export::{
     EXPORT_LABEL, Export, ExportError, ExportOptions, MAX_MANIFEST_BYTES, Manifest, export,
 };
@@ -54,6 +64,7 @@ pub use identity::MAX_ZONES;
 pub use log_state::log_folder;
 pub use opening::{OpenError, Recovery};
 pub use payloads::{MAX_STORED_PAYLOAD_BYTES, PayloadBundle};
+pub use read_only::ReadOnlyDirectory;
 pub use scrub::{
     CURSOR_LABEL, CadencePeriod, Cursor, CursorError, EntryForm, Erased, MAX_CURSOR_BYTES,
     PayloadCounts, PayloadForm, Scrub, ScrubError, Scrubbed, scrub,
@@ -80,18 +91,45 @@ const RETRY_AFTER: Duration = Duration::from_millis(100);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The most entries of a batch: 1 to 65,536; 4,096 unless said otherwise.
+    /// The most entries of a batch: 1 to 8,192; 4,096 unless said otherwise.
     pub batch_entries: usize,
-    /// A batch of so many bytes takes no further entry; 1 MiB unless said otherwise.
+    /// A batch of so many bytes takes no further entry: 1 to 8 MiB; 1 MiB unless said otherwise.
     pub batch_bytes: usize,
     /// How long a batch waits for as many entries as the one before had, at most, and never longer
     /// than a quarter of what that one took; 1 ms unless said otherwise.
     pub linger: Duration,
-    /// The most entries that wait; beyond it callers are told to come back. 16,384 unless said
-    /// otherwise.
+    /// The most entries that wait; beyond it callers are told to come back. 1 to 1,048,576; 16,384
+    /// unless said otherwise.
     pub queue_entries: usize,
-    /// The most bytes that wait; 64 MiB unless said otherwise.
+    /// The most bytes that wait, from 1 on; 64 MiB unless said otherwise.
     pub queue_bytes: usize,
+    /// The most bytes that are durable and not in tiles yet; beyond it callers are told to come
+    /// back. They are in memory, and an opening reads them again. 4 MiB to 2 GiB; 256 MiB unless
+    /// said otherwise.
+    pub behind_bytes: usize,
+    /// How long a zone may take for one call before it is given up as lost: 1 ms to 1 hour; 30 s
+    /// unless said otherwise.
+    pub patience: Duration,
+}
+
+impl Limits {
+    /// The first field that is outside what it may be.
+    fn fault(&self) -> Option<&'static str> {
+        let patience = Duration::from_millis(1)..=Duration::from_secs(3600);
+        let fits = [
+            ("batch_entries", (1..=8192).contains(&self.batch_entries)),
+            ("batch_bytes", (1..=8 << 20).contains(&self.batch_bytes)),
+            ("queue_entries", (1..=1 << 20).contains(&self.queue_entries)),
+            ("queue_bytes", self.queue_bytes >= 1),
+            (
+                "behind_bytes",
+                (4 << 20..=2 << 30).contains(&self.behind_bytes),
+            ),
+            ("patience", patience.contains(&self.patience)),
+        ];
+        let mut faults = fits.into_iter().filter(|(_, fits)| !fits);
+        faults.next().map(|(field, _)| field)
+    }
 }
 
 impl Default for Limits {
@@ -102,6 +140,8 @@ impl Default for Limits {
             linger: Duration::from_millis(1),
             queue_entries: 16 * 1024,
             queue_bytes: 64 * 1024 * 1024,
+            behind_bytes: 256 * 1024 * 1024,
+            patience: Duration::from_secs(30),
         }
     }
 }
@@ -211,6 +251,12 @@ pub enum AppendError {
     /// The log is not what was signed of it; nothing was written.
     #[error(transparent)]
     Inconsistent(#[from] Arc<Inconsistent>),
+    /// Another entry of this log has the event id; nothing was written.
+    #[error("audit store: another event has this id, at index {index}")]
+    Conflict {
+        /// Where it stands.
+        index: u64,
+    },
     /// The log could not be read; nothing was written.
     #[error("audit store: {0}")]
     Read(#[source] Arc<io::Error>),
@@ -266,7 +312,7 @@ impl Store {
     /// [`OpenError::Quorum`] for numbers that do not fit, [`OpenError::NotEmpty`] for a zone that
     /// holds something.
     pub fn create(zones: &[Arc<dyn Zone>], quorum: usize) -> Result<(), OpenError> {
-        opening::create(zones, quorum)
+        creation::create(zones, quorum)
     }
 
     /// Opens a store: finds its history, makes the zones equal, takes what was left in frames into
@@ -283,14 +329,20 @@ impl Store {
             limits,
             adopt_empty_zones,
         } = config;
-        let opened = opening::open(&zones, adopt_empty_zones)?;
+        if let Some(field) = limits.fault() {
+            return Err(OpenError::Limits(field));
+        }
+        let known = |store: &StoreId| checkpoints.bind(store);
+        let opened = opening::open(&zones, adopt_empty_zones, known)?;
         let guard = Arc::new(Guard { checkpoints, keys });
         let (commands, queue) = sync_channel(limits.queue_entries);
         let shared = Arc::new(Shared::default());
         let (full, asked) = sync_channel::<()>(1);
         let zones_said = u8::try_from(opened.quorum).map_err(|_| OpenError::Quorum)?;
-        let zones = Arc::new(Zones::new(opened.zones.clone(), opened.quorum));
-        let quorum = Quorum::start(&opened.zones, opened.quorum).map_err(OpenError::Threads)?;
+        let (places, patience) = (&opened.zones, limits.patience);
+        let zones = Zones::start(places, opened.quorum, patience).map_err(OpenError::Threads)?;
+        let zones = Arc::new(zones);
+        let quorum = Quorum::start(places, opened.quorum, patience).map_err(OpenError::Threads)?;
         let mut recovery = opened.recovery.clone();
         recovery.epoch = opened.last.0 + 1;
         let mut committer = Committer {
@@ -302,6 +354,7 @@ impl Store {
             logs: Logs::new(Arc::clone(&zones), Arc::clone(&guard)),
             numbered: 0,
             file_bytes: 0,
+            tail_bytes: 0,
             signer: guard.keys.batches(),
             zones: zones_said,
             limits,
@@ -321,14 +374,18 @@ impl Store {
             unsigned: Mutex::new(opened.base.unsigned.iter().cloned().collect()),
         });
         let replayed = opened.replay()?;
-        integrator
-            .replay(replayed)
-            .map_err(|error| OpenError::Integrate(error.into()))?;
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             let thread = std::thread::Builder::new().name(name.to_owned());
             thread.spawn(work).map_err(OpenError::Threads)
         };
+        // What the replay tells it is read while it is told.
         let committing = spawn("audit-committer", Box::new(move || committer.run(&queue)))?;
+        if let Err(error) = integrator.replay(replayed) {
+            let _ = commands.send(Command::Poison(error.to_string()));
+            let _ = commands.send(Command::Stop);
+            let _ = committing.join();
+            return Err(OpenError::Integrate(error.into()));
+        }
         let background = Arc::clone(&integrator);
         let integrating = spawn(
             "audit-integrator",
@@ -395,7 +452,10 @@ impl Store {
         };
         let bytes = append.bytes();
         let before = self.shared.queued.fetch_add(bytes, Ordering::Relaxed);
-        let taken = if before + bytes > self.limits.queue_bytes && before > 0 {
+        let behind = self.shared.behind.load(Ordering::Relaxed);
+        let is_full = before + bytes > self.limits.queue_bytes && before > 0
+            || behind >= self.limits.behind_bytes;
+        let taken = if is_full {
             Err(AppendError::Busy(RETRY_AFTER))
         } else {
             let sent = self.commands.try_send(Command::Append(append));
@@ -472,6 +532,7 @@ impl AppendError {
             Self::Unknown(why) => Self::Unknown(why.clone()),
             Self::Poisoned(why) => Self::Poisoned(why.clone()),
             Self::Inconsistent(why) => Self::Inconsistent(Arc::clone(why)),
+            Self::Conflict { index } => Self::Conflict { index: *index },
             Self::Read(why) => Self::Read(Arc::clone(why)),
             Self::Sign(why) => Self::Sign(Arc::clone(why)),
             Self::Closed => Self::Closed,

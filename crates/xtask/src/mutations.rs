@@ -4,10 +4,13 @@ mod apikey;
 mod audit_log;
 mod audit_pass;
 mod audit_store;
+mod audit_store_files;
+mod audit_store_zones;
 mod audit_tree;
 mod crates;
 mod envelope;
 mod login;
+mod platform_log;
 mod retention;
 mod server;
 mod server_keys;
@@ -38,10 +41,13 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         audit_log::MUTATIONS,
         audit_pass::MUTATIONS,
         audit_store::MUTATIONS,
+        audit_store_files::MUTATIONS,
+        audit_store_zones::MUTATIONS,
         audit_tree::MUTATIONS,
         crates::MUTATIONS,
         envelope::MUTATIONS,
         login::MUTATIONS,
+        platform_log::MUTATIONS,
         retention::MUTATIONS,
         server::MUTATIONS,
         server_keys::MUTATIONS,

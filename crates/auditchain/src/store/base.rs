@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io;
 
+use super::checked::{with_sum, without_sum};
+use super::history::{FOLDER, WalFile};
 use super::zone::{Zone, ZoneRead};
 use crate::Origin;
 
@@ -44,6 +46,24 @@ impl Base {
         zone.replace(PATH, self.to_text().as_bytes())
     }
 
+    /// Writes it once the zone has begun the file of frames that follows. Whether it has: one that
+    /// lags behind keeps what it has.
+    pub(super) fn advance(&self, zone: &dyn Zone) -> io::Result<bool> {
+        let is_followed = zone
+            .list(FOLDER)?
+            .iter()
+            .any(|(name, _)| self.is_followed_by(name));
+        if is_followed {
+            self.write(zone)?;
+        }
+        Ok(is_followed)
+    }
+
+    /// Whether this is the name of the file of frames that follows.
+    pub(super) fn is_followed_by(&self, name: &str) -> bool {
+        WalFile::path(self.sequence.saturating_add(1)).ends_with(&format!("/{name}"))
+    }
+
     fn to_text(&self) -> String {
         let mut text = format!(
             "{LABEL}\nepoch {}\nsequence {}\n",
@@ -52,12 +72,12 @@ impl Base {
         for origin in &self.unsigned {
             let _ = writeln!(text, "unsigned {origin}");
         }
-        text
+        with_sum(text)
     }
 }
 
 fn parse(text: &str) -> Option<Base> {
-    let mut lines = text.split_terminator('\n');
+    let mut lines = without_sum(text)?.split_terminator('\n');
     if lines.next() != Some(LABEL) {
         return None;
     }
@@ -98,11 +118,14 @@ mod tests {
             ("missing", "sequence 70\n", ""),
             ("origin", "unsigned example.com/b", "unsigned example com"),
             ("key", "unsigned example.com/b", "signed example.com/b"),
-            ("cut off", "/b\n", "/b"),
         ] {
             let changed = text.replacen(from, to, 1);
             assert_ne!(changed, text, "{name}");
             assert_eq!(parse(&changed), None, "{name}");
+            let (changed, _) = changed.split_once("crc ").unwrap();
+            assert_eq!(parse(&with_sum(changed.to_owned())), None, "{name}");
         }
+        assert_eq!(parse(text.trim_end()), None, "cut off");
+        assert_eq!(parse(text.split_once("crc ").unwrap().0), None, "no sum");
     }
 }

@@ -17,6 +17,9 @@ pub(super) struct BatchInHand {
     is_fresh: bool,
 }
 
+/// Entries by index, each with its leaf hash and its proof if it could be proved.
+pub(super) type Known = BTreeMap<u64, Option<(Hash, InclusionProof)>>;
+
 /// What a batch does to one log.
 #[derive(Debug)]
 pub(super) struct BatchLog {
@@ -28,7 +31,7 @@ pub(super) struct BatchLog {
     /// Their proofs.
     pub(super) proofs: Vec<InclusionProof>,
     /// Entries that were there before, or stand in the batch twice: where, and their proofs.
-    pub(super) known: BTreeMap<u64, Option<(Hash, InclusionProof)>>,
+    pub(super) known: Known,
     /// Its line in the signed batch.
     pub(super) line: usize,
 }

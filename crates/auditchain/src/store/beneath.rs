@@ -10,12 +10,22 @@ use super::zone::ZoneRead;
 /// or a zone that may have been tampered with.
 ///
 /// # Security
-/// On Linux from 5.6 on no symbolic link inside the folder is followed, and nothing but plain files
-/// is read. Elsewhere a link of a file's own name is refused, and one of a folder's name is not.
+/// No symbolic link inside the folder is followed, and nothing but plain files is read. On Linux
+/// from 5.6 on that is so even while somebody changes the folder.
 pub struct Beneath {
     root: PathBuf,
     #[cfg(target_os = "linux")]
     folder: File,
+}
+
+/// What stands under a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Found {
+    /// A plain file, of so many bytes.
+    File(u64),
+    Folder,
+    /// A link, a pipe, a device.
+    Other,
 }
 
 impl Beneath {
@@ -35,6 +45,29 @@ impl Beneath {
         })
     }
 
+    /// The folder, held since it was opened: whatever is mounted over its path since.
+    #[cfg(target_os = "linux")]
+    pub(super) const fn held(&self) -> &File {
+        &self.folder
+    }
+
+    /// What is in a folder, by name; nothing if there is no such folder. Names that are no text are
+    /// left out.
+    pub(super) fn found(&self, folder: &str) -> io::Result<Vec<(String, Found)>> {
+        plain(folder)?;
+        let mut path = self.root.clone();
+        for part in folder.split('/') {
+            path.push(part);
+            match fs::symlink_metadata(&path) {
+                Ok(about) if about.is_dir() => {}
+                Ok(_) => return Err(named(folder, &no_folder())),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Err(_) => return Ok(Vec::new()),
+            }
+        }
+        names(&path)
+    }
+
     #[cfg(target_os = "linux")]
     fn file(&self, path: &str) -> io::Result<File> {
         use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
@@ -43,7 +76,8 @@ impl Beneath {
         let within = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
         match openat2(&self.folder, path, how, Mode::empty(), within) {
             // Before Linux 5.6, and in some sandboxes.
-            Err(rustix::io::Errno::NOSYS) => self.by_name(path),
+            Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => self.by_name(path),
+            Err(rustix::io::Errno::LOOP) => Err(no_plain_file()),
             opened => Ok(opened?.into()),
         }
     }
@@ -54,11 +88,14 @@ impl Beneath {
     }
 
     fn by_name(&self, path: &str) -> io::Result<File> {
-        let path = self.root.join(path);
-        if fs::symlink_metadata(&path)?.is_symlink() {
-            return Err(io::Error::other("a symbolic link"));
+        let mut at = self.root.clone();
+        for part in path.split('/') {
+            at.push(part);
+            if fs::symlink_metadata(&at)?.is_symlink() {
+                return Err(no_plain_file());
+            }
         }
-        File::open(path)
+        File::open(at)
     }
 }
 
@@ -72,10 +109,10 @@ impl ZoneRead for Beneath {
         };
         let about = file.metadata()?;
         if !about.is_file() {
-            return Err(named(path, &io::Error::other("no plain file")));
+            return Err(named(path, &no_plain_file()));
         }
         // What the file says of its length is only where to begin.
-        let begin = usize::try_from(about.len().min(most).min(64 * 1024)).unwrap_or_default();
+        let begin = usize::try_from(about.len().min(most).min(1024 * 1024)).unwrap_or_default();
         let mut bytes = Vec::with_capacity(begin + 1);
         file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > most {
@@ -88,46 +125,88 @@ impl ZoneRead for Beneath {
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<(String, Option<u64>)>> {
-        plain(folder)?;
-        let mut path = self.root.clone();
-        for part in folder.split('/') {
-            path.push(part);
-            match fs::symlink_metadata(&path) {
-                Ok(about) if about.is_dir() => {}
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => return Ok(Vec::new()),
-            }
-        }
-        names(&path)
+        let found = match self.found(folder) {
+            // A file or a link, or below one: nothing in it can be read either.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Vec::new(),
+            found => found?,
+        };
+        let length = |found| match found {
+            Found::File(length) => Some(length),
+            Found::Folder | Found::Other => None,
+        };
+        let names = found.into_iter().map(|(name, it)| (name, length(it)));
+        Ok(names.collect())
     }
 }
 
-fn names(folder: &Path) -> io::Result<Vec<(String, Option<u64>)>> {
-    let mut names = Vec::new();
-    for entry in fs::read_dir(folder)? {
+/// How often a folder is listed again that changed meanwhile.
+const ROUNDS: usize = 16;
+
+fn names(folder: &Path) -> io::Result<Vec<(String, Found)>> {
+    for _ in 1..ROUNDS {
+        let (names, is_whole) = names_now(folder)?;
+        if is_whole {
+            return Ok(names);
+        }
+    }
+    names_now(folder).map(|(names, _)| names)
+}
+
+/// What is in a folder, and whether all of it was still there when it was looked at: if something
+/// was not, what has taken its place is not listed either.
+fn names_now(folder: &Path) -> io::Result<(Vec<(String, Found)>, bool)> {
+    let (mut names, mut is_whole) = (Vec::new(), true);
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok((names, is_whole)),
+        entries => entries?,
+    };
+    for entry in entries {
         let entry = entry?;
-        let about = entry.metadata()?;
+        let about = match entry.metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                is_whole = false;
+                continue;
+            }
+            about => about?,
+        };
+        let found = if about.is_file() {
+            Found::File(about.len())
+        } else if about.is_dir() {
+            Found::Folder
+        } else {
+            Found::Other
+        };
         if let Ok(name) = entry.file_name().into_string() {
-            names.push((name, about.is_file().then_some(about.len())));
+            names.push((name, found));
         }
     }
     names.sort();
-    Ok(names)
+    Ok((names, is_whole))
+}
+
+/// Whether a name is one of those that paths are made of.
+pub(super) fn is_plain(name: &str) -> bool {
+    let safe = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
+    !name.is_empty() && !name.starts_with('.') && name.bytes().all(safe)
 }
 
 /// Paths are those of [`ZoneRead`], and none goes up.
-fn plain(path: &str) -> io::Result<()> {
-    let part = |part: &str| {
-        let safe = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b);
-        !part.is_empty() && !part.starts_with('.') && part.bytes().all(safe)
-    };
-    if path.split('/').all(part) {
+pub(super) fn plain(path: &str) -> io::Result<()> {
+    if path.split('/').all(is_plain) {
         Ok(())
     } else {
         Err(named(path, &io::ErrorKind::InvalidInput.into()))
     }
 }
 
-fn named(path: &str, error: &io::Error) -> io::Error {
+pub(super) fn no_plain_file() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "no plain file")
+}
+
+pub(super) fn no_folder() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "no folder")
+}
+
+pub(super) fn named(path: &str, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{path}: {error}"))
 }

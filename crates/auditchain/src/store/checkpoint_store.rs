@@ -1,14 +1,16 @@
 //! The checkpoint store: what was last signed of each log, apart from the data. audit-store,
 //! section 8.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Mutex;
 
+use super::checked::with_sum;
 use super::directory::Directory;
 use super::locked;
 use super::log_state::log_folder;
+use super::wal::StoreId;
 use super::zone::{Zone as _, ZoneRead as _};
 use crate::{
     BatchFile, Hash, MAX_BATCH_FILE_BYTES, MAX_NOTE_BYTES, Origin, SignedBatch, VerifierKey,
@@ -17,10 +19,16 @@ use crate::{
 const CHECKPOINTS: &str = "checkpoints";
 const BATCHES: &str = "batches";
 
+/// The file that says which store this is of.
+const STORE: &str = "store";
+const LABEL: &str = "strongroom.dev/audit-signed/v1";
+
 /// A directory that keeps each log's newest checkpoint and the newest lines of batches.
 ///
 /// It must lie apart from the logs, and must not be restored with them: what it remembers is how a
-/// log that was set back is known. One process at a time has it open.
+/// log that was set back is known. One process at a time has it open, and it is of one store, that
+/// whose opening it was first used for. After an error of a writing call nothing is known of what is
+/// on disk: it neither answers nor keeps anything more until it is opened anew.
 pub struct CheckpointStore {
     directory: Directory,
     kept: Mutex<Kept>,
@@ -30,8 +38,19 @@ pub struct CheckpointStore {
 struct Kept {
     /// The number of the newest batch file.
     newest: u64,
-    /// The newest line of each log, by size and root.
-    lines: HashMap<Origin, (u64, Hash)>,
+    /// The newest line of each log that no checkpoint is known to cover.
+    lines: HashMap<Origin, Line>,
+    /// What failed.
+    failure: Option<String>,
+}
+
+/// A log's line in a batch that was kept.
+#[derive(Clone, Copy)]
+struct Line {
+    size: u64,
+    root: Hash,
+    /// The batch's number.
+    batch: u64,
 }
 
 /// Why a checkpoint was not kept.
@@ -96,48 +115,37 @@ impl CheckpointStore {
     /// # Errors
     /// When it cannot be read.
     pub fn newest(&self, origin: &Origin) -> io::Result<Option<String>> {
-        let bytes = self
-            .directory
-            .read(&checkpoint_path(origin), MAX_NOTE_BYTES as u64)?;
-        bytes
-            .map(|bytes| {
-                String::from_utf8(bytes)
-                    .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
-            })
-            .transpose()
+        locked(&self.kept).usable()?;
+        self.checkpoint(origin)
     }
 
     /// The size and root of the newest line of a log that was kept.
     #[must_use]
     pub fn newest_line(&self, origin: &Origin) -> Option<(u64, Hash)> {
-        locked(&self.kept).lines.get(origin).copied()
+        let kept = locked(&self.kept);
+        kept.lines.get(origin).map(|line| (line.size, line.root))
     }
 
-    /// Keeps new checkpoints, all or none, if what they were made from is still there.
+    /// Keeps new checkpoints, if what they were made from is still there. None is put in place
+    /// before all are on disk; each is put in place whole.
     ///
     /// # Errors
-    /// [`SwapError`]; after [`SwapError::Io`] any of them may be there.
+    /// [`SwapError`]; after [`SwapError::Changed`] none of them is there, after [`SwapError::Io`] any
+    /// may be, as after a crash: each was signed from the one that it replaced.
     pub fn swap(&self, swaps: &[Swap]) -> Result<(), SwapError> {
         // One at a time within this process; others are kept out by the lock of the directory.
-        let _kept = locked(&self.kept);
+        let mut kept = locked(&self.kept);
+        kept.usable()?;
         for swap in swaps {
-            if self.newest(&swap.origin)? != swap.before {
+            if self.checkpoint(&swap.origin)? != swap.before {
                 return Err(SwapError::Changed(swap.origin.clone()));
             }
         }
-        match swaps {
-            [] => Ok(()),
-            [one] => Ok(self
-                .directory
-                .replace(&checkpoint_path(&one.origin), one.note.as_bytes())?),
-            many => {
-                for swap in many {
-                    let path = checkpoint_path(&swap.origin);
-                    self.directory.put(&path, swap.note.as_bytes())?;
-                }
-                Ok(self.directory.settle()?)
-            }
-        }
+        let files = swaps
+            .iter()
+            .map(|swap| (checkpoint_path(&swap.origin), swap.note.as_bytes()));
+        let files: Vec<_> = files.collect();
+        Ok(kept.note(self.directory.replace_all(&files))?)
     }
 
     /// Keeps a batch; answers its number.
@@ -146,10 +154,11 @@ impl CheckpointStore {
     /// When it cannot be written.
     pub fn keep(&self, batch: &SignedBatch) -> io::Result<u64> {
         let mut kept = locked(&self.kept);
+        kept.usable()?;
         let number = kept.newest + 1;
         let text = BatchFile::from(batch).to_string();
-        self.directory
-            .replace(&batch_path(number), text.as_bytes())?;
+        let path = batch_path(number);
+        kept.note(self.directory.create_new(&path, text.as_bytes()))?;
         kept.remember(
             number,
             batch
@@ -166,26 +175,103 @@ impl CheckpointStore {
         locked(&self.kept).newest
     }
 
-    /// Drops the batches up to this number: checkpoints cover them.
+    /// Drops the batches up to this number, save those with the newest line of a log of which
+    /// `covers` does not say that a checkpoint covers that size. The newest of all stays: the next is
+    /// numbered after it.
     ///
     /// # Errors
     /// When they cannot be removed.
-    pub fn drop_batches(&self, up_to: u64) -> io::Result<()> {
-        let numbers = batches(&self.directory)?;
-        for number in numbers.into_iter().filter(|number| *number <= up_to) {
-            self.directory.remove(&batch_path(number))?;
+    pub fn drop_batches(
+        &self,
+        up_to: u64,
+        covers: impl Fn(&Origin, u64) -> bool,
+    ) -> io::Result<()> {
+        // What comes to be kept meanwhile is newer.
+        let (mut lines, newest) = {
+            let kept = locked(&self.kept);
+            (kept.lines.clone(), kept.newest)
+        };
+        lines.retain(|origin, line| line.batch <= up_to && covers(origin, line.size));
+        let mut kept = locked(&self.kept);
+        kept.usable()?;
+        let is_covered = |origin: &Origin, line: &Line| {
+            let before = lines.get(origin);
+            before.is_some_and(|before| before.size == line.size)
+        };
+        kept.lines.retain(|origin, line| !is_covered(origin, line));
+        let needed: HashSet<u64> = kept.lines.values().map(|line| line.batch).collect();
+        let dropped = || {
+            for number in batches(&self.directory)? {
+                if number <= up_to && number != newest && !needed.contains(&number) {
+                    self.directory.remove(&batch_path(number))?;
+                }
+            }
+            self.directory.settle()
+        };
+        kept.note(dropped())
+    }
+
+    /// What failed, once something did: nothing is signed from then on.
+    #[must_use]
+    pub fn failure(&self) -> Option<String> {
+        locked(&self.kept).failure.clone()
+    }
+
+    /// That it is of this store; it becomes so if it holds nothing yet.
+    pub(super) fn bind(&self, store: &StoreId) -> io::Result<()> {
+        let mut kept = locked(&self.kept);
+        kept.usable()?;
+        let name = u128::from_be_bytes(*store);
+        let text = with_sum(format!("{LABEL}\nstore {name:032x}\n"));
+        let refused = |why| Err(io::Error::new(io::ErrorKind::InvalidData, why));
+        match self.directory.read(STORE, MAX_NOTE_BYTES as u64)? {
+            Some(bytes) if bytes == text.as_bytes() => Ok(()),
+            Some(_) => refused("it is of another store"),
+            None if kept.newest == 0 && self.directory.list(CHECKPOINTS)?.is_empty() => {
+                kept.note(self.directory.create_new(STORE, text.as_bytes()))
+            }
+            None => refused("it holds something, and says not which store it is of"),
         }
-        self.directory.settle()
+    }
+
+    fn checkpoint(&self, origin: &Origin) -> io::Result<Option<String>> {
+        let path = checkpoint_path(origin);
+        let bytes = self.directory.read(&path, MAX_NOTE_BYTES as u64)?;
+        bytes
+            .map(|bytes| {
+                String::from_utf8(bytes)
+                    .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+            })
+            .transpose()
     }
 }
 
 impl Kept {
+    fn usable(&self) -> io::Result<()> {
+        self.failure.as_ref().map_or(Ok(()), |why| {
+            Err(io::Error::other(format!("it failed before: {why}")))
+        })
+    }
+
+    /// After an error of a writing call nothing is known of what is on disk.
+    fn note<T>(&mut self, written: io::Result<T>) -> io::Result<T> {
+        if let Err(error) = &written {
+            self.failure = Some(error.to_string());
+        }
+        written
+    }
+
     fn remember<'a>(&mut self, number: u64, lines: impl Iterator<Item = (&'a Origin, u64, Hash)>) {
         self.newest = self.newest.max(number);
         for (origin, size, root) in lines {
-            let line = self.lines.entry(origin.clone()).or_insert((size, root));
-            if line.0 <= size {
-                *line = (size, root);
+            let line = Line {
+                size,
+                root,
+                batch: number,
+            };
+            let newest = self.lines.entry(origin.clone()).or_insert(line);
+            if newest.size <= size {
+                *newest = line;
             }
         }
     }

@@ -25,12 +25,16 @@ pub(super) enum Command {
     Append(Append),
     /// Begin a new file of frames, and hand out what the others hold.
     Cut(SyncSender<Result<Cut, AppendError>>),
-    /// These logs' entries are in tiles up to these sizes, with these greatest event ids.
-    Integrated(Vec<(Origin, u64, Uuid)>),
+    /// These logs' entries are in tiles up to these sizes, with these greatest event ids; so many
+    /// bytes of them were cut.
+    Integrated {
+        logs: Vec<(Origin, u64, Uuid)>,
+        bytes: usize,
+    },
     /// What was cut could not be taken into tiles.
     Poison(String),
-    /// A zone could not be written to.
-    Lost(usize, String),
+    /// Look which zones were lost.
+    Look,
     Stop,
 }
 
@@ -46,11 +50,13 @@ pub(super) struct Cut {
     /// The epoch and sequence of their last frame.
     pub(super) base: (u64, u64),
     pub(super) logs: Vec<CutLog>,
+    /// The bytes of their entries.
+    pub(super) bytes: usize,
 }
 
 impl Append {
     pub(super) fn bytes(&self) -> usize {
-        self.entry.leaf.len() + self.entry.payload.len() + 64
+        self.entry.bytes()
     }
 }
 
@@ -59,6 +65,8 @@ impl Append {
 pub(super) struct Shared {
     /// The bytes of what is queued.
     pub(super) queued: AtomicUsize,
+    /// The bytes of what is durable and not in tiles yet.
+    pub(super) behind: AtomicUsize,
     /// The newest line of each log that grew since they were last kept.
     pub(super) lines: Mutex<HashMap<Origin, BatchLine>>,
     /// Why nothing is appended any more, once that is so.
@@ -80,6 +88,8 @@ pub(super) struct Committer {
     pub(super) numbered: u32,
     /// The bytes of the file in hand.
     pub(super) file_bytes: usize,
+    /// The bytes of the entries since the last cut.
+    pub(super) tail_bytes: usize,
     pub(super) signer: Arc<dyn Signer>,
     /// What its batches say: in how many zones each is durable, at least.
     pub(super) zones: u8,
@@ -109,12 +119,12 @@ impl Committer {
                     let cut = self.cut();
                     let _ = answer.send(cut);
                 }
-                Command::Integrated(logs) => self.logs.integrated(&logs),
-                Command::Poison(why) => *locked(&self.shared.poisoned) = Some(why),
-                Command::Lost(zone, why) => {
-                    self.quorum.lose(zone, why);
-                    self.note_losses();
+                Command::Integrated { logs, bytes } => {
+                    self.logs.integrated(&logs);
+                    self.shared.behind.fetch_sub(bytes, Ordering::Relaxed);
                 }
+                Command::Poison(why) => *locked(&self.shared.poisoned) = Some(why),
+                Command::Look => self.note_losses(),
                 Command::Stop => break,
             }
             if next.is_none() {
@@ -180,6 +190,8 @@ impl Committer {
         for append in batch {
             self.place(append, &mut frame, &mut hand);
         }
+        // A log that was opened for the first time may have shown that a zone is damaged.
+        self.note_losses();
         if hand.is_empty() {
             return;
         }
@@ -201,8 +213,13 @@ impl Committer {
         }
         drop(lines);
         hand.acknowledge(signed, self.zones);
-        if self.file_bytes >= FILE_BYTES {
+        if self.tail_bytes >= FILE_BYTES.min(self.limits.behind_bytes / 2) {
             (self.full)();
+        }
+        // However long integration takes, no file grows beyond what an opening reads. What keeps
+        // the next from being begun has poisoned the store.
+        if self.file_bytes >= FILE_BYTES {
+            let _ = self.begin();
         }
     }
 
@@ -226,8 +243,14 @@ impl Committer {
         };
         let state = log.state;
         let size = state.frontier.size();
-        if let Some(index) = known {
-            return hand.known(&origin, size, index, answer);
+        let leaf = Hash::of_leaf(&entry.leaf);
+        if let Some((index, before)) = known {
+            if leaf == before {
+                hand.known(&origin, size, index, answer);
+            } else {
+                answer.give(Err(AppendError::Conflict { index }));
+            }
+            return;
         }
         let number = *state.number.get_or_insert_with(|| {
             let number = self.numbered;
@@ -236,7 +259,9 @@ impl Committer {
             number
         });
         frame.entry(&entry.record(number));
-        let leaf = Hash::of_leaf(&entry.leaf);
+        let bytes = entry.bytes();
+        self.tail_bytes += bytes;
+        self.shared.behind.fetch_add(bytes, Ordering::Relaxed);
         hand.fresh(&origin, size, leaf, answer);
         state.push(leaf, entry);
     }
@@ -250,9 +275,9 @@ impl Committer {
             let (grown, proofs) = opened.state.frontier.append_batch(&log.leaves);
             opened.state.frontier = grown;
             log.proofs = proofs;
-            for (index, proof) in &mut log.known {
+            if !log.known.is_empty() {
                 // One that cannot be proved now leaves its own caller without a receipt.
-                *proof = opened.prove(origin, *index).ok();
+                opened.prove(origin, &mut log.known);
             }
             let frontier = &opened.state.frontier;
             log.line = lines.len();
@@ -309,6 +334,7 @@ impl Committer {
         Ok(Cut {
             base,
             logs: logs.collect(),
+            bytes: std::mem::take(&mut self.tail_bytes),
         })
     }
 
@@ -326,6 +352,7 @@ impl Committer {
         self.quorum.begin(self.sequence + 1);
         self.numbered = 0;
         self.file_bytes = 0;
+        self.logs.states().for_each(|(_, log)| log.number = None);
         self.write(FrameWriter::new())
     }
 
@@ -334,9 +361,12 @@ impl Committer {
     }
 
     fn note_losses(&mut self) {
+        for (zone, why) in self.logs.zones.news() {
+            self.quorum.lose(zone, why);
+        }
         if let Some(news) = self.quorum.losses() {
             for (zone, _) in &news {
-                self.logs.zones.lose(*zone);
+                self.logs.zones.lose(*zone, &"");
             }
             *locked(&self.shared.lost) = news;
         }

@@ -1,64 +1,63 @@
 //! A zone in a directory.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::beneath::{self, Beneath, Found};
+use super::claim::{Claim, Claimed};
+use super::folders::{Folders, create_durably, parent, sync_folder};
+use super::locked;
+use super::temporary::{Temporary, private};
 use super::zone::{Frames, Zone, ZoneRead};
 
-/// The most folders that are remembered.
-const KNOWN_FOLDERS: usize = 4096;
-
-/// What temporary files are called.
+/// The folder of files that have no name of their own yet.
 const TEMPORARY: &str = "tmp";
 
-/// A [`Zone`] in a directory of a file system, for one process at a time.
+/// A [`Zone`] in a directory of one file system, for one process at a time.
+///
+/// # Security
+/// No symbolic link within it is followed. It stays the directory that was opened: once another is
+/// mounted or moved to its path, every writing call fails.
 pub struct Directory {
     root: PathBuf,
-    /// Held for as long as this lives; the lock goes with it.
-    _lock: File,
-    /// Some of the folders that this process has seen or made.
-    folders: Mutex<BTreeSet<PathBuf>>,
+    within: Beneath,
+    /// Held for as long as this lives.
+    lock: File,
+    claim: Claim,
+    /// Which temporary file is next.
+    next: AtomicU64,
+    folders: Folders,
     /// What was put or removed since the last flush, where the whole cannot be flushed at once.
     unsettled: Mutex<BTreeSet<PathBuf>>,
 }
 
-/// The files of a directory that another process may have open, or an export.
-pub struct ReadOnlyDirectory(PathBuf);
-
-impl ReadOnlyDirectory {
-    /// Reads from a directory, which is neither made nor locked.
-    #[must_use]
-    pub fn new(root: impl Into<PathBuf>) -> Self {
-        Self(root.into())
-    }
-}
-
 impl Directory {
-    /// Opens a directory, which is made if it is not there, and locks it.
+    /// Opens a directory, which is made if it is not there, and locks it. What a crash left without
+    /// a name is removed.
     ///
     /// # Errors
     /// [`io::ErrorKind::WouldBlock`] when another process has it open; else what went wrong.
     pub fn open(root: impl Into<PathBuf>) -> io::Result<Self> {
         let root = root.into();
-        if !root.try_exists()? {
-            create_private(&root)?;
-            sync_folder(parent(&root))?;
-        }
-        let lock = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
-            .open(root.join("lock"))?;
+        create_durably(&root)?;
+        let mut options = private();
+        let lock = options.create(true).open(root.join("lock"))?;
         lock.try_lock()?;
-        Ok(Self {
+        let directory = Self {
+            within: Beneath::open(&root)?,
+            folders: Folders::new(root.clone()),
             root,
-            _lock: lock,
-            folders: Mutex::default(),
+            lock,
+            claim: Claim::default(),
+            next: AtomicU64::new(0),
             unsettled: Mutex::default(),
-        })
+        };
+        directory.empty_temporary()?;
+        Ok(directory)
     }
 
     /// Where it is.
@@ -67,146 +66,181 @@ impl Directory {
         &self.root
     }
 
-    /// Makes the folder of a file and the folders above it, each on disk before its contents.
-    fn folder(&self, path: &Path) -> io::Result<()> {
-        let folder = parent(path);
-        let mut known = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
-        if known.contains(folder) {
-            return Ok(());
+    /// Puts files in place, each whole or not at all, and all of them on disk before this returns.
+    /// None has its name before all are on disk: of those that a crash or an error leaves there, each
+    /// is whole.
+    pub(super) fn replace_all(&self, files: &[(String, &[u8])]) -> io::Result<()> {
+        let mut written = Vec::with_capacity(files.len());
+        for (path, bytes) in files {
+            let path = self.at(path)?;
+            written.push((self.temporary(bytes)?, path));
         }
-        let mut missing = Vec::new();
-        let mut above = folder;
-        while !above.try_exists()? {
-            missing.push(above);
-            above = parent(above);
+        match written.as_slice() {
+            many if many.len() > 1 && FLUSHES_WHOLE => self.flush_whole()?,
+            files => files
+                .iter()
+                .try_for_each(|(file, _)| file.file.sync_all())?,
         }
-        for made in missing.iter().rev() {
-            create_private(made)?;
-            sync_folder(parent(made))?;
+        let mut folders = BTreeSet::new();
+        for (file, path) in written {
+            folders.insert(parent(&path).to_owned());
+            self.folders.within(&path, || file.rename(&path))?;
         }
-        // A log has several folders, and there may be very many logs.
-        if known.len() == KNOWN_FOLDERS {
-            known.clear();
-        }
-        known.insert(folder.to_owned());
-        Ok(())
+        folders.iter().try_for_each(|folder| sync_folder(folder))
     }
 
-    fn write(&self, path: &str, bytes: &[u8], now: bool) -> io::Result<()> {
-        let path = at(&self.root, path)?;
-        self.folder(&path)?;
-        let temporary = path.with_added_extension(TEMPORARY);
-        let mut file = File::create(&temporary)?;
-        file.write_all(bytes)?;
-        if now {
-            file.sync_all()?;
-        }
-        drop(file);
-        fs::rename(&temporary, &path)?;
-        if now {
-            return sync_folder(parent(&path));
-        }
-        self.remember(path);
-        Ok(())
+    fn at(&self, path: &str) -> io::Result<PathBuf> {
+        beneath::plain(path)?;
+        Ok(self.root.join(path))
+    }
+
+    /// Writes a file that has no name of its own yet.
+    fn temporary(&self, bytes: &[u8]) -> io::Result<Temporary> {
+        self.stays()?;
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        let path = self.root.join(TEMPORARY).join(number.to_string());
+        Temporary::write(path, bytes)
+    }
+
+    /// What a crash left there has no name, and nobody to erase it.
+    fn empty_temporary(&self) -> io::Result<()> {
+        let folder = self.root.join(TEMPORARY);
+        self.folders.within(&folder.join("0"), || {
+            let mut entries = fs::read_dir(&folder)?;
+            entries.try_for_each(|entry| fs::remove_file(entry?.path()))
+        })
     }
 
     fn remember(&self, path: PathBuf) {
         if !FLUSHES_WHOLE {
-            let mut unsettled = self
-                .unsettled
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            unsettled.insert(path);
+            locked(&self.unsettled).insert(path);
         }
+    }
+
+    /// The directory at the path is still the one that was opened, with the lock that was taken.
+    #[cfg(unix)]
+    fn stays(&self) -> io::Result<()> {
+        use std::os::unix::fs::MetadataExt as _;
+        let opened = self.lock.metadata()?;
+        match fs::symlink_metadata(self.root.join("lock")) {
+            Ok(now) if (now.dev(), now.ino()) == (opened.dev(), opened.ino()) => Ok(()),
+            _ => {
+                let path = self.root.display();
+                let why = format!("{path}: is not the directory any more that was opened");
+                Err(io::Error::other(why))
+            }
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn stays(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// By the descriptor that is held: it alone is told of all that failed to be written since.
+    #[cfg(target_os = "linux")]
+    fn flush_whole(&self) -> io::Result<()> {
+        self.stays()?;
+        Ok(rustix::fs::syncfs(self.within.held())?)
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn flush_whole(&self) -> io::Result<()> {
+        self.stays()
+    }
+}
+
+/// Given up by name: a process that was forked in between may still have the file for a moment.
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = self.lock.unlock();
     }
 }
 
 impl ZoneRead for Directory {
     fn read(&self, path: &str, most: u64) -> io::Result<Option<Vec<u8>>> {
-        read_file(&at(&self.root, path)?, most)
+        self.within.read(path, most)
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<(String, Option<u64>)>> {
-        list_folder(&at(&self.root, folder)?)
-    }
-}
-
-impl ZoneRead for ReadOnlyDirectory {
-    fn read(&self, path: &str, most: u64) -> io::Result<Option<Vec<u8>>> {
-        read_file(&at(&self.0, path)?, most)
-    }
-
-    fn list(&self, folder: &str) -> io::Result<Vec<(String, Option<u64>)>> {
-        list_folder(&at(&self.0, folder)?)
+        let found = self.within.found(folder)?.into_iter();
+        let known = found.filter(|(name, _)| beneath::is_plain(name));
+        known
+            .map(|(name, found)| match found {
+                Found::File(length) => Ok((name, Some(length))),
+                Found::Folder => Ok((name, None)),
+                Found::Other => {
+                    let path = format!("{folder}/{name}");
+                    Err(beneath::named(&path, &beneath::no_plain_file()))
+                }
+            })
+            .collect()
     }
 }
 
 impl Zone for Directory {
+    fn claim(&self) -> io::Result<Claimed> {
+        self.claim.take()
+    }
+
+    fn create_new(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        let path = self.at(path)?;
+        let file = self.temporary(bytes)?;
+        file.file.sync_all()?;
+        self.folders.within(&path, || file.link(&path))?;
+        sync_folder(parent(&path))
+    }
+
     fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
-        self.write(path, bytes, false)
+        let path = self.at(path)?;
+        let file = self.temporary(bytes)?;
+        self.folders.within(&path, || file.rename(&path))?;
+        self.remember(path);
+        Ok(())
     }
 
     fn settle(&self) -> io::Result<()> {
-        if FLUSHES_WHOLE {
-            return flush_whole(&self.root);
-        }
-        let mut unsettled = self
-            .unsettled
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        self.flush_whole()?;
+        let mut unsettled = locked(&self.unsettled);
         let mut folders = BTreeSet::new();
         for path in &*unsettled {
             if let Ok(file) = File::open(path) {
                 file.sync_all()?;
             }
-            folders.insert(parent(path));
+            // A folder may have gone with its last file.
+            let mut folder = parent(path);
+            while !folder.try_exists()? {
+                folder = parent(folder);
+            }
+            folders.insert(folder.to_owned());
         }
         for folder in folders {
-            sync_folder(folder)?;
+            sync_folder(&folder)?;
         }
         unsettled.clear();
         Ok(())
     }
 
     fn replace(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
-        self.write(path, bytes, true)
+        self.replace_all(&[(path.to_owned(), bytes)])
     }
 
     fn remove(&self, path: &str) -> io::Result<()> {
-        let path = at(&self.root, path)?;
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => {
-                self.remember(path);
-                Ok(())
-            }
-        }
+        self.stays()?;
+        let path = self.at(path)?;
+        self.folders.remove(&path)?;
+        self.remember(path);
+        Ok(())
     }
 
     fn begin(&self, path: &str) -> io::Result<Box<dyn Frames>> {
-        let path = at(&self.root, path)?;
-        self.folder(&path)?;
-        let file = private().create(true).truncate(true).open(&path)?;
-        file.sync_all()?;
+        let path = self.at(path)?;
+        let file = self.temporary(&[])?;
+        file.file.sync_all()?;
+        let frames = file.file.try_clone()?;
+        self.folders.within(&path, || file.rename(&path))?;
         sync_folder(parent(&path))?;
-        Ok(Box::new(FrameFile(file)))
-    }
-}
-
-/// The path of a file below a root, which no path leaves.
-fn at(root: &Path, path: &str) -> io::Result<PathBuf> {
-    let plain = |part: &str| {
-        let safe =
-            |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'.' | b'_' | b'-');
-        !part.is_empty() && !part.starts_with('.') && part.bytes().all(safe)
-    };
-    if path.split('/').all(plain) {
-        Ok(root.join(path))
-    } else {
-        Err(io::Error::new(
-            io::ErrorKind::InvalidInput,
-            "malformed path",
-        ))
+        Ok(Box::new(FrameFile(frames)))
     }
 }
 
@@ -219,94 +253,35 @@ impl Frames for FrameFile {
     }
 }
 
-/// Reads a file of at most so many bytes; none if there is no such file.
-fn read_file(path: &Path, most: u64) -> io::Result<Option<Vec<u8>>> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let mut bytes = Vec::new();
-    let read = file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
-    if u64::try_from(read).is_ok_and(|read| read <= most) {
-        Ok(Some(bytes))
-    } else {
-        Err(io::Error::new(
-            io::ErrorKind::FileTooLarge,
-            "longer than it can be",
-        ))
-    }
-}
-
-fn list_folder(path: &Path) -> io::Result<Vec<(String, Option<u64>)>> {
-    let entries = match fs::read_dir(path) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    let mut names = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        let Ok(name) = entry.file_name().into_string() else {
-            continue;
-        };
-        if name
-            .rsplit_once('.')
-            .is_some_and(|(_, ending)| ending == TEMPORARY)
-        {
-            continue;
-        }
-        let about = entry.metadata()?;
-        names.push((name, about.is_file().then_some(about.len())));
-    }
-    names.sort();
-    Ok(names)
-}
-
-/// A file's parent; the root's and the working directory's are themselves.
-fn parent(path: &Path) -> &Path {
-    match path.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-        Some(parent) => parent,
-        None => path,
-    }
-}
-
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-}
-
-fn create_private(path: &Path) -> io::Result<()> {
-    let mut folder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
-    folder.recursive(true).create(path)
-}
-
-#[cfg(unix)]
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
-/// Elsewhere a folder is no file, and its list is on disk when its files are.
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
-}
-
 /// Whether a whole file system is flushed with one call.
 const FLUSHES_WHOLE: bool = cfg!(target_os = "linux");
 
-#[cfg(target_os = "linux")]
-fn flush_whole(root: &Path) -> io::Result<()> {
-    Ok(rustix::fs::syncfs(File::open(root)?)?)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-#[cfg(not(target_os = "linux"))]
-fn flush_whole(_: &Path) -> io::Result<()> {
-    Ok(())
+    #[test]
+    fn a_lock_is_given_up_although_a_forked_process_has_its_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::open(folder.path()).unwrap();
+        let forked = directory.lock.try_clone().unwrap();
+        let again = Directory::open(folder.path());
+        assert_eq!(again.err().unwrap().kind(), io::ErrorKind::WouldBlock);
+        drop(directory);
+        drop(Directory::open(folder.path()).unwrap());
+        drop(forked);
+    }
+
+    #[test]
+    fn none_has_its_name_before_all_are_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = Directory::open(folder.path()).unwrap();
+        let files = ["a", "b", "No Such Name"].map(|name| (name.to_owned(), &b"1"[..]));
+        assert!(directory.replace_all(&files).is_err());
+        assert_eq!(directory.read("a", 9).unwrap(), None);
+        let [a, b, _] = files;
+        directory.replace_all(&[a, b]).unwrap();
+        let read = |name| directory.read(name, 9).unwrap().unwrap();
+        assert_eq!([read("a"), read("b")], [b"1", b"1"]);
+    }
 }

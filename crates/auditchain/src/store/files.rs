@@ -9,6 +9,10 @@ use crate::{EntryBundle, Hash, Origin, TileKind, TilePath, TileReader};
 /// The longest tile or entry bundle: 256 entries of at most 65,535 bytes, each behind its length.
 const MAX_TILE_BYTES: u64 = 256 * (2 + 65_535);
 
+/// How often a reader looks again for what a writer may have just replaced. A writer flushes a whole
+/// zone in between.
+pub(super) const ROUNDS: usize = 16;
+
 /// Reads a log's tiles from a zone.
 pub(super) struct LogFiles<'a> {
     pub(super) zone: &'a dyn ZoneRead,
@@ -27,17 +31,29 @@ impl<'a> LogFiles<'a> {
 impl TileReader for LogFiles<'_> {
     type Error = io::Error;
 
-    /// What was superseded and removed is read from the wider file that took its place.
+    /// What was superseded and removed is read from the wider file that took its place. That may be
+    /// superseded while it is looked for.
     fn read(&self, path: &TilePath) -> Result<Option<Vec<u8>>, io::Error> {
         let at = |path: &TilePath| format!("{}/{path}", self.folder);
-        let bytes = self.zone.read(&at(path), MAX_TILE_BYTES)?;
-        if bytes.is_some() || !path.is_partial() {
-            return Ok(bytes);
+        let mut found = None;
+        for _ in 0..ROUNDS {
+            if let Some(bytes) = self.zone.read(&at(path), MAX_TILE_BYTES)? {
+                return Ok(Some(bytes));
+            }
+            if !path.is_partial() {
+                return Ok(None);
+            }
+            let wider = self.wider(path, &at(&path.full()))?;
+            found = self
+                .zone
+                .read(&at(&wider), MAX_TILE_BYTES)?
+                .map(|it| (wider, it));
+            if found.is_some() {
+                break;
+            }
         }
-        let Some(wider) = self.wider(path, &at(&path.full()))? else {
-            return Ok(None);
-        };
-        let bytes = self.zone.read(&at(&wider), MAX_TILE_BYTES)?;
+        let (wider, bytes) = found.unzip();
+        let width = wider.map_or(0, |wider| wider.width());
         Ok(bytes.map(|bytes| match path.kind() {
             TileKind::Hashes(_) => {
                 let length = usize::from(path.width()) * Hash::LEN;
@@ -45,7 +61,7 @@ impl TileReader for LogFiles<'_> {
             }
             TileKind::Entries => {
                 let mut bundle = Vec::new();
-                let parsed = EntryBundle::parse(&bytes, wider.width());
+                let parsed = EntryBundle::parse(&bytes, width);
                 let entries = parsed.iter().flat_map(EntryBundle::entries);
                 for entry in entries.take(usize::from(path.width())) {
                     // It was in a bundle before.
@@ -58,14 +74,12 @@ impl TileReader for LogFiles<'_> {
 }
 
 impl LogFiles<'_> {
-    /// The full file at a path, or the narrowest partial one that is wider.
-    fn wider(&self, path: &TilePath, full: &str) -> io::Result<Option<TilePath>> {
-        if self.zone.read(full, MAX_TILE_BYTES)?.is_some() {
-            return Ok(Some(path.full()));
-        }
+    /// The narrowest partial file that is wider; the full one, if there is none any more.
+    fn wider(&self, path: &TilePath, full: &str) -> io::Result<TilePath> {
         let names = self.zone.list(&format!("{full}.p"))?;
         let widths = names.iter().filter_map(|(name, _)| name.parse().ok());
         let wider = widths.filter(|width| *width > path.width()).min();
-        Ok(wider.and_then(|width| TilePath::new(path.kind(), path.index(), width).ok()))
+        let wider = wider.and_then(|width| TilePath::new(path.kind(), path.index(), width).ok());
+        Ok(wider.unwrap_or(path.full()))
     }
 }

@@ -1,11 +1,15 @@
 //! The guard: nothing is signed of a log that is not what was signed of it before.
 
+use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 
 use super::checkpoint_store::CheckpointStore;
 use super::files::LogFiles;
-use super::zone::ZoneRead;
+use super::head::Head;
+use super::log_state::log_folder;
+use super::zone::{Zone, ZoneRead};
+use super::zones::Zones;
 use crate::{
     Checkpoint, Ed25519Signer, Hash, NoteError, Origin, Signer, TileError, TileTree, VerifierKey,
 };
@@ -73,7 +77,7 @@ pub enum Inconsistent {
 }
 
 impl Inconsistent {
-    fn unknown(origin: &Origin, why: &dyn std::fmt::Display) -> Self {
+    pub(super) fn unknown(origin: &Origin, why: &dyn std::fmt::Display) -> Self {
         Self::Unknown {
             origin: origin.clone(),
             why: why.to_string(),
@@ -87,10 +91,45 @@ pub(super) struct Guard {
     pub(super) keys: Arc<dyn StoreKeys>,
 }
 
+/// How a log stands: what a zone has of it, and what was signed of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) head: Head,
+    /// The newest checkpoint, as its note and what it says.
+    pub(super) signed: Option<(String, Checkpoint)>,
+}
+
 impl Guard {
+    /// How a log stands in a zone: its head is what its tiles come to, and it begins with all that
+    /// was signed of it. A log that is not there has no entry.
+    pub(super) fn standing(
+        &self,
+        zone: &dyn ZoneRead,
+        origin: &Origin,
+    ) -> Result<Standing, Inconsistent> {
+        let unknown = |why: &dyn std::fmt::Display| Inconsistent::unknown(origin, why);
+        let head = Head::newest(zone, &log_folder(origin)).map_err(|it| unknown(&it))?;
+        let head = head.unwrap_or_default();
+        let size = head.frontier.size();
+        let files = LogFiles::of(zone, origin);
+        let frontier = TileTree::new(&files, size).and_then(|mut tree| tree.frontier_at(size));
+        if frontier.map_err(|it: TileError<io::Error>| unknown(&it))? != head.frontier {
+            return Err(unknown(&"its head is not what its tiles come to"));
+        }
+        let signed = self.check(zone, origin, size)?;
+        Ok(Standing { head, signed })
+    }
+
+    /// How a log stands in all zones in use. Those that say otherwise than the others are lost.
+    pub(super) fn agreed(&self, zones: &Zones, origin: &Origin) -> Result<Standing, Inconsistent> {
+        let ask = |zone: &dyn Zone| self.standing(zone, origin);
+        let disagree = || Inconsistent::unknown(origin, &"the zones do not agree on its head");
+        zones.agree(ask, |it| it.head.frontier.size(), disagree)
+    }
+
     /// A log of this size, as its tiles have it, begins with all that was signed of it. Answers the
     /// newest checkpoint's note and what it says.
-    pub(super) fn check(
+    fn check(
         &self,
         zone: &dyn ZoneRead,
         origin: &Origin,
@@ -118,6 +157,15 @@ impl Guard {
             }
         }
         Ok(checkpoint)
+    }
+
+    /// Drops the batches that were kept up to this number and say nothing that a checkpoint does
+    /// not: `signed` are the sizes of those that were just kept.
+    pub(super) fn drop_batches(&self, up_to: u64, signed: &HashMap<Origin, u64>) -> io::Result<()> {
+        self.checkpoints.drop_batches(up_to, |origin, size| {
+            signed.get(origin).is_some_and(|signed| *signed >= size)
+                || matches!(self.newest(origin), Ok(Some((_, it))) if it.size >= size)
+        })
     }
 
     /// The newest checkpoint of a log that was kept: its note and what it says.

@@ -4,6 +4,7 @@ use std::io;
 
 use uuid::Uuid;
 
+use super::files::ROUNDS;
 use super::zone::ZoneRead;
 use crate::{Frontier, Hash};
 
@@ -12,8 +13,8 @@ const MAGIC: &[u8; 4] = b"SRH1";
 /// The longest head: magic, CRC, size, count, hashes, event id.
 const MAX_BYTES: u64 = 4 + 4 + 8 + 1 + 64 * 32 + 16;
 
-/// A log's frontier and its greatest event id.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A log's frontier and its greatest event id. That of an empty log is nil.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub(super) struct Head {
     pub(super) frontier: Frontier,
     pub(super) last: Uuid,
@@ -30,22 +31,37 @@ impl Head {
     }
 
     /// The newest head of a log that can be read; none for a log that is not there. One that was
-    /// written in a crash may be torn: the one before it is there too.
+    /// written in a crash may be torn: the one before it is there too, or the log is damaged. One
+    /// that is gone was superseded a moment ago.
     pub(super) fn newest(zone: &dyn ZoneRead, log: &str) -> io::Result<Option<Self>> {
-        let mut sizes: Vec<u64> = zone
-            .list(&Self::folder(log))?
-            .into_iter()
-            .filter_map(|(name, _)| name.parse().ok())
-            .collect();
-        sizes.sort_unstable();
-        while let Some(size) = sizes.pop() {
-            let bytes = zone.read(&Self::path(log, size), MAX_BYTES)?;
-            let head = bytes.and_then(|bytes| Self::decode(&bytes));
-            if let Some(head) = head.filter(|head| head.frontier.size() == size) {
-                return Ok(Some(head));
+        let fault = |kind, why| Err(io::Error::new(kind, format!("{log}: {why}")));
+        let mut was_there = false;
+        'looking: for _ in 0..ROUNDS {
+            let mut sizes: Vec<u64> = zone
+                .list(&Self::folder(log))?
+                .into_iter()
+                .filter_map(|(name, _)| name.parse().ok())
+                .collect();
+            if sizes.is_empty() && !was_there {
+                return Ok(None);
             }
+            sizes.sort_unstable();
+            was_there = true;
+            while let Some(size) = sizes.pop() {
+                let Some(bytes) = zone.read(&Self::path(log, size), MAX_BYTES)? else {
+                    continue 'looking;
+                };
+                let head = Self::decode(&bytes);
+                if let Some(head) = head.filter(|head| head.frontier.size() == size) {
+                    return Ok(Some(head));
+                }
+            }
+            return fault(io::ErrorKind::InvalidData, "its head is malformed");
         }
-        Ok(None)
+        fault(
+            io::ErrorKind::WouldBlock,
+            "its head is replaced too often to be read",
+        )
     }
 
     pub(super) fn encode(&self) -> Vec<u8> {

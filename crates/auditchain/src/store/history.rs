@@ -4,7 +4,7 @@ use std::io;
 
 use super::base::Base;
 use super::filling;
-use super::wal::{Frame, FrameError, MAX_FRAME_BYTES, StoreId, find_frame};
+use super::wal::{Frame, FrameError, MAX_FRAME_BYTES, Record, StoreId, find_frame};
 use super::zone::ZoneRead;
 
 /// The folder of the files of frames.
@@ -12,6 +12,9 @@ pub(super) const FOLDER: &str = "wal";
 
 /// A file takes no further frame once it is this long.
 pub(super) const FILE_BYTES: usize = 64 * 1024 * 1024;
+
+/// The greatest epoch and the greatest sequence: no store comes near, and one more is a number too.
+const MAX_NUMBER: u64 = (1 << 62) - 1;
 
 /// The longest that a file of frames can be.
 const MAX_FILE_BYTES: u64 = (FILE_BYTES + 2 * MAX_FRAME_BYTES) as u64;
@@ -30,6 +33,9 @@ pub(super) struct History {
     pub(super) files: Vec<WalFile>,
     /// The last frame's epoch and sequence; the base's, if there is none.
     pub(super) last: (u64, u64),
+    /// Whether that one says that the store was closed in order. If it was not, what is read may be
+    /// in the system's memory alone: a flush failed, or never came.
+    pub(super) is_closed: bool,
     /// The bytes that were cut off after it.
     pub(super) cut_off: u64,
 }
@@ -47,6 +53,10 @@ pub(super) enum Unusable {
     OtherStore,
     #[error("its base is malformed")]
     Base,
+    #[error("frame {0}, which follows its base, is missing with its file")]
+    Begun(u64),
+    #[error("a number is greater than any that a store gives")]
+    Number,
     #[error("it was being filled from another zone, up to frame {} of epoch {}", .0.1, .0.0)]
     Filling((u64, u64)),
 }
@@ -73,10 +83,14 @@ impl History {
             return Err(Unusable::Filling(up_to));
         }
         let base = Base::read(zone)?.ok_or(Unusable::Base)?;
+        if base.epoch.max(base.sequence) > MAX_NUMBER {
+            return Err(Unusable::Number);
+        }
         let mut history = Self {
             last: (base.epoch, base.sequence),
             base,
             files: Vec::new(),
+            is_closed: false,
             cut_off: 0,
         };
         // What the base covers is in tiles, whether its frames are gone already or not.
@@ -89,6 +103,10 @@ impl History {
             names.extend(first.filter(is_file).filter(|first| *first >= next));
         }
         names.sort_unstable();
+        // A base is replaced only once the file that follows it was begun.
+        if base_is_alone(&history.base, &names) {
+            return Err(Unusable::Begun(next));
+        }
         let mut names = names.into_iter();
         for first in names.by_ref() {
             let path = WalFile::path(first);
@@ -120,13 +138,18 @@ impl History {
         while let Some(rest) = bytes.get(good..).filter(|rest| !rest.is_empty()) {
             let read = Frame::read(rest, store).and_then(|(frame, length)| {
                 let follows = frame.sequence == *next && frame.epoch >= *epoch;
-                frame.records().try_for_each(|record| record.map(drop))?;
+                let follows = follows && frame.epoch.max(frame.sequence) <= MAX_NUMBER;
+                let mut stops = false;
+                for record in frame.records() {
+                    stops = record? == Record::Stop;
+                }
                 follows
-                    .then_some((frame, length))
+                    .then_some((frame, length, stops))
                     .ok_or(FrameError::Sequence)
             });
             match read {
-                Ok((frame, length)) => {
+                Ok((frame, length, stops)) => {
+                    self.is_closed = stops;
                     self.last = self.last.max((frame.epoch, frame.sequence));
                     *next = frame.sequence.saturating_add(1);
                     *epoch = frame.epoch;
@@ -135,6 +158,7 @@ impl History {
                 Err(FrameError::OtherStore) if good == 0 => return Err(Unusable::OtherStore),
                 Err(_) => {
                     refuse_damage(store, *next, rest)?;
+                    self.is_closed = false;
                     self.cut_off += rest.len() as u64;
                     break;
                 }
@@ -142,11 +166,17 @@ impl History {
         }
         let whole = good == bytes.len();
         bytes.truncate(good);
-        if good > 0 {
+        // The file that follows the base is there even if it has no frame yet.
+        if good > 0 || first == self.base.sequence + 1 {
             self.files.push(WalFile { first, bytes });
         }
         Ok(whole)
     }
+}
+
+/// Whether frames were integrated, and the file after them is not there.
+fn base_is_alone(base: &Base, files: &[u64]) -> bool {
+    base.sequence > 0 && files.first() != Some(&(base.sequence + 1))
 }
 
 /// A frame after the one that cannot be read says that it was acknowledged, or nothing does.

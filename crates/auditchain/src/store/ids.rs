@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::files::LogFiles;
 use super::integration::Write;
-use crate::{EntryBundle, Leaf, TILE_WIDTH, TileKind, TilePath, TileReader as _};
+use crate::{EntryBundle, Hash, Leaf, TILE_WIDTH, TileKind, TilePath, TileReader as _};
 
 /// The bundles whose ranges are in one file.
 const FILE: u64 = 256;
@@ -115,8 +115,12 @@ fn ranges(files: &LogFiles<'_>, file: u64, bundles: u64) -> io::Result<Vec<u8>> 
     Err(io::Error::new(io::ErrorKind::InvalidData, missing))
 }
 
-/// Where the entry of this event id stands among the first `size` entries.
-pub(super) fn find_id(files: &LogFiles<'_>, size: u64, id: &Uuid) -> io::Result<Option<u64>> {
+/// Where the entry of this event id stands among the first `size` entries, and its leaf hash.
+pub(super) fn find_id(
+    files: &LogFiles<'_>,
+    size: u64,
+    id: &Uuid,
+) -> io::Result<Option<(u64, Hash)>> {
     let width = u64::from(TILE_WIDTH);
     let bundles = size / width;
     let mut candidates: Vec<u64> = Vec::new();
@@ -140,11 +144,10 @@ pub(super) fn find_id(files: &LogFiles<'_>, size: u64, id: &Uuid) -> io::Result<
         let bytes = files.read(&path)?.ok_or_else(missing)?;
         let entries = EntryBundle::parse(&bytes, path.width())
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
-        let place = entries
-            .entries()
-            .position(|entry| peek_id(entry) == Some(*id) && id_of(entry) == Some(*id));
-        if let Some(place) = place {
-            return Ok(Some(bundle * width + place as u64));
+        let mut entries = entries.entries().zip(bundle * width..);
+        let found = entries.find(|(it, _)| peek_id(it) == Some(*id) && id_of(it) == Some(*id));
+        if let Some((entry, index)) = found {
+            return Ok(Some((index, Hash::of_leaf(entry))));
         }
     }
     Ok(None)

@@ -26,12 +26,10 @@ pub(super) struct CutLog {
     pub(super) head: Head,
 }
 
-/// What was written, and what it supersedes: files to be removed once that is on disk.
-pub(super) struct Integrated {
-    pub(super) origin: Origin,
-    /// The size that it went on from.
-    pub(super) start: u64,
-    pub(super) head: Head,
+/// What is to be written, in order, and what it supersedes: files to be removed once that is on
+/// disk.
+pub(super) struct Plan {
+    pub(super) puts: Vec<Write>,
     pub(super) superseded: Vec<String>,
 }
 
@@ -64,7 +62,6 @@ impl Write {
 impl CutLog {
     /// Takes the entries that wait in a log; none if none do.
     pub(super) fn take(origin: &Origin, state: &mut LogState) -> Option<Self> {
-        state.number = None;
         if state.tail.is_empty() {
             return None;
         }
@@ -81,21 +78,16 @@ impl CutLog {
         })
     }
 
-    fn start(&self) -> u64 {
+    /// The size that it goes on from.
+    pub(super) fn start(&self) -> u64 {
         self.head
             .frontier
             .size()
             .saturating_sub(self.entries.len() as u64)
     }
 
-    /// Writes what the log has grown by, read from `source` where it goes on from what is there,
-    /// by `write` into every zone.
-    pub(super) fn integrate(
-        self,
-        source: &dyn Zone,
-        classes: &Classes,
-        write: &mut dyn FnMut(&Write) -> io::Result<()>,
-    ) -> io::Result<Integrated> {
+    /// What is to be written for the log to have grown, as it goes on from what is in `source`.
+    pub(super) fn plan(&self, source: &dyn Zone, classes: &Classes) -> io::Result<Plan> {
         let files = LogFiles::of(source, &self.origin);
         let mut out = Files {
             folder: log_folder(&self.origin),
@@ -127,13 +119,8 @@ impl CutLog {
         if start > 0 {
             out.superseded.push(Head::path(folder, start));
         }
-        for file in &out.puts {
-            write(file)?;
-        }
-        Ok(Integrated {
-            start,
-            origin: self.origin,
-            head: self.head,
+        Ok(Plan {
+            puts: out.puts,
             superseded: out.superseded,
         })
     }
@@ -170,6 +157,7 @@ impl CutLog {
             bytes = files
                 .read(&path)?
                 .ok_or_else(|| missing(&path.to_string()))?;
+            carried(files, &path, &bytes)?;
             out.supersede(before);
         }
         let mut ranges = Ranges::after(files, start / WIDTH)?;
@@ -212,6 +200,26 @@ impl Files {
             self.superseded.push(format!("{}/{path}", self.folder));
         }
     }
+}
+
+/// The entries of a bundle that is carried on are those of its tile, which is what was signed: a
+/// zone's damage must not go into the others.
+fn carried(files: &LogFiles<'_>, path: &TilePath, bytes: &[u8]) -> io::Result<()> {
+    let tile = TilePath::new(TileKind::Hashes(0), path.index(), path.width());
+    let tile = tile.map_err(|_| missing(&path.to_string()))?;
+    let hashes = files
+        .read(&tile)?
+        .ok_or_else(|| missing(&tile.to_string()))?;
+    let bundle = EntryBundle::parse(bytes, path.width()).map_err(malformed)?;
+    let found: Vec<u8> = bundle
+        .entries()
+        .flat_map(|entry| *Hash::of_leaf(entry).as_bytes())
+        .collect();
+    if found == hashes {
+        return Ok(());
+    }
+    let why = format!("{path}: its entries are not those of its tile");
+    Err(io::Error::new(io::ErrorKind::InvalidData, why))
 }
 
 /// Whether a leaf's kind is that of erasures, or is not where it stands in every leaf. Few are: the

@@ -9,10 +9,9 @@ use std::sync::{Arc, Mutex};
 use super::base::Base;
 use super::checkpoint_store::Swap;
 use super::committer::{Command, Cut};
-use super::guard::Guard;
-use super::head::Head;
+use super::guard::{Guard, Standing};
 use super::history::{FOLDER, WalFile};
-use super::integration::{Integrated, Write};
+use super::integration::{Plan, Write};
 use super::log_state::log_folder;
 use super::sweep::sweep;
 use super::zone::Zone;
@@ -41,7 +40,7 @@ impl Integrator {
         let sent = self.commands.send(Command::Cut(answer));
         sent.map_err(|_| closed())?;
         let cut = cut.recv().map_err(|_| closed())??;
-        let (epoch, sequence) = cut.base;
+        let position = cut.base;
         let written = self.integrate(&mut unsigned, cut, false);
         if let Err(error) = written {
             // What was cut is in frames alone now: the next opening takes it from there.
@@ -51,10 +50,12 @@ impl Integrator {
         if !sign {
             return Ok(Checkpointed::default());
         }
-        let done = self.sign(&mut unsigned, batches)?;
+        let done = self.sign(&mut unsigned, batches);
+        self.tell();
+        let done = done?;
         if !done.signed.is_empty() {
-            let base = Base::new((epoch, sequence), &unsigned);
-            self.everywhere(|zone| base.write(zone))?;
+            let base = Base::new(position, &unsigned);
+            self.everywhere(move |zone| base.advance(zone).map(drop))?;
         }
         Ok(done)
     }
@@ -73,33 +74,44 @@ impl Integrator {
         cut: Cut,
         after_crash: bool,
     ) -> Result<(), CheckpointError> {
-        let mut written = Vec::with_capacity(cut.logs.len());
-        for log in cut.logs {
-            let source = self.zones.source().map_err(CheckpointError::Zones)?;
-            let write = &mut |file: &Write| self.each(|zone| put(zone, file));
-            let log = log.integrate(source.as_ref(), &self.classes, write);
-            written.push(log.map_err(CheckpointError::Zones)?);
+        let mut superseded = Vec::with_capacity(cut.logs.len());
+        for log in &cut.logs {
+            let plan = self.zones.first(|zone| log.plan(zone, &self.classes));
+            let Plan {
+                puts,
+                superseded: paths,
+            } = plan.map_err(CheckpointError::Zones)?;
+            self.everywhere(move |zone| puts.iter().try_for_each(|file| put(zone, file)))?;
+            superseded.push((log.origin.clone(), log.start(), paths));
         }
-        self.settle()?;
+        self.everywhere(|zone| zone.settle())?;
         // Until this is on disk too the frames say what has to be done again.
-        for log in &written {
-            if after_crash {
-                self.everywhere(|zone| sweep(zone, &log.origin, log.start))?;
+        self.everywhere(move |zone| {
+            for (origin, start, paths) in &superseded {
+                if after_crash {
+                    sweep(zone, origin, *start)?;
+                }
+                paths.iter().try_for_each(|path| zone.remove(path))?;
             }
-            for path in &log.superseded {
-                self.everywhere(|zone| zone.remove(path))?;
-            }
-        }
-        self.settle()?;
-        unsigned.extend(written.iter().map(|log| log.origin.clone()));
+            zone.settle()
+        })?;
+        unsigned.extend(cut.logs.iter().map(|log| log.origin.clone()));
         let base = Base::new(cut.base, unsigned);
-        self.everywhere(|zone| base.write(zone))?;
-        let sizes = written.iter().map(|log| {
-            let Integrated { origin, head, .. } = log;
-            (origin.clone(), head.frontier.size(), head.last)
+        let sizes = cut.logs.iter().map(|log| {
+            let head = &log.head;
+            (log.origin.clone(), head.frontier.size(), head.last)
         });
-        let _ = self.commands.send(Command::Integrated(sizes.collect()));
-        self.everywhere(|zone| drop_frames(zone, cut.base.1))
+        let _ = self.commands.send(Command::Integrated {
+            logs: sizes.collect(),
+            bytes: cut.bytes,
+        });
+        let (_, sequence) = cut.base;
+        self.everywhere(move |zone| {
+            if base.advance(zone)? {
+                drop_frames(zone, sequence)?;
+            }
+            Ok(())
+        })
     }
 
     /// Signs the logs that grew, keeps the checkpoints apart, and publishes them.
@@ -108,11 +120,11 @@ impl Integrator {
         unsigned: &mut BTreeSet<Origin>,
         batches: u64,
     ) -> Result<Checkpointed, CheckpointError> {
-        let source = self.zones.source().map_err(CheckpointError::Zones)?;
         let mut done = Checkpointed::default();
         let (mut swaps, mut published) = (Vec::new(), Vec::new());
         for origin in unsigned.clone() {
-            match self.next(source.as_ref(), &origin) {
+            self.zones.source().map_err(CheckpointError::Zones)?;
+            match self.next(&origin) {
                 Ok(Next::Known(note, checkpoint)) => published.push((note, checkpoint)),
                 Ok(Next::Signed(swap, checkpoint)) => {
                     published.push((swap.note.clone(), checkpoint));
@@ -128,11 +140,10 @@ impl Integrator {
             unsigned.remove(&checkpoint.origin);
             done.signed.push(checkpoint);
         }
-        self.settle()?;
-        if done.refused.is_empty() {
-            let dropped = self.guard.checkpoints.drop_batches(batches);
-            dropped.map_err(|error| CheckpointError::Keep(error.into()))?;
-        }
+        self.everywhere(|zone| zone.settle())?;
+        let sizes = done.signed.iter().map(|it| (it.origin.clone(), it.size));
+        let dropped = self.guard.drop_batches(batches, &sizes.collect());
+        dropped.map_err(|error| CheckpointError::Keep(error.into()))?;
         Ok(done)
     }
 
@@ -149,29 +160,28 @@ impl Integrator {
 
     fn publish(&self, note: &str, checkpoint: &Checkpoint) -> Result<(), CheckpointError> {
         let folder = log_folder(&checkpoint.origin);
-        for path in [
-            format!("{folder}/checkpoints/{}", checkpoint.size),
-            format!("{folder}/checkpoint"),
-        ] {
-            let file = Write::new(path, note.as_bytes().to_vec());
-            self.everywhere(|zone| put(zone, &file))?;
-        }
-        Ok(())
+        let size = checkpoint.size;
+        let note = note.to_owned();
+        self.everywhere(move |zone| {
+            zone.put(&format!("{folder}/checkpoints/{size}"), note.as_bytes())?;
+            zone.put(&format!("{folder}/checkpoint"), note.as_bytes())
+        })
     }
 
     /// A log's next checkpoint; the one that it has, if it has not grown since.
-    fn next(&self, zone: &dyn Zone, origin: &Origin) -> Result<Next, String> {
-        let head = Head::newest(zone, &log_folder(origin)).map_err(|error| error.to_string())?;
-        let frontier = head.ok_or("it is not there")?.frontier;
-        let size = frontier.size();
-        let before = self.guard.check(zone, origin, size);
-        let before = before.map_err(|error| error.to_string())?;
+    fn next(&self, origin: &Origin) -> Result<Next, String> {
+        let standing = self.guard.agreed(&self.zones, origin);
+        let Standing { head, signed } = standing.map_err(|error| error.to_string())?;
+        let size = head.frontier.size();
+        if size == 0 {
+            return Err("it is not there".to_owned());
+        }
         let checkpoint = Checkpoint {
             origin: origin.clone(),
             size,
-            root: frontier.root(),
+            root: head.frontier.root(),
         };
-        let before = match before {
+        let before = match signed {
             Some((note, signed)) if signed.size == size => return Ok(Next::Known(note, signed)),
             other => other.map(|(note, _)| note),
         };
@@ -187,19 +197,20 @@ impl Integrator {
         Ok(Next::Signed(swap, checkpoint))
     }
 
-    fn settle(&self) -> Result<(), CheckpointError> {
-        self.everywhere(|zone| zone.settle())
+    fn tell(&self) {
+        if self.zones.has_news() {
+            let _ = self.commands.send(Command::Look);
+        }
     }
 
-    fn everywhere(&self, act: impl Fn(&dyn Zone) -> io::Result<()>) -> Result<(), CheckpointError> {
-        self.each(act).map_err(CheckpointError::Zones)
-    }
-
-    /// Does the same in every zone that is in use.
-    fn each(&self, act: impl Fn(&dyn Zone) -> io::Result<()>) -> io::Result<()> {
-        self.zones.each(act, |number, error| {
-            let _ = self.commands.send(Command::Lost(number, error.to_string()));
-        })
+    /// Does the same in every zone that is in use. The committer is told of those that are lost.
+    fn everywhere(
+        &self,
+        act: impl Fn(&dyn Zone) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Result<(), CheckpointError> {
+        let done = self.zones.each(act);
+        self.tell();
+        done.map_err(CheckpointError::Zones)
     }
 }
 

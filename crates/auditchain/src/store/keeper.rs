@@ -31,6 +31,11 @@ impl Keeper {
                 loop {
                     let ended = stopped.recv_timeout(EVERY) != Err(RecvTimeoutError::Timeout);
                     *locked(&told) = keep(&shared, &guard, zones).err();
+                    if let Some(why) = guard.checkpoints.failure() {
+                        // Nothing more is signed, neither here nor there.
+                        let why = format!("checkpoint store: {why}");
+                        locked(&shared.poisoned).get_or_insert(why);
+                    }
                     if ended {
                         return;
                     }
@@ -57,26 +62,31 @@ impl Drop for Keeper {
     }
 }
 
-/// Keeps the newest line of each log that grew; what could not be kept is tried again.
+/// Keeps the newest line of each log that grew; what could not be kept is tried again. What comes
+/// meanwhile waits for the next time: one batch a second says as much as a hundred.
 fn keep(shared: &Shared, guard: &Guard, zones: u8) -> Result<(), String> {
-    loop {
-        let lines: Vec<BatchLine> = {
-            let lines = locked(&shared.lines);
-            lines.values().take(MAX_BATCH_LINES).cloned().collect()
-        };
-        if lines.is_empty() {
-            return Ok(());
-        }
-        let signed = sign_batch(&lines, zones, guard.keys.batches().as_ref());
-        let signed = signed.map_err(|error| error.to_string())?;
-        let kept = guard.checkpoints.keep(&signed);
-        kept.map_err(|error| error.to_string())?;
-        let mut waiting = locked(&shared.lines);
-        for line in lines {
-            // Not one that has come since.
-            if waiting.get(&line.origin) == Some(&line) {
-                waiting.remove(&line.origin);
+    let mut lines: Vec<BatchLine> = {
+        let mut lines = locked(&shared.lines);
+        std::mem::take(&mut *lines).into_values().collect()
+    };
+    while !lines.is_empty() {
+        let rest = lines.split_off(lines.len().min(MAX_BATCH_LINES));
+        if let Err(error) = keep_batch(&lines, guard, zones) {
+            let mut waiting = locked(&shared.lines);
+            for line in lines.into_iter().chain(rest) {
+                // Not over one that has come since.
+                waiting.entry(line.origin.clone()).or_insert(line);
             }
+            return Err(error);
         }
+        lines = rest;
     }
+    Ok(())
+}
+
+fn keep_batch(lines: &[BatchLine], guard: &Guard, zones: u8) -> Result<(), String> {
+    let signed = sign_batch(lines, zones, guard.keys.batches().as_ref());
+    let signed = signed.map_err(|error| error.to_string())?;
+    let kept = guard.checkpoints.keep(&signed);
+    kept.map(drop).map_err(|error| error.to_string())
 }

@@ -32,6 +32,11 @@ pub(super) struct Tail {
 }
 
 impl Tail {
+    /// What it takes of a frame, and of memory.
+    pub(super) fn bytes(&self) -> usize {
+        self.leaf.len() + self.payload.len() + 64
+    }
+
     pub(super) fn record(&self, log: u32) -> EntryRecord<'_> {
         EntryRecord {
             log,

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::AppendError;
+use super::batch_in_hand::Known;
 use super::files::LogFiles;
 use super::guard::Guard;
-use super::head::Head;
 use super::ids::find_id;
-use super::log_state::{LogState, log_folder};
+use super::log_state::LogState;
 use super::zone::Zone;
 use super::zones::Zones;
-use crate::{Hash, InclusionProof, Origin, TileError, TilePath, TileReader, TileTree, grow_tiles};
+use crate::{Hash, Origin, TileError, TilePath, TileReader, TileTree, grow_tiles};
 
 pub(super) struct Logs {
     pub(super) zones: Arc<Zones>,
@@ -43,11 +43,12 @@ impl Logs {
     /// A log that is not what was signed is not opened.
     pub(super) fn open(&mut self, origin: &Origin) -> Result<OpenLog<'_>, AppendError> {
         let read = |error| AppendError::Read(Arc::new(error));
-        let zone = self.zones.source().map_err(read)?;
+        self.zones.source().map_err(read)?;
         if !self.states.contains_key(origin) {
-            let state = self.load(zone.as_ref(), origin)?;
+            let state = self.load(origin)?;
             self.states.insert(origin.clone(), state);
         }
+        let zone = self.zones.source().map_err(read)?;
         let state = self.states.get_mut(origin);
         Ok(OpenLog {
             state: state.ok_or(AppendError::Busy(super::RETRY_AFTER))?,
@@ -69,32 +70,30 @@ impl Logs {
         }
     }
 
-    fn load(&self, zone: &dyn Zone, origin: &Origin) -> Result<LogState, AppendError> {
-        let folder = log_folder(origin);
-        let head = Head::newest(zone, &folder).map_err(|it| AppendError::Read(Arc::new(it)))?;
-        let state = match head {
-            Some(head) => LogState::new(head.frontier, head.last),
-            None => LogState::new(crate::Frontier::new(), Uuid::nil()),
-        };
-        let size = state.frontier.size();
-        let checked = self.guard.check(zone, origin, size);
-        checked.map_err(|it| AppendError::Inconsistent(Arc::new(it)))?;
-        Ok(state)
+    /// Every zone must have the log alike: one that lost it would have it begin anew.
+    fn load(&self, origin: &Origin) -> Result<LogState, AppendError> {
+        let standing = self.guard.agreed(&self.zones, origin);
+        let head = standing
+            .map_err(|it| AppendError::Inconsistent(Arc::new(it)))?
+            .head;
+        Ok(LogState::new(head.frontier, head.last))
     }
 }
 
 impl OpenLog<'_> {
-    /// Where an entry stands already, by its event id.
+    /// Where the entry of this event id stands already, and its leaf hash.
     pub(super) fn find(
         &self,
         origin: &Origin,
         event_id: &Uuid,
-    ) -> Result<Option<u64>, AppendError> {
+    ) -> Result<Option<(u64, Hash)>, AppendError> {
         if event_id.is_nil() {
             return Ok(None);
         }
         if let Some(index) = self.state.recent.get(event_id) {
-            return Ok(Some(*index));
+            let at = usize::try_from(index.saturating_sub(self.state.integrated));
+            let hash = at.ok().and_then(|at| self.state.hashes.get(at));
+            return Ok(hash.map(|hash| (*index, *hash)));
         }
         // Ids ascend with time: of most it is known at once that they are new.
         if *event_id > self.state.integrated_last {
@@ -105,29 +104,28 @@ impl OpenLog<'_> {
             .map_err(|it| AppendError::Read(Arc::new(it)))
     }
 
-    /// Proves that an entry is in the log as it is now, wherever it stands.
-    pub(super) fn prove(
-        &self,
-        origin: &Origin,
-        index: u64,
-    ) -> Result<(Hash, InclusionProof), AppendError> {
+    /// Proves that entries are in the log as it is now, wherever they stand. One that cannot be
+    /// proved now has none: what is being integrated just now may be gone from one name and not be
+    /// asked for under the next; the entry is there all the same.
+    pub(super) fn prove(&self, origin: &Origin, known: &mut Known) {
+        let _ = self.try_prove(origin, known);
+    }
+
+    fn try_prove(&self, origin: &Origin, known: &mut Known) -> Result<(), TileError<io::Error>> {
         let files = LogFiles::of(self.zone.as_ref(), origin);
-        let size = self.state.frontier.size();
-        let prove = || -> Result<_, TileError<io::Error>> {
-            let frontier =
-                TileTree::new(&files, self.state.integrated)?.frontier_at(self.state.integrated)?;
-            let tiles = grow_tiles(&files, &frontier, &self.state.hashes)?;
-            let fresh = tiles.into_iter().map(|tile| (tile.path, tile.bytes));
-            let over = Over {
-                fresh: fresh.collect(),
-                files,
-            };
-            let mut tree = TileTree::new(over, size)?;
-            Ok((tree.leaf(index)?, tree.prove_inclusion(index, size)?))
+        let (before, size) = (self.state.integrated, self.state.frontier.size());
+        let frontier = TileTree::new(&files, before)?.frontier_at(before)?;
+        let tiles = grow_tiles(&files, &frontier, &self.state.hashes)?;
+        let fresh = tiles.into_iter().map(|tile| (tile.path, tile.bytes));
+        let over = Over {
+            fresh: fresh.collect(),
+            files,
         };
-        // What is being integrated just now may be gone from one name and not be asked for under
-        // the next; the entry is there all the same.
-        prove().map_err(|_| AppendError::Busy(super::RETRY_AFTER))
+        let mut tree = TileTree::new(over, size)?;
+        for (index, proof) in known {
+            *proof = Some((tree.leaf(*index)?, tree.prove_inclusion(*index, size)?));
+        }
+        Ok(())
     }
 }
 

@@ -6,15 +6,13 @@ use std::io;
 use std::sync::Arc;
 
 use super::base::Base;
+use super::creation::{claim, is_empty};
+use super::equal::{equalise, own};
 use super::filling;
-use super::history::{FOLDER, History, Unusable, WalFile};
-use super::identity::{self, Identity};
-
+use super::history::{History, Unusable, WalFile};
+use super::identity::Identity;
 use super::wal::StoreId;
 use super::zone::Zone;
-
-/// The longest file of a log that is copied from zone to zone.
-const MAX_COPIED: u64 = 8 * 1024 * 1024 * 1024;
 
 /// What an opening found and did, zone by zone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,6 +29,9 @@ pub struct Recovery {
     pub lost: Vec<usize>,
     /// Bytes after the last whole batch that were cut off: nobody was told that they were written.
     pub cut_off: u64,
+    /// What lies in zones and is nobody's, as far as the opening came across it: each zone and path.
+    /// It was left there.
+    pub strays: Vec<(usize, String)>,
 }
 
 /// Why a store was not opened. Nothing was changed that had been acknowledged.
@@ -46,6 +47,12 @@ pub enum OpenError {
     /// The zones, or their number or quorum, are not those of one store.
     #[error("store: zone {0} is not one of this store's")]
     ForeignZone(usize),
+    /// A store has this zone open, or it was given twice.
+    #[error("store: zone {0} is in use")]
+    InUse(usize),
+    /// What was signed is of another store, or cannot be read.
+    #[error("store: its checkpoint store: {0}")]
+    Checkpoints(#[source] io::Error),
     /// The number of zones or the quorum is outside what there can be.
     #[error("store: 1 to 7 zones, and a quorum of at most as many")]
     Quorum,
@@ -62,6 +69,9 @@ pub enum OpenError {
         /// What is the matter with the others.
         reasons: String,
     },
+    /// One of the [`super::Limits`] is outside what it may be.
+    #[error("store: limit {0} is outside what it may be")]
+    Limits(&'static str),
     /// The frames say something that this store never wrote.
     #[error("store: its history is malformed: {0}")]
     Malformed(&'static str),
@@ -93,48 +103,18 @@ pub(super) struct Opened {
     pub(super) recovery: Recovery,
 }
 
-/// Makes a new store in empty zones.
-pub(super) fn create(zones: &[Arc<dyn Zone>], quorum: usize) -> Result<(), OpenError> {
-    let count = u8::try_from(zones.len()).map_err(|_| OpenError::Quorum)?;
-    let quorum = u8::try_from(quorum).map_err(|_| OpenError::Quorum)?;
-    if !(1..=identity::MAX_ZONES).contains(&count) || !(1..=count).contains(&quorum) {
-        return Err(OpenError::Quorum);
-    }
-    let lost = |zone: usize, error: &io::Error| OpenError::TooFewZones {
-        usable: 0,
-        zones: zones.len(),
-        needed: zones.len(),
-        reasons: format!("zone {zone}: {error}"),
-    };
-    for (number, zone) in zones.iter().enumerate() {
-        for path in [identity::PATH, "base", "wal", "log"] {
-            let file = zone.read(path, u64::MAX).is_ok_and(|file| file.is_none());
-            let folder = zone.list(path).is_ok_and(|names| names.is_empty());
-            if !file && !folder || zone.list(path).is_ok_and(|names| !names.is_empty()) {
-                return Err(OpenError::NotEmpty(number));
-            }
-        }
-    }
-    let mut store = [0; 16];
-    getrandom::fill(&mut store).map_err(|_| OpenError::Random)?;
-    for (number, zone) in (0..count).zip(zones) {
-        let identity = Identity {
-            store,
-            zone: number,
-            zones: count,
-            quorum,
-        };
-        let written = zone.replace(identity::PATH, identity.to_text().as_bytes());
-        written.map_err(|error| lost(usize::from(number), &error))?;
-    }
-    Ok(())
-}
-
 /// Finds the history, and makes every zone that can be written to equal to it. A zone's place is its
 /// number; none for one that cannot be reached. An empty one takes its number's place if `adopt`.
-pub(super) fn open(given: &[Option<Arc<dyn Zone>>], adopt: bool) -> Result<Opened, OpenError> {
+/// Nothing is changed unless the store's name is `known` elsewhere.
+pub(super) fn open(
+    given: &[Option<Arc<dyn Zone>>],
+    adopt: bool,
+    known: impl FnOnce(&StoreId) -> io::Result<()>,
+) -> Result<Opened, OpenError> {
     let mut recovery = Recovery::default();
-    let identity = identify(given, adopt, &mut recovery)?;
+    let mut given = claim(given)?;
+    let identity = identify(&mut given, adopt, &mut recovery)?;
+    known(&identity.store).map_err(OpenError::Checkpoints)?;
     let count = usize::from(identity.zones);
     let quorum = usize::from(identity.quorum);
     let zones: BTreeMap<usize, &Arc<dyn Zone>> = given
@@ -180,12 +160,16 @@ pub(super) fn open(given: &[Option<Arc<dyn Zone>>], adopt: bool) -> Result<Opene
             recovery.lost.push(number);
             continue;
         };
+        let mut strays = Vec::new();
         let equal = if number == best {
-            trim(zone.as_ref(), &history).map(|()| false)
+            own(zone.as_ref(), &history, &mut strays)
         } else {
             let theirs = histories.get(&number);
-            equalise(source.as_ref(), &history, zone.as_ref(), theirs)
+            let zones = (source.as_ref(), zone.as_ref());
+            equalise(zones, &history, theirs, &mut strays)
         };
+        let strays = strays.into_iter().map(|path| (number, path));
+        recovery.strays.extend(strays);
         let named = equal.and_then(|changed| {
             let zone_number = u8::try_from(number).unwrap_or(u8::MAX);
             Identity {
@@ -222,27 +206,38 @@ pub(super) fn open(given: &[Option<Arc<dyn Zone>>], adopt: bool) -> Result<Opene
     })
 }
 
-/// What the zones say that they are; those that do not say so are not used, unless they are empty
-/// and may be filled.
+/// What the zones say that they are. One that says nothing is not used, and is taken away from the
+/// others, unless it is empty and may be filled.
 fn identify(
-    given: &[Option<Arc<dyn Zone>>],
+    given: &mut [Option<Arc<dyn Zone>>],
     adopt: bool,
     recovery: &mut Recovery,
 ) -> Result<Identity, OpenError> {
     let mut common: Option<Identity> = None;
-    for (number, zone) in given.iter().enumerate() {
-        let Some(zone) = zone else {
+    let count = given.len();
+    for (number, place) in given.iter_mut().enumerate() {
+        let Some(zone) = place else {
             let reason = "it cannot be reached".to_owned();
             recovery.unusable.push((number, reason));
             continue;
         };
         let identity = match Identity::read(zone.as_ref()) {
             Ok(Some(identity)) => identity,
-            Ok(None) if adopt => {
-                recovery.unusable.push((number, "it is empty".to_owned()));
+            Ok(None) => {
+                // A crash may have cut off what filled it.
+                let is_free =
+                    is_empty(zone.as_ref()) || matches!(filling::read(zone.as_ref()), Ok(Some(_)));
+                let reason = if is_free {
+                    "it is empty"
+                } else {
+                    "it says not which store it is of"
+                };
+                recovery.unusable.push((number, reason.to_owned()));
+                if !(adopt && is_free) {
+                    *place = None;
+                }
                 continue;
             }
-            Ok(None) => return Err(OpenError::NoStore),
             Err(error) => {
                 recovery.unusable.push((number, error.to_string()));
                 continue;
@@ -252,100 +247,13 @@ fn identify(
             let alike = |one: Identity| (one.store, one.zones, one.quorum);
             alike(common) == alike(identity)
         });
-        let is_whole = usize::from(identity.zones) == given.len();
+        let is_whole = usize::from(identity.zones) == count;
         if !same || !is_whole || usize::from(identity.zone) != number {
             return Err(OpenError::ForeignZone(number));
         }
         common = Some(identity);
     }
     common.ok_or(OpenError::NoStore)
-}
-
-/// Takes away what was cut off, before anything is written behind it.
-fn trim(zone: &dyn Zone, history: &History) -> io::Result<()> {
-    for (name, length) in zone.list(FOLDER)? {
-        let path = format!("{FOLDER}/{name}");
-        let known = history
-            .files
-            .iter()
-            .find(|file| WalFile::path(file.first) == path);
-        match known {
-            Some(file) if length == Some(file.bytes.len() as u64) => {}
-            Some(file) => zone.replace(&path, &file.bytes)?,
-            None => zone.remove(&path)?,
-        }
-    }
-    zone.settle()
-}
-
-/// Makes a zone equal to the one that has the history. Whether that changed anything.
-///
-/// While it is filled the zone says so, and is not used: whatever is interrupted here is done again
-/// at the next opening.
-fn equalise(
-    source: &dyn Zone,
-    history: &History,
-    zone: &dyn Zone,
-    theirs: Option<&History>,
-) -> io::Result<bool> {
-    let mut changed = false;
-    let same_base = theirs.is_some_and(|theirs| theirs.base == history.base);
-    if !same_base {
-        changed = true;
-        // Its logs are about to be neither those of its base nor of the other.
-        filling::begin(zone, history.last)?;
-        mirror(source, zone, "log")?;
-        zone.settle()?;
-    }
-    for file in &history.files {
-        let has = theirs.and_then(|theirs| theirs.files.iter().find(|it| it.first == file.first));
-        if has != Some(file) {
-            changed = true;
-            zone.replace(&WalFile::path(file.first), &file.bytes)?;
-        }
-    }
-    changed |= theirs.is_none_or(|theirs| theirs.last != history.last);
-    trim(zone, history)?;
-    if !same_base {
-        history.base.write(zone)?;
-        filling::end(zone)?;
-    }
-    Ok(changed)
-}
-
-/// Makes a folder's files those of another zone, byte by byte: after a crash a file may have its
-/// name and length and nothing else.
-fn mirror(source: &dyn Zone, zone: &dyn Zone, folder: &str) -> io::Result<()> {
-    let theirs: BTreeMap<String, Option<u64>> = source.list(folder)?.into_iter().collect();
-    let ours: BTreeMap<String, Option<u64>> = zone.list(folder)?.into_iter().collect();
-    for (name, length) in &theirs {
-        let path = format!("{folder}/{name}");
-        match length {
-            None => mirror(source, zone, &path)?,
-            Some(_) => {
-                let bytes = source.read(&path, MAX_COPIED)?.unwrap_or_default();
-                let same_length = ours.get(name) == Some(length);
-                if !same_length || zone.read(&path, MAX_COPIED)?.as_ref() != Some(&bytes) {
-                    zone.put(&path, &bytes)?;
-                }
-            }
-        }
-    }
-    for name in ours.keys().filter(|name| !theirs.contains_key(*name)) {
-        remove_all(zone, &format!("{folder}/{name}"))?;
-    }
-    Ok(())
-}
-
-fn remove_all(zone: &dyn Zone, path: &str) -> io::Result<()> {
-    let within = zone.list(path).unwrap_or_default();
-    for (name, _) in &within {
-        remove_all(zone, &format!("{path}/{name}"))?;
-    }
-    if within.is_empty() {
-        zone.remove(path)?;
-    }
-    Ok(())
 }
 
 fn enough(

@@ -1,9 +1,10 @@
 //! Payload bundles: what is kept beside the entries, and can be taken away again. audit-store,
 //! section 5.
 
+use std::collections::BTreeSet;
 use std::io;
 
-use super::files::LogFiles;
+use super::files::{LogFiles, ROUNDS};
 use super::integration::Write;
 use super::log_state::Tail;
 use super::zone::ZoneRead;
@@ -61,21 +62,13 @@ impl PayloadBundle {
     }
 
     /// Takes away what is covered of the bundle that begins at this index and whose entries are
-    /// these. Whether anything was.
-    fn erase<'a>(
-        &mut self,
-        first: u64,
-        entries: impl Iterator<Item = &'a [u8]>,
-        by: &Erasing<'_>,
-    ) -> bool {
-        let mut changed = false;
+    /// these.
+    fn erase<'a>(&mut self, first: u64, entries: impl Iterator<Item = &'a [u8]>, by: &Erasing<'_>) {
         for ((payload, index), entry) in self.0.iter_mut().zip(first..).zip(entries) {
             if !payload.is_empty() && by.covers(index, entry) {
                 payload.clear();
-                changed = true;
             }
         }
-        changed
     }
 }
 
@@ -123,30 +116,38 @@ pub(super) fn read(
     let Some(bundle) = TilePath::in_tree(TileKind::Entries, index, size) else {
         return Ok(None);
     };
-    // What was superseded and removed is read from the wider file that took its place.
-    let mut widths = vec![bundle.width()];
-    if bundle.is_partial() {
-        let names = zone.list(&format!("{}.p", path(log, &bundle.full())))?;
-        let mut wider: Vec<u16> = names
-            .iter()
-            .filter_map(|(name, _)| name.parse().ok())
-            .collect();
-        wider.sort_unstable();
-        widths.extend(wider.into_iter().filter(|width| *width > bundle.width()));
-        widths.push(TILE_WIDTH);
-    }
-    for width in widths {
+    let at = |width| -> io::Result<Option<PayloadBundle>> {
         let Ok(at) = TilePath::new(TileKind::Entries, index, width) else {
-            continue;
+            return Ok(None);
         };
         let path = path(log, &at);
         let Some(bytes) = zone.read(&path, MAX_BYTES)? else {
-            continue;
+            return Ok(None);
         };
         let malformed = || io::Error::new(io::ErrorKind::InvalidData, format!("{path}: malformed"));
         let mut parsed = PayloadBundle::parse(&bytes, width).ok_or_else(malformed)?;
         parsed.0.truncate(usize::from(bundle.width()));
-        return Ok(Some(parsed));
+        Ok(Some(parsed))
+    };
+    let folder = format!("{}.p", path(log, &bundle.full()));
+    for _ in 0..ROUNDS {
+        let own = at(bundle.width())?;
+        if own.is_some() || !bundle.is_partial() {
+            return Ok(own);
+        }
+        // What was superseded and removed is read from the wider file that took its place. That may
+        // be superseded while it is looked for.
+        let names = zone.list(&folder)?.into_iter();
+        let widths = names.filter_map(|(name, _)| name.parse::<u16>().ok());
+        let wider: BTreeSet<u16> = widths.filter(|width| *width > bundle.width()).collect();
+        for width in wider.iter().copied().chain([TILE_WIDTH]) {
+            if let Some(found) = at(width)? {
+                return Ok(Some(found));
+            }
+        }
+        if wider.is_empty() {
+            break;
+        }
     }
     Ok(None)
 }
@@ -199,7 +200,8 @@ impl Growth<'_> {
         Ok(())
     }
 
-    /// Full bundles that were written before lose what is covered.
+    /// Full bundles that were written before lose what is covered. They are written whether that
+    /// changes them here or not: a crash may have come when some zones had lost it and others not.
     fn erase_older(&self, erasing: &Erasing<'_>, puts: &mut Vec<Write>) -> io::Result<()> {
         let folder = &self.files.folder;
         for bundle in (0..self.start / WIDTH).filter(|bundle| erasing.touches(*bundle)) {
@@ -211,13 +213,12 @@ impl Growth<'_> {
             };
             let leaves = self.leaves(&path)?;
             let entries = leaves.iter().map(Vec::as_slice);
-            if payloads.erase(bundle * WIDTH, entries, erasing) {
-                puts.push(Write {
-                    path: self::path(folder, &path),
-                    bytes: payloads.encode(),
-                    at_once: true,
-                });
-            }
+            payloads.erase(bundle * WIDTH, entries, erasing);
+            puts.push(Write {
+                path: self::path(folder, &path),
+                bytes: payloads.encode(),
+                at_once: true,
+            });
         }
         Ok(())
     }

@@ -28,6 +28,7 @@ impl Opened {
             logs: logs
                 .filter_map(|(origin, log)| CutLog::take(origin, log))
                 .collect(),
+            bytes: 0,
         })
     }
 }

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use super::claim::Claimed;
+
 /// A zone's files, to be read.
 ///
 /// Paths are relative, of `a-z 0-9 . _ - /`.
@@ -13,22 +15,38 @@ pub trait ZoneRead: Send + Sync {
     fn read(&self, path: &str, most: u64) -> io::Result<Option<Vec<u8>>>;
 
     /// The files and folders in a folder, by their own names, with the files' lengths and none for
-    /// folders; empty if there is no such folder. Temporary files are not listed.
+    /// folders; empty if there is no such folder. Names that no path is made of are not listed.
     ///
     /// # Errors
-    /// When it cannot be read.
+    /// When it cannot be read, or holds something that is neither a file nor a folder, such as a
+    /// link.
     fn list(&self, folder: &str) -> io::Result<Vec<(String, Option<u64>)>>;
 }
 
 /// A place that holds all of a store's files; a directory, or whatever stands in for one.
 ///
-/// Folders come to be as they are needed. What is written is whole or not there at all: a crash may lose a [`Zone::put`] that was not settled, and
-/// may leave any part of a [`Frames::append`] that did not return.
+/// Folders come to be as they are needed, and a folder of partial files goes with the last of them.
+/// Whoever reads finds a file whole or not at all, but for one of frames. A crash may lose or tear a
+/// [`Zone::put`] that was not settled, and may leave any part of a [`Frames::append`] that did not
+/// return.
 ///
 /// # Errors
 /// After any error of a writing call nothing is known of what is on disk, and nobody tries again:
 /// the zone is lost until the store is opened anew.
 pub trait Zone: ZoneRead {
+    /// Takes the zone for one store, until what this answers is dropped. Processes keep each other
+    /// away by other means, before there is a `Zone` to be asked.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] while a store has it.
+    fn claim(&self) -> io::Result<Claimed>;
+
+    /// Puts a file in place that must not be there, and flushes it: of two that do so at once, one.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`], and as the trait says.
+    fn create_new(&self, path: &str, bytes: &[u8]) -> io::Result<()>;
+
     /// Puts a file in place under its name, replacing what was there. It is on disk after the next
     /// [`Zone::settle`].
     ///
@@ -48,7 +66,7 @@ pub trait Zone: ZoneRead {
     /// As the trait says.
     fn replace(&self, path: &str, bytes: &[u8]) -> io::Result<()>;
 
-    /// Removes a file, if there is one.
+    /// Removes a file or an empty folder, if there is one. A folder that holds something stays.
     ///
     /// # Errors
     /// As the trait says.

@@ -1,15 +1,12 @@
 //! A zone's writer: a thread of its own, so that zones are written side by side.
 
+use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use super::history::WalFile;
 use super::zone::{Frames, Zone};
-
-/// The frames that may wait for a zone. One that lags further behind is lost: it must not hold up
-/// the others, nor take all memory.
-const BEHIND: usize = 64;
 
 /// What a zone's writer is told, in order.
 pub(super) enum Work {
@@ -29,7 +26,7 @@ pub(super) enum Said {
 
 /// One zone's writer; it ends when this is dropped.
 pub(super) struct ZoneWriter {
-    work: Option<SyncSender<Work>>,
+    work: Option<Sender<Work>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -38,8 +35,8 @@ impl ZoneWriter {
         zone: usize,
         storage: Arc<dyn Zone>,
         said: Sender<Said>,
-    ) -> std::io::Result<Self> {
-        let (work, jobs) = sync_channel(BEHIND);
+    ) -> io::Result<Self> {
+        let (work, jobs) = channel();
         let thread = std::thread::Builder::new()
             .name(format!("audit-zone-{zone}"))
             .spawn(move || {
@@ -54,19 +51,20 @@ impl ZoneWriter {
         })
     }
 
-    /// Whether it was taken. A zone that is lost, or too far behind, takes nothing.
-    pub(super) fn give(&self, work: Work) -> Result<(), &'static str> {
-        let Some(sender) = &self.work else {
-            return Err("it is lost");
-        };
-        sender.try_send(work).map_err(|error| match error {
-            TrySendError::Full(_) => "it lags too far behind",
-            TrySendError::Disconnected(_) => "it is lost",
-        })
+    /// Whether it was taken. A zone that is lost takes nothing.
+    pub(super) fn give(&self, work: Work) -> bool {
+        self.work.as_ref().is_some_and(|it| it.send(work).is_ok())
     }
-}
 
-impl ZoneWriter {
+    /// It ends once it has written what it was given.
+    pub(super) fn close(&mut self) {
+        self.work = None;
+    }
+
+    pub(super) fn is_finished(&self) -> bool {
+        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
     /// Lets it end by itself: it may hang in a write that never returns.
     pub(super) fn abandon(mut self) {
         self.work = None;
@@ -83,52 +81,26 @@ impl Drop for ZoneWriter {
     }
 }
 
+/// Each frame is flushed by itself, however many wait behind it: a later one says that earlier ones
+/// were acknowledged, and must not be on disk before they are.
 fn run(
     zone: usize,
     storage: &dyn Zone,
     jobs: &Receiver<Work>,
     said: &Sender<Said>,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     let mut frames: Option<Box<dyn Frames>> = None;
-    let mut next = jobs.recv().ok();
-    while let Some(work) = next.take() {
+    while let Ok(work) = jobs.recv() {
         match work {
             Work::Begin(first) => frames = Some(storage.begin(&WalFile::path(first))?),
-            Work::Frame(mut last, first) => {
-                // What waited behind it goes with it, so that a zone that lagged catches up.
-                let mut waiting = Vec::new();
-                while let Ok(work) = jobs.try_recv() {
-                    match work {
-                        Work::Frame(sequence, frame) => {
-                            last = sequence;
-                            waiting.push(frame);
-                        }
-                        begin => {
-                            next = Some(begin);
-                            break;
-                        }
-                    }
-                }
-                let file = frames
-                    .as_mut()
-                    .ok_or_else(|| std::io::Error::other("no file was begun"))?;
-                if waiting.is_empty() {
-                    file.append(&first)?;
-                } else {
-                    let all: Vec<u8> = std::iter::once(&first)
-                        .chain(&waiting)
-                        .flat_map(|frame| frame.iter().copied())
-                        .collect();
-                    file.append(&all)?;
-                }
-                let sequence = last;
+            Work::Frame(sequence, frame) => {
+                let file = frames.as_mut();
+                let file = file.ok_or_else(|| io::Error::other("no file was begun"))?;
+                file.append(&frame)?;
                 if said.send(Said::Written { zone, sequence }).is_err() {
                     return Ok(());
                 }
             }
-        }
-        if next.is_none() {
-            next = jobs.recv().ok();
         }
     }
     Ok(())

@@ -4,8 +4,8 @@ use strongroom_auditchain::Hash;
 use strongroom_auditchain::store::{Store, StoredLog};
 use strongroom_auditchain::{ERASED_KIND, Erasure, Event, Leaf, Origin, RetentionClass, root};
 
-use crate::events::{calm, create, event, leaf, open, origin};
-use crate::faulty::Platter;
+use crate::events::{calm, config, create, event, leaf, open, origin};
+use crate::faulty::{Platter, Random};
 
 /// The payload of a number, which stands nowhere else.
 fn payload(number: u64) -> Vec<u8> {
@@ -134,4 +134,46 @@ fn an_erasure_that_was_cut_off_is_carried_out_at_the_next_opening() {
             "{number}"
         );
     }
+}
+
+/// Some zones have lost what was erased and others not, when the machine stops.
+#[test]
+fn an_erasure_that_was_cut_off_between_zones_is_carried_out_in_all() {
+    for calls in 0..60 {
+        let folder = tempfile::tempdir().unwrap();
+        let signed = folder.path();
+        let log = origin("a");
+        let platters: Vec<Platter> = (0..3).map(|_| Platter::default()).collect();
+        create(&platters, 2);
+        let store = open(&platters, signed);
+        for number in 0..300 {
+            append(&store, &log, number, "chat.completed");
+        }
+        store.checkpoint().unwrap();
+        drop(store);
+        let plan = calm();
+        let zones = platters.iter().zip(0..);
+        let zones = zones.map(|(it, number)| Some(it.zone(number, &plan)));
+        let (store, _) = Store::open(config(zones.collect(), signed)).unwrap();
+        erase(&store, &log, 1000, &Erasure::new(5, 6, None).unwrap());
+        plan.lock().unwrap().calls_left = calls;
+        let _ = store.integrate();
+        drop(store);
+        let crashed = std::mem::replace(&mut plan.lock().unwrap().stopped, true);
+        for platter in &platters {
+            platter.reboot(&mut Random(calls + 3));
+        }
+        let store = open(&platters, signed);
+        store.checkpoint().unwrap();
+        drop(store);
+        drop(open(&platters, signed));
+        for (zone, platter) in platters.iter().enumerate() {
+            let found = is_anywhere(platter, &payload(5));
+            assert!(!found, "zone {zone}, stopped after {calls} calls");
+        }
+        if !crashed {
+            return;
+        }
+    }
+    panic!("an integration of one entry takes more than 60 calls");
 }

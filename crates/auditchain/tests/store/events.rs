@@ -47,6 +47,7 @@ pub fn calm() -> Arc<Mutex<Plan>> {
         zone: 0,
         random: Random(1),
         stopped: false,
+        fired: false,
     }))
 }
 

@@ -1,11 +1,11 @@
 //! A zone in memory that fails as disks do: writes that are cut off, torn or reordered, flushes that
 //! fail, a disk that is full, and a crash after which only what was flushed is certain.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use strongroom_auditchain::store::{Frames, Zone, ZoneRead};
+use strongroom_auditchain::store::{Claim, Claimed, Frames, Zone, ZoneRead};
 
 /// A disk writes so many bytes at once.
 const SECTOR: usize = 512;
@@ -37,6 +37,8 @@ pub enum Fault {
     Failed,
     /// The disk is full: a part is written.
     Full,
+    /// The flush fails; the pages stay in the cache and are clean (Linux): no later flush writes them.
+    Lied,
 }
 
 /// After how many writing calls what happens to the zones that share it.
@@ -48,6 +50,8 @@ pub struct Plan {
     pub zone: usize,
     pub random: Random,
     pub stopped: bool,
+    /// Whether it has happened.
+    pub fired: bool,
 }
 
 #[derive(Default)]
@@ -56,11 +60,14 @@ struct Disk {
     flushed: BTreeMap<String, Vec<u8>>,
     /// What is seen.
     seen: BTreeMap<String, Vec<u8>>,
+    /// Files whose last flush failed: no later one writes what is seen of them.
+    lies: BTreeSet<String>,
 }
 
 /// One zone in memory.
 pub struct Faulty {
     number: usize,
+    claim: Claim,
     disk: Arc<Mutex<Disk>>,
     plan: Arc<Mutex<Plan>>,
 }
@@ -74,6 +81,7 @@ impl Platter {
     pub fn zone(&self, number: usize, plan: &Arc<Mutex<Plan>>) -> Arc<dyn Zone> {
         Arc::new(Faulty {
             number,
+            claim: Claim::default(),
             disk: Arc::clone(&self.0),
             plan: Arc::clone(plan),
         })
@@ -164,6 +172,7 @@ impl Platter {
         Self(Arc::new(Mutex::new(Disk {
             flushed: disk.flushed.clone(),
             seen: disk.flushed.clone(),
+            lies: BTreeSet::new(),
         })))
     }
 }
@@ -200,6 +209,7 @@ impl Faulty {
             return Ok(None);
         }
         plan.random.next();
+        plan.fired = true;
         Ok(Some((plan.fault, plan.random.clone())))
     }
 
@@ -208,6 +218,9 @@ impl Faulty {
         let fault = self.count()?;
         let mut disk = self.disk.lock().unwrap();
         let Some((fault, mut random)) = fault else {
+            if from == 0 {
+                disk.lies.remove(path);
+            }
             match new {
                 Some(bytes) => {
                     if flush {
@@ -221,6 +234,11 @@ impl Faulty {
             }
             return Ok(());
         };
+        if fault == Fault::Lied && flush && from > 0 {
+            disk.lies.insert(path.to_owned());
+            disk.seen.insert(path.to_owned(), new.unwrap());
+            return Err(io::Error::other("EIO"));
+        }
         // A file that is replaced is whole or the old one; one that is appended to is torn.
         let old = disk.seen.get(path).cloned();
         let left = match new {
@@ -268,6 +286,17 @@ impl ZoneRead for Faulty {
 }
 
 impl Zone for Faulty {
+    fn claim(&self) -> io::Result<Claimed> {
+        self.claim.take()
+    }
+
+    fn create_new(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
+        if self.disk.lock().unwrap().seen.contains_key(path) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        self.replace(path, bytes)
+    }
+
     fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
         self.write(path, Some(bytes.to_vec()), 0, false)
     }
@@ -277,7 +306,16 @@ impl Zone for Faulty {
             return Err(io::Error::other(format!("{fault:?}")));
         }
         let mut disk = self.disk.lock().unwrap();
-        disk.flushed = disk.seen.clone();
+        let disk = &mut *disk;
+        let old = std::mem::replace(&mut disk.flushed, disk.seen.clone());
+        for path in &disk.lies {
+            match old.get(path) {
+                Some(bytes) if disk.seen.contains_key(path) => {
+                    disk.flushed.insert(path.clone(), bytes.clone())
+                }
+                _ => disk.flushed.remove(path),
+            };
+        }
         Ok(())
     }
 
@@ -294,6 +332,7 @@ impl Zone for Faulty {
         Ok(Box::new(Appending {
             zone: Self {
                 number: self.number,
+                claim: Claim::default(),
                 disk: Arc::clone(&self.disk),
                 plan: Arc::clone(&self.plan),
             },

@@ -8,13 +8,22 @@
     reason = "a test fails by panicking"
 )]
 
+mod agreement;
+mod base;
 mod basics;
 mod damage;
 mod erasure;
 mod events;
 mod faulty;
+mod folders;
 mod frames;
+mod identity;
 mod kills;
+mod memory;
 mod model;
+mod pauses;
+mod readers;
+mod restarts;
 mod scrub;
 mod shelf;
+mod signed;

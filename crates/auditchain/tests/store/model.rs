@@ -62,11 +62,17 @@ impl Model {
         let count = self.platters.len();
         let plan = Arc::new(Mutex::new(Plan {
             calls_left: self.random.below(120),
-            fault: [Fault::Crash, Fault::Crash, Fault::Failed, Fault::Full]
-                [self.random.below(4) as usize],
+            fault: [
+                Fault::Crash,
+                Fault::Crash,
+                Fault::Failed,
+                Fault::Full,
+                Fault::Lied,
+            ][self.random.below(5) as usize],
             zone: self.random.below(count as u64) as usize,
             random: Random(self.random.next() | 1),
             stopped: false,
+            fired: false,
         }));
         let zones = self.platters.iter().zip(0..);
         let mut zones: Vec<_> = zones.map(|(it, n)| Some(it.zone(n, &plan))).collect();
@@ -98,6 +104,8 @@ impl Model {
                     println!("   {error}");
                 }
                 assert!(may_fail(&error), "seed {}: {error}", self.seed);
+                // Nothing that is left of earlier failures keeps a store closed.
+                assert!(plan.lock().unwrap().fired, "seed {}: {error}", self.seed);
                 tally.not_opened += 1;
             }
             Ok((store, recovery)) => {
@@ -218,6 +226,40 @@ impl Model {
         }
     }
 
+    /// Whatever zones are lost, as many as may be: those that are left have all that was
+    /// acknowledged.
+    fn check_without(&self, signed: &Path) {
+        let count = self.platters.len();
+        let needed = self.quorum.max(count - self.quorum + 1);
+        for left in 0_u32..1 << count {
+            if left.count_ones() as usize != needed {
+                continue;
+            }
+            let platters: Vec<Platter> = self.platters.iter().map(Platter::copy).collect();
+            let copied = tempfile::tempdir().unwrap();
+            copy_folder(signed, copied.path());
+            let plan = calm();
+            let zones = platters.iter().zip(0..);
+            let zones = zones.map(|(it, n)| (left >> n & 1 == 1).then(|| it.zone(n, &plan)));
+            let opened = Store::open(config(zones.collect(), copied.path()));
+            let (store, _) = opened
+                .unwrap_or_else(|error| panic!("seed {}, zones {left:03b}: {error}", self.seed));
+            for ((log, number), before) in &self.acknowledged {
+                let index = |it: &Appended| {
+                    let verified = it.receipt.verify(keys().verifier_key());
+                    verified.unwrap().index()
+                };
+                let again = store.append(log, leaf(*number), Vec::new()).unwrap();
+                assert_eq!(
+                    index(&again),
+                    index(before),
+                    "seed {}, zones {left:03b}",
+                    self.seed
+                );
+            }
+        }
+    }
+
     /// Opens the store with nothing to fail, and compares all of it with what is known.
     fn check(&mut self, signed: &Path) {
         let seed = self.seed;
@@ -330,6 +372,7 @@ fn what_was_acknowledged_is_there() {
         for _ in 0..10 {
             model.live(signed.path(), &mut tally);
         }
+        model.check_without(signed.path());
         model.check(signed.path());
     }
     println!("{tally:?}");
@@ -344,5 +387,18 @@ fn what_was_acknowledged_is_there() {
             tally.equalised > 50 && tally.cut_off > 10 && tally.adopted > 3,
             "{tally:?}"
         );
+    }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let to = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir_all(&to).unwrap();
+            copy_folder(&entry.path(), &to);
+        } else {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
     }
 }

@@ -31,7 +31,7 @@ pub struct SealedPayload {
     pub dek: DekId,
 }
 
-/// Seals one value as the payload of an event; answers what to store and the commitments that go
+/// Seals the payload of an event; answers what to store and the commitments that go
 /// into the leaf.
 ///
 /// # Errors

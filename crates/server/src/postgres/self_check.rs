@@ -202,6 +202,11 @@ pub async fn zones_check(endpoint: &Endpoint, zones: &Zones) -> Result<usize, Se
     }
     let names = "select pg_catalog.current_setting('synchronous_standby_names')";
     let said: String = session.client().query_one(names, &[]).await?.try_get(0)?;
+    let kept = "select pg_catalog.current_setting('max_slot_wal_keep_size')";
+    let kept: String = session.client().query_one(kept, &[]).await?.try_get(0)?;
+    if let Some(warning) = unbounded_slots(zones.mode, &kept) {
+        tracing::warn!("{warning}");
+    }
     let expected = zones.standby_names();
     if !is_same(&said, &expected) {
         violations.push(format!(
@@ -216,6 +221,14 @@ pub async fn zones_check(endpoint: &Endpoint, zones: &Zones) -> Result<usize, Se
     } else {
         Err(SelfCheckError::Violations(violations))
     }
+}
+
+/// What is to be said of a primary that keeps all that a lost zone has not got yet.
+fn unbounded_slots(mode: ZoneMode, kept: &str) -> Option<&'static str> {
+    (mode != ZoneMode::One && kept == "-1").then_some(
+        "max_slot_wal_keep_size is -1: while a zone is lost, its replication slot fills the primary's \
+         disk; set a limit",
+    )
 }
 
 /// Whether two lists of standbys say the same; of the forms that PostgreSQL takes, only the one that
@@ -309,6 +322,14 @@ pub async fn self_check(endpoint: &Endpoint, now: u64) -> Result<usize, SelfChec
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slots_without_a_limit_are_warned_of() {
+        assert!(unbounded_slots(ZoneMode::Any2, "-1").is_some());
+        assert!(unbounded_slots(ZoneMode::Any1, "-1").is_some());
+        assert!(unbounded_slots(ZoneMode::Any2, "2GB").is_none());
+        assert!(unbounded_slots(ZoneMode::One, "-1").is_none());
+    }
 
     #[test]
     fn only_the_same_zones_are_the_same() {

@@ -300,7 +300,8 @@ pub async fn shred_tenant(
     let doomed: TenantId = id.parse().map_err(|_| not_found())?;
     // The capability is in no tenant's role, but a stored row could say anything. And the platform
     // does not destroy itself.
-    if operator.tenant() != TenantId::PLATFORM || doomed == TenantId::PLATFORM {
+    let own = [TenantId::PLATFORM, TenantId::PLATFORM_LOG];
+    if operator.tenant() != TenantId::PLATFORM || own.contains(&doomed) {
         return Err(not_found());
     }
     check_reason(&asked.reason)?;

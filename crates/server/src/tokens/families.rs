@@ -289,7 +289,7 @@ impl Families<'_> {
             // Asked again beyond the grace, what held unseen would pass for a reuse.
             Ok(None) if begun.elapsed() < Duration::from_secs(GRACE / 2) => Ok(false),
             Ok(None) => Err(self.is_refused(CommitError::Unknown.into())),
-            Err(error @ (AuditError::Busy | AuditError::ZoneMissing)) => {
+            Err(error @ (AuditError::Busy | AuditError::ZoneMissing | AuditError::SetBack)) => {
                 Err(self.is_refused(error.into()))
             }
             Err(AuditError::Unavailable) => {

@@ -58,23 +58,23 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "lagging-zone-not-made-equal",
-        file: "crates/auditchain/src/store/opening.rs",
-        find: "if has != Some(file) {",
-        replace: "if has.is_some() && has != Some(file) {",
+        file: "crates/auditchain/src/store/equal.rs",
+        find: "if has != Some(file) || !is_sure {",
+        replace: "if has.is_some() && (has != Some(file) || !is_sure) {",
         test: MODEL,
     },
     Mutation {
         name: "frames-dropped-before-tiles-are-on-disk",
         file: "crates/auditchain/src/store/integrator.rs",
         find: "// Until this is on disk too the frames say what has to be done again.",
-        replace: "self.everywhere(|zone| drop_frames(zone, cut.base.1))?;",
+        replace: "let up_to = cut.base.1; self.everywhere(move |zone| drop_frames(zone, up_to))?;",
         test: MODEL,
     },
     Mutation {
         name: "lost-zone-still-read",
         file: "crates/auditchain/src/store/zones.rs",
-        find: "self.lose(number);",
-        replace: "let _ = self.needed;",
+        find: "let place = locked(&self.places).get_mut(number).and_then(Option::take);",
+        replace: "let place = locked(&self.places).get_mut(number).and_then(|it| it.clone());",
         test: MODEL,
     },
     Mutation {
@@ -108,15 +108,15 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "batch-lines-not-kept",
         file: "crates/auditchain/src/store/keeper.rs",
-        find: "if lines.is_empty() {",
-        replace: "if lines.len() < usize::MAX {",
+        find: "while !lines.is_empty() {",
+        replace: "while lines.len() == usize::MAX {",
         test: "-p strongroom-auditchain --test store -- --exact basics::a_log_that_was_set_back_is_not_signed",
     },
     Mutation {
         name: "erased-payload-left-in-full-bundles",
         file: "crates/auditchain/src/store/payloads.rs",
-        find: "if payloads.erase(bundle * WIDTH, entries, erasing) {",
-        replace: "if payloads.erase(bundle * WIDTH, entries, erasing) && bundle == u64::MAX {",
+        find: "payloads.erase(bundle * WIDTH, entries, erasing);",
+        replace: "payloads.erase(u64::MAX / 2, entries, erasing);",
         test: ERASED,
     },
     Mutation {
@@ -157,8 +157,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "queue-without-bound",
         file: "crates/auditchain/src/store.rs",
-        find: "let taken = if before + bytes > self.limits.queue_bytes && before > 0 {",
-        replace: "let taken = if before == usize::MAX {",
+        find: "let is_full = before + bytes > self.limits.queue_bytes && before > 0",
+        replace: "let is_full = before == usize::MAX",
         test: "-p strongroom-auditchain --test store -- --exact basics::too_much_at_once_is_told_to_come_back",
     },
     Mutation {

@@ -203,8 +203,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "attempt-unrecorded",
         file: "crates/server/src/routes/chat.rs",
-        find: "call.record(\"chat.attempt\", Outcome::Attempt, \"prompt\", &prompt)\n        .await?;",
-        replace: "",
+        find: "call.record(\"chat.attempt\", Outcome::Attempt, asked).await?;",
+        replace: "drop(asked);",
         test: "-p strongroom-server --test platform -- --exact first_call::a_call_passes_every_gate",
     },
     Mutation {
@@ -328,7 +328,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "head-signed-unread",
-        file: "crates/server/src/audit/checkpoints.rs",
+        file: "crates/server/src/audit/checkpoints/one_log.rs",
         find: "if tree.root() != frontier.root() {",
         replace: "if false {",
         test: "-p strongroom-server --test platform -- --exact audit_tamper::checkpoints_come_by_the_clock",
