@@ -371,6 +371,14 @@ pub fn routes() -> Vec<Route> {
         ),
         route(
             Method::POST,
+            "/v1/subjects/find",
+            may(C::SubjectsResolve),
+            Write,
+            "subject.find",
+            post(subjects::find),
+        ),
+        route(
+            Method::POST,
             "/v1/subjects/erase",
             may(C::KeysShred),
             Write,

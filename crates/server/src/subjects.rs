@@ -5,16 +5,18 @@
 //! sealed under a key of its own, so that an erasure leaves neither.
 
 mod identity;
+mod tags;
 
 use std::sync::Arc;
 
-use strongroom_envelope::{
-    ContextError, Dek, EncryptionContext, KeyRef, LookupKey, TagLength, TenantKeys,
-};
-use strongroom_tenancy::{ActorError, ActorId, ActorKind, RequestId, TenantId};
+use strongroom_auditchain::{Leaf, Outcome};
+use strongroom_envelope::{ContextError, EncryptionContext, KeyRef, TenantKeys};
+use strongroom_tenancy::{Actor, ActorError, ActorId, ActorKind, RequestId, TenantId};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use self::tags::Tags;
+use crate::audit::{Draft, STAGE_EVENT, new_event_id};
 use crate::clock::Clock;
 use crate::keys::{self, KeysError};
 use crate::keystore::{KeyStore, KeyStoreError, SUBJECT};
@@ -37,17 +39,9 @@ const READ: &str = "select pseudonym, tag, bound, sealed, made_at, erased_at fro
 /// How often somebody may be erased while they log in.
 const TRIES: usize = 3;
 
-/// The length of tags and of what binds them, in bytes.
-const TAG_BYTES: usize = 32;
-
 /// The people of all tenants.
 pub struct Subjects {
-    key: Dek,
-    length: TagLength,
-    /// What a tag is a tag of.
-    tags: EncryptionContext,
-    /// What says that a tag is a pseudonym's.
-    bonds: EncryptionContext,
+    tags: Tags,
     gateway: Gateway,
     keys: KeyStore,
     clock: Arc<dyn Clock>,
@@ -117,14 +111,10 @@ impl Subjects {
         keys: KeyStore,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, KeysError> {
-        let make = |error: &dyn std::fmt::Display| KeysError::Make(error.to_string());
         let secret = keys::subject_key(job, kek, clock.as_ref()).await?;
-        let context = |what| EncryptionContext::new([("subject", what)]);
+        let tags = Tags::new(&secret).map_err(|error| KeysError::Make(error.to_string()))?;
         Ok(Self {
-            key: Dek::from_bytes(&secret),
-            length: TagLength::new(TAG_BYTES).map_err(|error| make(&error))?,
-            tags: context("tag").map_err(|error| make(&error))?,
-            bonds: context("bond").map_err(|error| make(&error))?,
+            tags,
             gateway,
             keys,
             clock,
@@ -141,7 +131,7 @@ impl Subjects {
         who: &Identity,
         request: &RequestId,
     ) -> Result<Option<ActorId>, SubjectError> {
-        let tag = self.tag(&tenant, who)?;
+        let tag = self.tags.tag(&tenant, who)?;
         let (asker, by): (_, Params<'_>) = (platform()?, &[&tag]);
         let begun = self
             .gateway
@@ -172,17 +162,19 @@ impl Subjects {
         Err(KeyStoreError::Unavailable.into())
     }
 
-    /// What a pseudonym of the transaction's tenant stands for; none when it is nobody's.
+    /// What a pseudonym of the transaction's tenant stands for; none when it is nobody's. The
+    /// transaction is over before keys are asked for.
     ///
     /// # Errors
     /// [`SubjectError`]; [`SubjectError::Altered`] when what is sealed is not what was found by.
     pub async fn resolve(
         &self,
-        tx: &mut TenantTx,
+        mut tx: TenantTx,
         pseudonym: &Uuid,
     ) -> Result<Option<Subject>, SubjectError> {
         let tenant = tx.tenant();
         let rows = tx.query(READ, &[pseudonym]).await?;
+        tx.rollback().await;
         let Some(row) = rows.first() else {
             return Ok(None);
         };
@@ -192,7 +184,7 @@ impl Subjects {
             Some(sealed) => {
                 let who = self.open_identity(&tenant, pseudonym, &sealed).await?;
                 let tag: Vec<u8> = column(row, 1)?;
-                if self.bound(&tenant, row)? != *pseudonym || tag != self.tag(&tenant, &who)? {
+                if self.bound(&tenant, row)? != *pseudonym || tag != self.tags.tag(&tenant, &who)? {
                     return Err(SubjectError::Altered);
                 }
                 Some(who)
@@ -213,8 +205,8 @@ impl Subjects {
         request: &RequestId,
     ) -> Result<Option<ActorId>, SubjectError> {
         let pseudonym = generate_pseudonym()?;
-        let tag = self.tag(&tenant, who)?;
-        let bond = self.bond(&tenant, &tag, &pseudonym)?;
+        let tag = self.tags.tag(&tenant, who)?;
+        let bond = self.tags.bond(&tenant, &tag, &pseudonym)?;
         let (name, context) = (kek(&pseudonym)?, context(&pseudonym).map_err(malformed)?);
         let plaintext = who.encode();
         let sealed = self.keys.seal((&tenant, &name), &context, &plaintext);
@@ -245,8 +237,28 @@ impl Subjects {
             tx.rollback().await;
             return self.found(&tenant, &theirs);
         }
+        let user = actor(pseudonym).map_err(malformed)?;
+        let (event, leaf) = self.made(user, *request)?;
+        tx.query(STAGE_EVENT, &[tenant.as_uuid(), &event, &leaf.as_bytes()])
+            .await?;
         tx.commit().await?;
-        actor(pseudonym).map(Some).map_err(malformed)
+        Ok(Some(user))
+    }
+
+    /// The event of a new pseudonym, which says no more than that.
+    fn made(&self, user: ActorId, request: RequestId) -> Result<(Uuid, Leaf), SubjectError> {
+        let id = new_event_id(self.clock.as_ref()).map_err(malformed)?;
+        let draft = Draft {
+            kind: "subject.made",
+            actor: Some(Actor::new(user)),
+            request,
+            resource: Some(format!("actor/{user}")),
+            credential: None,
+            policy: None,
+            outcome: Outcome::Success,
+        };
+        let leaf = draft.leaf(id, self.clock.unix_micros(), Vec::new());
+        Ok((id, leaf.map_err(malformed)?))
     }
 
     fn found(&self, tenant: &TenantId, rows: &[Row]) -> Result<Option<ActorId>, SubjectError> {
@@ -262,7 +274,7 @@ impl Subjects {
     fn bound(&self, tenant: &TenantId, row: &Row) -> Result<Uuid, SubjectError> {
         let pseudonym: Uuid = column(row, 0)?;
         let (tag, bond): (Vec<u8>, Vec<u8>) = (column(row, 1)?, column(row, 2)?);
-        if bond != self.bond(tenant, &tag, &pseudonym)? {
+        if bond != self.tags.bond(tenant, &tag, &pseudonym)? {
             return Err(SubjectError::Altered);
         }
         Ok(pseudonym)
@@ -281,24 +293,6 @@ impl Subjects {
             error => error.into(),
         })?;
         Identity::decode(&opened).map_err(malformed)
-    }
-
-    fn tag(&self, tenant: &TenantId, who: &Identity) -> Result<Vec<u8>, SubjectError> {
-        let key = LookupKey::new(&self.key, tenant);
-        let tag = key.lookup_tag(tenant, &self.tags, &who.encode(), self.length);
-        tag.map_err(malformed)
-    }
-
-    fn bond(
-        &self,
-        tenant: &TenantId,
-        tag: &[u8],
-        pseudonym: &Uuid,
-    ) -> Result<Vec<u8>, SubjectError> {
-        let key = LookupKey::new(&self.key, tenant);
-        let both = [tag, pseudonym.as_bytes()].concat();
-        let bond = key.lookup_tag(tenant, &self.bonds, &both, self.length);
-        bond.map_err(malformed)
     }
 }
 

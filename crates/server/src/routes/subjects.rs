@@ -16,7 +16,7 @@ use super::{internal, not_found, seconds, webhooks};
 use crate::app::App;
 use crate::audit::STAGE_EVENT;
 use crate::body::Json;
-use crate::gates::{Caller, RequestHandle, TenantContext, record};
+use crate::gates::{Caller, RequestContext, RequestHandle, TenantContext, record};
 use crate::keystore::{Doomed, KeyStoreError};
 use crate::postgres::{Access, TenantTx};
 use crate::problem::{Kind, Problem};
@@ -44,6 +44,35 @@ pub struct NewErasure {
     reason: String,
 }
 
+/// Somebody to be looked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sought {
+    /// `iss`.
+    iss: String,
+    /// `sub`.
+    sub: String,
+}
+
+/// Who somebody is in the log. The event of it is durable before the answer leaves.
+///
+/// # Errors
+/// `not-found` for somebody who has no pseudonym, or none any more.
+pub async fn find(
+    State(app): State<Arc<App>>,
+    RequestHandle(request): RequestHandle,
+    caller: Caller,
+    tenant: TenantContext,
+    Json(asked): Json<Sought>,
+) -> Result<Response, Problem> {
+    let owner = tenant.tenant();
+    let who = identity(&asked.iss, &asked.sub)?;
+    let known = app.subjects.known(owner, &who, &request.id).await?;
+    let user = known.ok_or_else(not_found)?;
+    said(&app, &request, &caller, "subject.find", user).await?;
+    Ok(axum::Json(json!({ "user": user })).into_response())
+}
+
 /// Whom a pseudonym stands for. The event of it is durable before the answer leaves. An erased one
 /// is told from one that never was: the log says the same to whoever may ask.
 ///
@@ -57,29 +86,16 @@ pub async fn resolve(
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let pseudonym = pseudonym(&id).ok_or_else(not_found)?;
-    let mut tx = tenant.begin(Access::Read).await?;
-    let found = app.subjects.resolve(&mut tx, &pseudonym).await;
-    tx.rollback().await;
-    let subject = found?.ok_or_else(not_found)?;
+    let tx = tenant.begin(Access::Read).await?;
+    let found = app.subjects.resolve(tx, &pseudonym).await?;
+    let subject = found.ok_or_else(not_found)?;
     let former = subject
         .identity
         .as_ref()
         .map(|who| who.former(&tenant.tenant()));
     let former = former.transpose().map_err(internal)?;
     let user = actor(pseudonym).map_err(internal)?;
-    let (asked_by, outcome) = (Some(caller.actor().clone()), Outcome::Success);
-    let resource = Some(format!("actor/{user}"));
-    let owner = tenant.tenant();
-    record(
-        &app,
-        &request,
-        owner,
-        asked_by,
-        "subject.resolve",
-        resource,
-        outcome,
-    )
-    .await?;
+    said(&app, &request, &caller, "subject.resolve", user).await?;
     let identity = subject.identity.as_ref();
     let body = json!({
         "user": user,
@@ -150,6 +166,21 @@ pub async fn erase(
     Ok(axum::Json(body).into_response())
 }
 
+/// That somebody learnt who a pseudonym is, durable when this returns.
+async fn said(
+    app: &App,
+    request: &RequestContext,
+    caller: &Caller,
+    kind: &'static str,
+    user: ActorId,
+) -> Result<(), Problem> {
+    let (tenant, actor) = (caller.tenant(), Some(caller.actor().clone()));
+    let resource = Some(format!("actor/{user}"));
+    let outcome = Outcome::Success;
+    record(app, request, tenant, actor, kind, resource, outcome).await?;
+    Ok(())
+}
+
 /// Ends what these people use, with its event in the same transaction.
 pub(super) async fn end_logins(
     recorded: &Recorded<'_>,
@@ -176,28 +207,33 @@ enum Who {
 
 impl NewErasure {
     fn who(&self) -> Result<Who, Problem> {
-        let refuse = |field: &'static str, reason: &'static str| {
-            Problem::new(Kind::InvalidField, reason).with_param(field)
-        };
         match (&self.user, &self.iss, &self.sub) {
             (Some(user), None, None) => {
                 let id = pseudonym(user).and_then(|id| actor(id).ok());
                 let reason = "expected user: and a UUID";
                 id.map(Who::User).ok_or_else(|| refuse("user", reason))
             }
-            (None, Some(iss), _) if !(1..=MAX_ISSUER).contains(&iss.len()) => {
-                Err(refuse("iss", "expected 1 to 2048 bytes"))
-            }
-            (None, Some(_), Some(sub)) if !(1..=MAX_SUBJECT).contains(&sub.len()) => {
-                Err(refuse("sub", "expected 1 to 255 bytes"))
-            }
-            (None, Some(iss), Some(sub)) => Ok(Who::Identity(Identity::new(iss, sub))),
+            (None, Some(iss), Some(sub)) => identity(iss, sub).map(Who::Identity),
             _ => {
                 let detail = "expected user, or iss and sub";
                 Err(Problem::new(Kind::InvalidBody, detail))
             }
         }
     }
+}
+
+fn identity(iss: &str, sub: &str) -> Result<Identity, Problem> {
+    if !(1..=MAX_ISSUER).contains(&iss.len()) {
+        return Err(refuse("iss", "expected 1 to 2048 bytes"));
+    }
+    if !(1..=MAX_SUBJECT).contains(&sub.len()) {
+        return Err(refuse("sub", "expected 1 to 255 bytes"));
+    }
+    Ok(Identity::new(iss, sub))
+}
+
+fn refuse(field: &'static str, reason: &'static str) -> Problem {
+    Problem::new(Kind::InvalidField, reason).with_param(field)
 }
 
 /// The UUID of a user's id.

@@ -53,14 +53,38 @@ fn an_auditor_learns_who_it_is_and_the_log_says_that_they_asked() {
         let event = last_event(&entries, "subject.resolve");
         assert_eq!(event["resource"], format!("actor/{alice}"));
         assert_eq!(event["outcome"], "success");
+        // The other way round, for who has to end somebody's logins.
+        let find = async |credential: &str, sub: &str| {
+            let body = Some(json!({ "iss": issuer.base, "sub": sub }));
+            running
+                .send("POST", "/v1/subjects/find", Some(credential), body)
+                .await
+        };
+        assert_eq!(
+            find(&tenant.key, "alice").await.json(),
+            json!({ "user": alice })
+        );
+        assert_eq!(find(&tenant.key, "bob").await.slug(), "not-found");
+        assert_eq!(find(&stranger.key, "alice").await.slug(), "not-found");
+        assert_eq!(find(&tenant.key, "").await.slug(), "invalid-field");
+        let entries = running.entries(&tenant.token).await;
+        let found = entries.iter().map(|entry| &entry["event"]);
+        let found = found.filter(|event| event["kind"] == "subject.find");
+        assert_eq!(found.clone().count(), 3);
+        let named = found.filter(|event| event["resource"] == format!("actor/{alice}"));
+        assert_eq!(named.count(), 1);
         // To read the log is not to know who is in it.
         let reader = json!({ "capabilities": ["audit:read", "audit:operate"] });
         let reader = running
             .send("POST", "/v1/api-keys", Some(&tenant.token), Some(reader))
             .await;
         let reader = reader.json()["key"].as_str().unwrap().to_owned();
-        let refused = get(running, &reader, alice).await;
-        assert_eq!(refused.slug(), "capability-missing");
+        for refused in [
+            get(running, &reader, alice).await,
+            find(&reader, "alice").await,
+        ] {
+            assert_eq!(refused.slug(), "capability-missing");
+        }
         // Another tenant's is as one that never was, and as what is no pseudonym at all.
         let mut answers = Vec::new();
         for (key, id) in [
@@ -119,7 +143,12 @@ fn an_erasure_leaves_a_pseudonym_with_nobody_behind_it() {
             .send("GET", "/v1/audit/log", Some(access), None)
             .await;
         assert_eq!(call.slug(), "credential-refused");
-        let entries = running.entries(&tenant.key).await;
+        // The event that was staged with the erasure has its place when the sequencer takes it up.
+        let entries = until("the log says that it was done", || async {
+            let entries = running.entries(&tenant.key).await;
+            (events_of(&entries, "subject.erased") == 1).then_some(entries)
+        })
+        .await;
         for (kind, outcome) in [
             ("subject.erasure_requested", "attempt"),
             ("subject.erased", "success"),

@@ -16,7 +16,8 @@ use crate::database::{Database, database};
 use crate::fake_issuer::FakeIssuer;
 use crate::key_rotation::{chat, on_own_platform, post};
 use crate::login::{connected, log_in, renew};
-use crate::platform::{Answer, Running, Tenant, last_event, on_platform, second_node};
+use crate::platform::{Answer, Running, Tenant, events_of, last_event, on_platform, second_node};
+use crate::webhook_operations::until;
 
 /// Somebody of whom the issuer says more than it has to.
 const ALICE: &str = "alice@people.example";
@@ -254,5 +255,11 @@ fn many_logins_at_once_on_two_nodes_are_one_person() {
             let rows = superuser.query_one(sql, &[tenant.id.as_uuid()]).await;
             assert_eq!(rows.unwrap().get::<_, i64>(0), person + 1);
         }
+        // Each was made once, and the log says so.
+        until("the log has what was made", || async {
+            let entries = running.entries(&tenant.token).await;
+            (events_of(&entries, "subject.made") == 4).then_some(())
+        })
+        .await;
     });
 }
