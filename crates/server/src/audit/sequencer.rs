@@ -289,6 +289,10 @@ impl Worker {
                     tracing::error!(%tenant, reason, "a log takes no events");
                     without.logs.push(*tenant.as_uuid());
                 }
+                Err(error @ BatchError::Row(_)) if !without.together => {
+                    tracing::error!(%error, "whose it is shows when logs are written apart");
+                    without.together = true;
+                }
                 // They can be asked for one by one.
                 Err(error @ BatchError::Renewals(_)) if !without.renewals => {
                     tracing::error!(%error, "batches go on without renewals");
@@ -379,7 +383,7 @@ impl Worker {
                 placed.extend(prove_known(&mut tx, *tenant, head, entries).await?);
             }
         }
-        let zones = commit(tx, &heads, &fresh, self.zones.as_deref()).await?;
+        let zones = commit(tx, &heads, &fresh, self.zones.as_deref(), without.together).await?;
         self.receipts(&heads, placed, zones)
     }
 
