@@ -45,6 +45,7 @@ mod rotation_times;
 mod sealing;
 mod sequencing;
 mod shutdown;
+mod single_rows;
 mod stored_keys;
 mod sweeps;
 mod three_zones;
