@@ -19,6 +19,13 @@ const TENANT_TOKEN: &str = "tenant-token";
 const RENEWALS: &str = "test --release --locked --package strongroom-server --test platform -- \
      --ignored --nocapture --test-threads 1 refresh_times::";
 
+/// The crate that `--postgres` is about.
+const AUDITCHAIN: &str = "auditchain";
+
+/// The test that measures it, likewise.
+const POSTGRES: &str = "test --release --locked --package strongroom-server --test platform -- \
+     --ignored --nocapture --test-threads 1 zone_times::";
+
 /// What to measure.
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -35,6 +42,9 @@ pub(crate) struct Options {
     /// With `tenant-token`: measure renewals by refresh tokens on the server's database instead
     #[arg(long, conflicts_with = "break_glass")]
     renewals: bool,
+    /// With `auditchain`: measure the server's log on PostgreSQL instead, in one zone and in three
+    #[arg(long, conflicts_with_all = ["break_glass", "renewals"])]
+    postgres: bool,
 }
 
 /// Builds the benchmarks, a workspace of their own, and runs them.
@@ -44,6 +54,12 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<(), Failure> {
     }
     if options.renewals {
         return renewals(project, options);
+    }
+    if options.postgres {
+        if options.name.as_deref() != Some(AUDITCHAIN) {
+            return Err(Failure::cannot_run("--postgres goes with auditchain"));
+        }
+        return program::run(&mut project.cargo(POSTGRES));
     }
     let mut cargo = project.cargo("run --release --locked --manifest-path crates/bench/Cargo.toml");
     cargo
@@ -61,6 +77,13 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<(), Failure> {
         .is_none_or(|name| name == TENANT_TOKEN)
     {
         println!("not measured: renewals; cargo xtask bench tenant-token --renewals");
+    }
+    if options
+        .name
+        .as_deref()
+        .is_none_or(|name| name == AUDITCHAIN)
+    {
+        println!("not measured: the log on PostgreSQL; cargo xtask bench auditchain --postgres");
     }
     Ok(())
 }
@@ -91,12 +114,13 @@ mod tests {
             target: "/".into(),
         };
         for name in [None, Some("webhook-sig".to_owned())] {
-            for break_glass in [true, false] {
+            for only in 0..3 {
                 let options = Options {
                     name: name.clone(),
-                    break_glass,
+                    break_glass: only == 0,
                     rows: 1,
-                    renewals: !break_glass,
+                    renewals: only == 1,
+                    postgres: only == 2,
                 };
                 let refused = run(&project, &options);
                 assert!(matches!(refused, Err(Failure::CannotRun(_))));

@@ -30,6 +30,9 @@ pub(super) enum BatchError {
     /// One tenant's log cannot take the batch; the others' can.
     #[error("the log of {0} is inconsistent: {1}")]
     Log(TenantId, String),
+    /// A row of some log was refused.
+    #[error("a row of a batch was refused: {0}")]
+    Row(String),
     /// The families were not renewed; events alone can be written.
     #[error("refresh tokens were not renewed: {0}")]
     Renewals(QueryError),

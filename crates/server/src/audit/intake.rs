@@ -41,6 +41,8 @@ pub(super) struct Without {
     pub(super) logs: Vec<Uuid>,
     /// Renewals.
     pub(super) renewals: bool,
+    /// One statement for the rows of all logs: apart, it shows whose are refused.
+    pub(super) together: bool,
 }
 
 /// What a batch works on. The heads are locked.

@@ -14,12 +14,13 @@ use crate::postgres::{CommitError, FailedCommit, JobTx, Params, QueryError};
 
 const INSERT_LEAVES: &str = "insert into app.audit_leaves \
      (tenant_id, idx, event_id, leaf, leaf_hash, slice) \
-     select $1, i, e, l, h, s from unnest($2::bigint[], $3::uuid[], $4::bytea[], $5::bytea[], \
-     $6::text[]) as u (i, e, l, h, s)";
+     select t, i, e, l, h, s from unnest($1::uuid[], $2::bigint[], $3::uuid[], $4::bytea[], \
+     $5::bytea[], $6::text[]) as u (t, i, e, l, h, s)";
 
 const INSERT_PAYLOADS: &str = "insert into app.audit_payloads \
      (tenant_id, event_id, sealed, dek_id) \
-     select $1, e, p, d from unnest($2::uuid[], $3::bytea[], $4::bytea[]) as u (e, p, d)";
+     select t, e, p, d from unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bytea[]) \
+     as u (t, e, p, d)";
 
 const STORE_HEADS: &str = "update app.audit_logs l set size = u.s, frontier = u.f, \
      whole = least(u.s, greatest(l.whole, u.w)) \
@@ -28,14 +29,16 @@ const STORE_HEADS: &str = "update app.audit_logs l set size = u.s, frontier = u.
 
 type Value<'a> = &'a (dyn ToSql + Sync);
 
-/// One log's new rows, by columns.
+/// New rows, by columns: of all logs, or of one.
+#[derive(Default)]
 struct Columns<'a> {
-    tenant: TenantId,
+    tenants: Vec<Uuid>,
     indices: Vec<i64>,
     ids: Vec<Uuid>,
     leaves: Vec<&'a [u8]>,
     hashes: Vec<&'a [u8]>,
     slices: Vec<Option<&'a str>>,
+    payload_tenants: Vec<Uuid>,
     payload_ids: Vec<Uuid>,
     payloads: Vec<&'a [u8]>,
     payload_keys: Vec<&'a [u8]>,
@@ -43,37 +46,30 @@ struct Columns<'a> {
 
 impl<'a> Columns<'a> {
     /// The log has grown by `list` to `head`.
-    fn of(tenant: TenantId, head: &Head, list: &'a [Entry]) -> Result<Self, BatchError> {
+    fn add(&mut self, tenant: TenantId, head: &Head, list: &'a [Entry]) -> Result<(), BatchError> {
+        let full = || BatchError::Log(tenant, "it is full".to_owned());
         let length = u64::try_from(list.len()).unwrap_or(u64::MAX);
-        let start = head.frontier.size().checked_sub(length);
-        let indices = start.map(|start| (start..head.frontier.size()).map(i64::try_from));
-        let indices: Option<Vec<i64>> = indices.and_then(|all| all.collect::<Result<_, _>>().ok());
-        let payloads = || {
-            list.iter()
-                .filter_map(|it| Some((it, it.payload.as_ref()?)))
-        };
-        Ok(Self {
-            tenant,
-            indices: indices.ok_or_else(|| BatchError::Log(tenant, "it is full".to_owned()))?,
-            ids: list.iter().map(|entry| entry.event_id).collect(),
-            leaves: list.iter().map(|entry| entry.leaf.as_slice()).collect(),
-            hashes: list
-                .iter()
-                .map(|entry| entry.leaf_hash.as_bytes().as_slice())
-                .collect(),
-            slices: list.iter().map(|entry| slice_of(&entry.leaf)).collect(),
-            payload_ids: payloads().map(|(entry, _)| entry.event_id).collect(),
-            payloads: payloads().map(|(_, it)| it.bytes.as_slice()).collect(),
-            payload_keys: payloads()
-                .map(|(_, it)| it.dek.as_bytes().as_slice())
-                .collect(),
-        })
+        let start = head.frontier.size().checked_sub(length).ok_or_else(full)?;
+        for (index, entry) in (start..head.frontier.size()).zip(list) {
+            self.tenants.push(*tenant.as_uuid());
+            self.indices.push(i64::try_from(index).map_err(|_| full())?);
+            self.ids.push(entry.event_id);
+            self.leaves.push(entry.leaf.as_slice());
+            self.hashes.push(entry.leaf_hash.as_bytes().as_slice());
+            self.slices.push(slice_of(&entry.leaf));
+            if let Some(payload) = &entry.payload {
+                self.payload_tenants.push(*tenant.as_uuid());
+                self.payload_ids.push(entry.event_id);
+                self.payloads.push(payload.bytes.as_slice());
+                self.payload_keys.push(payload.dek.as_bytes().as_slice());
+            }
+        }
+        Ok(())
     }
 
     fn statements(&self) -> impl Iterator<Item = (&'static str, Vec<Value<'_>>)> {
-        let tenant = self.tenant.as_uuid();
         let leaves: Vec<Value<'_>> = vec![
-            tenant,
+            &self.tenants,
             &self.indices,
             &self.ids,
             &self.leaves,
@@ -81,7 +77,7 @@ impl<'a> Columns<'a> {
             &self.slices,
         ];
         let payloads: Vec<Value<'_>> = vec![
-            tenant,
+            &self.payload_tenants,
             &self.payload_ids,
             &self.payloads,
             &self.payload_keys,
@@ -93,21 +89,30 @@ impl<'a> Columns<'a> {
 
 /// Writes what the logs have grown by, and their heads, and commits; in the zones too, if there are
 /// any. Answers in how many zones all of it is, at least.
+///
+/// All logs' rows go in one statement, unless they are to be told `apart`: that names the log whose row
+/// is refused.
 pub(super) async fn commit(
     tx: JobTx,
     heads: &BTreeMap<TenantId, Head>,
     grown: &BTreeMap<TenantId, Vec<Entry>>,
     zones: Option<&ZoneSet>,
+    apart: bool,
 ) -> Result<u8, BatchError> {
     let logs = grown
         .iter()
         .filter_map(|(tenant, list)| Some((tenant, heads.get(tenant)?, list)));
-    let mut columns = Vec::new();
+    let mut columns: Vec<(Option<TenantId>, Columns<'_>)> = Vec::new();
     let (mut tenants, mut sizes, mut frontiers) = (Vec::new(), Vec::new(), Vec::new());
     // What every zone held before this batch: of this one nobody knows yet.
     let mut wholes = Vec::new();
     for (tenant, head, list) in logs {
-        columns.push(Columns::of(*tenant, head, list)?);
+        if apart || columns.is_empty() {
+            columns.push((apart.then_some(*tenant), Columns::default()));
+        }
+        if let Some((_, rows)) = columns.last_mut() {
+            rows.add(*tenant, head, list)?;
+        }
         let size = i64::try_from(head.frontier.size())
             .map_err(|_| BatchError::Log(*tenant, "it is full".to_owned()))?;
         tenants.push(*tenant.as_uuid());
@@ -117,9 +122,9 @@ pub(super) async fn commit(
         wholes.push(i64::try_from(whole).unwrap_or(0));
     }
     let mut statements: Vec<(Option<TenantId>, &'static str, Vec<Value<'_>>)> = Vec::new();
-    for log in &columns {
-        let each = log.statements();
-        statements.extend(each.map(|(sql, values)| (Some(log.tenant), sql, values)));
+    for (log, rows) in &columns {
+        let each = rows.statements();
+        statements.extend(each.map(|(sql, values)| (*log, sql, values)));
     }
     if !tenants.is_empty() {
         statements.push((
@@ -149,11 +154,15 @@ pub(super) async fn commit(
         (Ok(_), _) => return Ok(1),
         (Err(failed), _) => failed,
     };
-    let log = number.and_then(|number| statements.get(number)?.0);
+    let statement = number.and_then(|number| statements.get(number));
+    let log = statement.and_then(|(log, ..)| *log);
     Err(match (log, error) {
         // A row that a constraint refuses is the one log's fault, anything else the batch's.
         (Some(tenant), CommitError::RolledBack(QueryError::Constraint(what))) => {
             BatchError::Log(tenant, what)
+        }
+        (None, CommitError::RolledBack(QueryError::Constraint(what))) if !apart => {
+            BatchError::Row(what)
         }
         (_, error) => error.into(),
     })

@@ -323,6 +323,10 @@ impl Worker {
                     set_back.extend(logs.clone());
                     without.logs.extend(logs);
                 }
+                Err(error @ BatchError::Row(_)) if !without.together => {
+                    tracing::error!(%error, "whose it is shows when logs are written apart");
+                    without.together = true;
+                }
                 // They can be asked for one by one.
                 Err(error @ BatchError::Renewals(_)) if !without.renewals => {
                     tracing::error!(%error, "batches go on without renewals");
@@ -424,7 +428,7 @@ impl Worker {
                 placed.extend(prove_known(&mut tx, *tenant, head, entries).await?);
             }
         }
-        let zones = commit(tx, &heads, &fresh, self.zones.as_deref()).await?;
+        let zones = commit(tx, &heads, &fresh, self.zones.as_deref(), without.together).await?;
         self.receipts(&heads, placed, zones)
     }
 

@@ -62,7 +62,13 @@ impl Session {
             while let Some(message) = messages.next().await {
                 match message {
                     Ok(AsyncMessage::Notice(notice)) if is_warning(&notice) => {
-                        tracing::warn!(code = notice.code().code(), "the database warns");
+                        let code = notice.code();
+                        if *code == SqlState::NO_ACTIVE_SQL_TRANSACTION {
+                            // Our own rollback, at the end of a connection.
+                            tracing::debug!(code = code.code(), "the database warns");
+                        } else {
+                            tracing::warn!(code = code.code(), "the database warns");
+                        }
                         counted.fetch_add(1, Ordering::SeqCst);
                     }
                     Ok(_) => {}

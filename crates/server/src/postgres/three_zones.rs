@@ -173,16 +173,27 @@ impl ThreeZones {
     /// # Errors
     /// [`ZonesError`].
     pub async fn promote(&mut self) -> Result<usize, ZonesError> {
-        const RECEIVED: &str = "select (pg_last_wal_receive_lsn() - '0/0'::pg_lsn)::text";
+        // After a restart, what was received in this life is less than what is there; by the time that
+        // a standby asks for more it has replayed all that is there.
+        const THERE: &str = "select case when pg_last_wal_receive_lsn() is null then '' else \
+             (greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0'::pg_lsn)::text end";
         if self.pid(self.leader).is_some() {
             return Err(ZonesError::Misplaced("the primary runs: kill it first"));
         }
         let mut furthest: Option<(u64, usize)> = None;
         for zone in self.followers().filter(|zone| self.pid(*zone).is_some()) {
-            let received = self.text(zone, RECEIVED).await?;
-            let received: u64 = received.parse().unwrap_or(0);
-            if furthest.is_none_or(|(most, _)| received > most) {
-                furthest = Some((received, zone));
+            let began = Instant::now();
+            let there: u64 = loop {
+                if let Ok(there) = self.text(zone, THERE).await?.parse() {
+                    break there;
+                }
+                if began.elapsed() > PATIENCE {
+                    return Err(ZonesError::Behind(spec_name(zone)));
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            };
+            if furthest.is_none_or(|(most, _)| there > most) {
+                furthest = Some((there, zone));
             }
         }
         let (_, chosen) = furthest.ok_or(NOT_RUNNING)?;

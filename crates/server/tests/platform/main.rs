@@ -47,6 +47,7 @@ mod rotation_times;
 mod sealing;
 mod sequencing;
 mod shutdown;
+mod single_rows;
 mod stored_keys;
 mod subject_erasures;
 mod subject_rows;

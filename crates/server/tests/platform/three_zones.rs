@@ -194,3 +194,33 @@ fn an_unrewound_primary_is_believed_by_postgresql_and_a_rewound_one_follows() {
         panic!("the rewound zone has {:?} rows", count(&follows, "t").await);
     });
 }
+
+/// After a restart a standby says that it received less than it has.
+#[test]
+fn the_standby_that_has_most_is_promoted_also_when_both_were_restarted() {
+    on_runtime(async {
+        let mut zones = ThreeZones::start(&spec(folder()), ZoneMode::Any1)
+            .await
+            .unwrap();
+        let first = superuser(&zones, 0, "postgres").await;
+        first.batch_execute("create table t (n int)").await.unwrap();
+        until("in both", async || {
+            let one = superuser(&zones, 1, "postgres").await;
+            count(&one, "t").await.is_ok()
+        })
+        .await;
+        zones.kill(1).unwrap();
+        first
+            .batch_execute("insert into t values (1)")
+            .await
+            .unwrap();
+        zones.kill(2).unwrap();
+        zones.kill(0).unwrap();
+        zones.restart(1).await.unwrap();
+        zones.restart(2).await.unwrap();
+        assert_eq!(zones.promote().await.unwrap(), 2);
+        zones.until_streaming(1).await.unwrap();
+        let leader = superuser(&zones, 2, "postgres").await;
+        assert_eq!(count(&leader, "t").await.unwrap(), 1);
+    });
+}

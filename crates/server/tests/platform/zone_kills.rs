@@ -43,11 +43,10 @@ enum Kill {
 }
 
 /// How often of twenty-five each is killed: in a test run, and in the soak.
-const QUICK: [(Kill, usize); 5] = [
-    (Kill::Server, 18),
-    (Kill::Standby, 4),
+const QUICK: [(Kill, usize); 4] = [
+    (Kill::Server, 21),
+    (Kill::Standby, 2),
     (Kill::Both, 1),
-    (Kill::Primary, 1),
     (Kill::Ahead, 1),
 ];
 const SOAK: [(Kill, usize); 5] = [

@@ -185,4 +185,18 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "if tx.query(THERE, &there).await?.len() > 1 {",
         test: "-p strongroom-server --test platform a_node_that_starts_meanwhile",
     },
+    Mutation {
+        name: "zone-promoted-by-what-it-received",
+        file: "crates/server/src/postgres/three_zones.rs",
+        find: "(greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) - '0/0'::pg_lsn)::text end",
+        replace: "(pg_last_wal_receive_lsn() - '0/0'::pg_lsn)::text end",
+        test: "-p strongroom-server --test platform the_standby_that_has_most_is_promoted",
+    },
+    Mutation {
+        name: "row-refused-and-all-logs-with-it",
+        file: "crates/server/src/audit/sequencer.rs",
+        find: "Err(error @ BatchError::Row(_)) if !without.together => {",
+        replace: "Err(error @ BatchError::Row(_)) if without.together => {",
+        test: "-p strongroom-server --test platform a_row_that_is_refused_stops",
+    },
 ];
