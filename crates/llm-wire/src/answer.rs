@@ -20,13 +20,13 @@ use crate::value::Value;
 /// use strongroom_pii::Policy;
 /// use strongroom_tenancy::TenantId;
 ///
-/// let body = br#"{"choices":[{"index":0,"finish_reason":"stop","message":
+/// let body = br#"{"model":"gpt-x","choices":[{"index":0,"finish_reason":"stop","message":
 ///     {"role":"assistant","content":"Write to jane@example.com."}}],
 ///     "usage":{"prompt_tokens":9,"completion_tokens":5}}"#;
 /// let tenant: TenantId = "0190b2a4-8c7e-7d3a-9f00-0242ac120002".parse()?;
 /// let answer = ChatAnswer::parse(body)?.redact(&Policy::strict(), &tenant)?;
 /// assert!(String::from_utf8_lossy(answer.body()).contains("Write to [EMAIL]."));
-/// assert_eq!(answer.usage(), Some((9, 5)));
+/// assert_eq!((answer.model(), answer.usage()), (Some("gpt-x"), Some((9, 5))));
 /// assert_eq!(answer.finish_reasons(), ["stop"]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -38,6 +38,7 @@ pub struct ChatAnswer {
 pub struct RedactedAnswer {
     body: Vec<u8>,
     findings: Findings,
+    model: Option<String>,
     usage: Option<(u64, u64)>,
     finish_reasons: Vec<String>,
     policy_hash: [u8; 32],
@@ -90,6 +91,7 @@ impl ChatAnswer {
         Ok(RedactedAnswer {
             body: answer.encode()?,
             findings: redactor.findings,
+            model: model(&answer),
             usage: usage(&answer),
             finish_reasons: finish_reasons(&answer),
             policy_hash: policy.hash(),
@@ -112,6 +114,11 @@ impl Redactor<'_> {
         }
         Ok(())
     }
+}
+
+fn model(answer: &Value) -> Option<String> {
+    let model = answer.member("model")?.as_str()?;
+    is_identifier(model).then(|| model.to_owned())
 }
 
 fn usage(answer: &Value) -> Option<(u64, u64)> {
@@ -150,6 +157,13 @@ impl RedactedAnswer {
         &self.findings
     }
 
+    /// The model that answered, as the provider names it; none if it names none, or not by an
+    /// identifier.
+    #[must_use]
+    pub fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
     /// The tokens of the prompt and of the completion, as the provider counted them.
     #[must_use]
     pub const fn usage(&self) -> Option<(u64, u64)> {
@@ -183,6 +197,7 @@ impl fmt::Debug for RedactedAnswer {
         f.debug_struct("RedactedAnswer")
             .field("bytes", &self.body.len())
             .field("findings", &self.findings)
+            .field("model", &self.model)
             .field("usage", &self.usage)
             .field("finish_reasons", &self.finish_reasons)
             .finish_non_exhaustive()

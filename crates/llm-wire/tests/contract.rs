@@ -177,7 +177,7 @@ fn nothing_that_is_printed_holds_text() {
         .unwrap();
     assert_eq!(
         format!("{redacted:?}"),
-        "RedactedAnswer { bytes: 74, findings: Findings { tallies: {} }, usage: None, \
+        "RedactedAnswer { bytes: 74, findings: Findings { tallies: {} }, model: None, usage: None, \
          finish_reasons: [\"stop\"], .. }"
     );
 }

@@ -9,7 +9,10 @@ use strongroom_tenant_token::TokenCache;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
-use crate::audit::{Checkpointer, Monitor, Sequencer, SequencerHandle, ZoneSet};
+use crate::audit::{
+    CheckpointStore, Checkpointer, Monitor, PlatformLog, Sequencer, SequencerHandle, ZoneSet,
+    open_store, platform_log_name,
+};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::gates::{RateLimits, Refusals};
@@ -20,6 +23,7 @@ use crate::keystore::{self, KeyStore, Roots};
 use crate::login::IssuerKeySets;
 use crate::peppers;
 use crate::postgres::{AuthLookup, Endpoint, Gateway, Job, Pool, Role, self_check, zones_check};
+use crate::subjects::Subjects;
 use crate::token_keys::{RingStore, TokenKeys};
 use crate::upstream::{Upstream, install_tls};
 
@@ -51,12 +55,18 @@ pub struct App {
     pub zones: Option<Arc<ZoneSet>>,
     /// Signs logs that grew.
     pub checkpointer: Checkpointer,
+    /// What was signed last, apart from the database.
+    pub checkpoint_store: Arc<CheckpointStore>,
+    /// The log of all tenants' checkpoints.
+    pub platform_log: Arc<PlatformLog>,
     /// What was revoked, on any node.
     pub generations: Generations,
     /// Tenants' keys.
     pub keys: KeyStore,
     /// The keys of tenants' identity providers.
     pub issuer_keys: IssuerKeySets,
+    /// Who people are in the log.
+    pub subjects: Subjects,
     /// Makes tenants' root keys.
     pub key_admin: Arc<dyn KeyAdmin>,
     /// The name of each tenant's root key in the KMS.
@@ -143,8 +153,19 @@ impl Platform {
             .map(Arc::new);
         let dedicated =
             Pool::dedicated(endpoint.clone(), Role::Sequencer).map_err(StartError::of)?;
-        let (sequencer, handle) =
-            Sequencer::start(Job::new(dedicated), Arc::clone(&keys.batch), zones.clone());
+        let checkpoints = Job::new(pool(Role::Checkpointer, 2)?);
+        let directory = &config.checkpoints;
+        let store = open_store(directory, &checkpoints, &keys.checkpoint, &keys.batch)
+            .await
+            .map_err(StartError::of)?;
+        let platform_log = platform_log_name(&checkpoints).await;
+        let platform_log = platform_log.map_err(StartError::of)?;
+        let (sequencer, handle) = Sequencer::start_watched(
+            Job::new(dedicated),
+            Arc::clone(&keys.batch),
+            zones.clone(),
+            Some(Arc::clone(&store)),
+        );
         let monitor = match &zones {
             Some(zones) => {
                 let (zones, sequencer) = (Arc::clone(zones), sequencer.clone());
@@ -152,13 +173,6 @@ impl Platform {
             }
             None => None,
         };
-        let checkpointer = Checkpointer::new(
-            Job::new(pool(Role::Checkpointer, 2)?),
-            Arc::clone(&keys.checkpoint),
-            Arc::clone(&clock),
-            config.checkpoint_seconds,
-        )
-        .with_zones(zones.clone());
         let ring = RingStore::new(
             keymaster.clone(),
             Roots::new(Arc::clone(&kms) as _, root.clone()),
@@ -166,19 +180,59 @@ impl Platform {
             &config,
         );
         // The first start makes the first key. Before the watch: that sees it at its first look.
-        ring.advance().await.map_err(StartError::of)?;
+        match &zones {
+            // It would wait for them. The job does it when they are back.
+            Some(zones) if zones.is_short() => {
+                tracing::warn!(
+                    "zones are missing: the keys of access tokens are taken as they are"
+                );
+            }
+            _ => ring.advance().await.map_err(StartError::of)?,
+        }
         let (generations, watch) = Generations::start(Job::new(pool(Role::Watcher, 2)?));
         let token_keys = TokenKeys::new(ring, generations.clone(), &config);
         token_keys.read_again().await.map_err(StartError::of)?;
-        let key_store = KeyStore::new(keymaster, roots, generations.clone(), Arc::clone(&clock))
-            .map_err(StartError::of)?;
+        let gateway = Gateway::new(
+            pool(Role::Gateway, config.database_connections)?,
+            keys.claim,
+            Arc::clone(&clock),
+        );
+        let key_store = KeyStore::new(
+            keymaster.clone(),
+            roots,
+            generations.clone(),
+            Arc::clone(&clock),
+        )
+        .map_err(StartError::of)?;
+        let subjects = Subjects::open(
+            &keymaster,
+            &kek,
+            gateway.clone(),
+            key_store.clone(),
+            Arc::clone(&clock),
+        )
+        .await
+        .map_err(StartError::of)?;
+        let platform_log = PlatformLog::new(
+            platform_log,
+            &keys.checkpoint,
+            keys.cosigner,
+            key_store.clone(),
+            sequencer.clone(),
+        );
+        let platform_log = Arc::new(platform_log.map_err(StartError::of)?);
+        let checkpointer = Checkpointer::new(
+            checkpoints,
+            Arc::clone(&keys.checkpoint),
+            Arc::clone(&clock),
+            config.checkpoint_seconds,
+        )
+        .with_zones(zones.clone())
+        .with_store(Some(Arc::clone(&store)))
+        .with_platform_log(Arc::clone(&platform_log));
         let upstream = Upstream::new(&config).map_err(StartError::of)?;
         let app = Arc::new(App {
-            gateway: Gateway::new(
-                pool(Role::Gateway, config.database_connections)?,
-                keys.claim,
-                Arc::clone(&clock),
-            ),
+            gateway,
             lookup: AuthLookup::new(pool(Role::Authenticator, 4)?),
             key_gate: KeyGate::new(hasher, KEPT_KEYS),
             last_used: LastUsed::new(KEPT_KEYS),
@@ -186,8 +240,11 @@ impl Platform {
             sequencer,
             zones,
             checkpointer,
+            checkpoint_store: store,
+            platform_log,
             generations,
             keys: key_store,
+            subjects,
             issuer_keys: IssuerKeySets::new(Arc::clone(&clock), config.webhooks_allow_loopback),
             key_admin: kms,
             root,

@@ -1,5 +1,6 @@
 //! Configuration: a file, then the environment over it; every key is in one table.
 
+mod checkpoints;
 mod keys;
 mod network;
 mod zones;
@@ -27,6 +28,8 @@ pub struct Config {
     pub audience: String,
     /// Where the keyrings and a private cluster live.
     pub state_dir: PathBuf,
+    /// Where what was last signed of each log is kept, apart from the database.
+    pub checkpoints: PathBuf,
     /// An external database.
     pub database_url: Option<String>,
     /// Its roles' passwords.
@@ -161,11 +164,16 @@ impl Config {
                           no TLS of its own";
             return Err(refuse(&"listen", &reason));
         }
+        let state_dir = state_dir(values.text("state_dir"));
         let config = Self {
+            checkpoints: checkpoints::checkpoints(
+                values.text("checkpoints.directory"),
+                &state_dir,
+            )?,
             listen,
             issuer: issuer(values.text("issuer"))?,
             audience: non_empty("audience", values.text("audience"))?,
-            state_dir: state_dir(values.text("state_dir")),
+            state_dir,
             database_url: optional(values.text("database.url")),
             database_password_dir: optional(values.text("database.password_dir")).map(Into::into),
             database_connections: values.between("database.connections", 1, 1000)?,

@@ -12,7 +12,7 @@ use strongroom_tenancy::{
 };
 
 use crate::app::StartError;
-use crate::audit::{Draft, STAGE_EVENT, new_event_id};
+use crate::audit::{Adopted, Draft, STAGE_EVENT, adopt, new_event_id, new_origin};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::files;
@@ -84,10 +84,67 @@ pub async fn init(
         .map_err(StartError::of)?;
     let gateway = Gateway::new(pool(Role::Gateway)?, keys.claim, Arc::clone(&clock));
     let admin_key = platform_tenant(config, &gateway, clock.as_ref()).await?;
+    platform_log(config, &gateway, clock.as_ref()).await?;
     Ok(Initialised {
         migrations,
         admin_key,
     })
+}
+
+/// The platform's log of tenants' checkpoints, unless it is there.
+async fn platform_log(
+    config: &Config,
+    gateway: &Gateway,
+    clock: &dyn Clock,
+) -> Result<(), StartError> {
+    const TENANT: &str = "insert into app.tenants (tenant_id, name) values ($1, 'platform log')";
+    const LOG: &str = "insert into app.audit_logs (tenant_id, origin) values ($1, $2)";
+    let platform = TenantId::PLATFORM;
+    let actor = ActorId::new(ActorKind::Platform, *platform.as_uuid()).map_err(StartError::of)?;
+    let mut random = [0_u8; 10];
+    getrandom::fill(&mut random).map_err(StartError::of)?;
+    let request = RequestId::from_parts(clock.unix_millis(), &random);
+    let tenant = TenantId::PLATFORM_LOG;
+    let begin = gateway.begin(tenant, actor, &request, Access::Write);
+    let mut tx = begin.await.map_err(StartError::of)?;
+    let known = tx.query("select from app.tenants", &[]).await;
+    if !known.map_err(StartError::of)?.is_empty() {
+        tx.rollback().await;
+        return Ok(());
+    }
+    let origin = new_origin(config.host()).map_err(StartError::of)?;
+    let rows: [(_, &[&(dyn tokio_postgres::types::ToSql + Sync)]); 2] = [
+        (TENANT, &[tenant.as_uuid()]),
+        (LOG, &[tenant.as_uuid(), &origin.as_str()]),
+    ];
+    for (sql, values) in rows {
+        tx.query(sql, values).await.map_err(StartError::of)?;
+    }
+    tx.commit().await.map_err(StartError::of)
+}
+
+/// Lets the checkpoint store begin anew with what the database says was signed.
+///
+/// # Errors
+/// [`StartError`].
+pub async fn adopt_checkpoints(
+    config: &Config,
+    endpoint: &Endpoint,
+    clock: Arc<dyn Clock>,
+) -> Result<Adopted, StartError> {
+    let kms = Arc::new(keyrings(config)?);
+    let root = keystore::root().map_err(StartError::of)?;
+    let pool = |role| Pool::new(endpoint.clone(), role, 1).map_err(StartError::of);
+    let keymaster = Job::new(pool(Role::Keymaster)?);
+    let kek = keystore::platform_keys(&keymaster, &Roots::new(kms, root), clock.as_ref())
+        .await
+        .map_err(StartError::of)?;
+    let keys = PlatformKeys::open(&keymaster, &kek, config.host())
+        .await
+        .map_err(StartError::of)?;
+    let job = Job::new(pool(Role::Checkpointer)?);
+    let adopted = adopt(&config.checkpoints, &job, &keys.checkpoint, &keys.batch);
+    adopted.await.map_err(StartError::of)
 }
 
 fn keyrings(config: &Config) -> Result<LocalKms, StartError> {

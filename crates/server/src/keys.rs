@@ -21,6 +21,8 @@ pub struct PlatformKeys {
     pub checkpoint: Arc<Ed25519Signer>,
     /// Signs batches.
     pub batch: Arc<Ed25519Signer>,
+    /// Says when the platform's checkpoints stood.
+    pub cosigner: Arc<Ed25519Signer>,
 }
 
 /// What a platform key is for.
@@ -31,6 +33,8 @@ enum Purpose {
     Checkpoint,
     Batch,
     Pepper,
+    Cosigner,
+    Subject,
 }
 
 /// The platform's keys could not be made or opened.
@@ -55,8 +59,9 @@ pub enum KeysError {
 }
 
 impl Purpose {
-    /// Those of which there is one. Token keys come and go ([`crate::token_keys`]), peppers come.
-    const SINGLE: [Self; 3] = [Self::Claim, Self::Checkpoint, Self::Batch];
+    /// Those of which there is one from the first. Token keys come and go ([`crate::token_keys`]),
+    /// peppers come, that of subjects comes with the first start that knows of it.
+    const SINGLE: [Self; 4] = [Self::Claim, Self::Checkpoint, Self::Batch, Self::Cosigner];
 
     const fn as_str(self) -> &'static str {
         match self {
@@ -65,6 +70,8 @@ impl Purpose {
             Self::Checkpoint => "checkpoint",
             Self::Batch => "batch",
             Self::Pepper => "pepper",
+            Self::Cosigner => "cosigner",
+            Self::Subject => "subject",
         }
     }
 
@@ -111,7 +118,7 @@ impl PlatformKeys {
             let opened = open_one(job, kek, purpose, FIRST).await?;
             secrets.push(opened.ok_or(KeysError::Missing(purpose.as_str()))?);
         }
-        let [claim, checkpoint, batch] = secrets.as_slice() else {
+        let [claim, checkpoint, batch, cosigner] = secrets.as_slice() else {
             return Err(KeysError::Missing("platform"));
         };
         let signer = |name: String, seed: &[u8; 32]| {
@@ -124,6 +131,7 @@ impl PlatformKeys {
             claim: ClaimKey::from_bytes(kid, claim),
             checkpoint: signer(format!("{host}/checkpoint"), checkpoint)?,
             batch: signer(format!("{host}/batch"), batch)?,
+            cosigner: signer(format!("{host}/clock"), cosigner)?,
         })
     }
 }
@@ -184,8 +192,21 @@ pub(crate) async fn create_pepper(
     version: u32,
     clock: &dyn Clock,
 ) -> Result<(), KeysError> {
+    const THERE: &str = "select from app.platform_keys \
+         where tenant_id = $1 and purpose = $2 and kid = $3";
+    let (purpose, kid) = (Purpose::Pepper, version.to_string());
     let mut tx = job.begin().await?;
-    create_one(&mut tx, kek, Purpose::Pepper, &version.to_string(), clock).await?;
+    let there = [
+        TenantId::PLATFORM.as_uuid() as _,
+        &purpose.as_str() as _,
+        &kid as _,
+    ];
+    // A commit that wrote something, be it a lock, waits for zones; a start must not.
+    if !tx.query(THERE, &there).await?.is_empty() {
+        tx.rollback().await;
+        return Ok(());
+    }
+    create_one(&mut tx, kek, purpose, &kid, clock).await?;
     tx.commit().await?;
     Ok(())
 }
@@ -211,6 +232,23 @@ pub(crate) async fn open_peppers(
         peppers.push((version, unseal(kek, purpose, &kid, &sealed).await?));
     }
     Ok(peppers)
+}
+
+/// The key that people's tags are made with. It is made unless it is there.
+///
+/// # Errors
+/// [`KeysError`].
+pub(crate) async fn subject_key(
+    job: &Job,
+    kek: &TenantKeys,
+    clock: &dyn Clock,
+) -> Result<Zeroizing<[u8; 32]>, KeysError> {
+    let purpose = Purpose::Subject;
+    let mut tx = job.begin().await?;
+    create_one(&mut tx, kek, purpose, FIRST, clock).await?;
+    tx.commit().await?;
+    let opened = open_one(job, kek, purpose, FIRST).await?;
+    opened.ok_or(KeysError::Missing(purpose.as_str()))
 }
 
 /// Draws a key and stores it sealed. One that is there already is left alone.

@@ -47,6 +47,9 @@ pub const TENANT: &str = "tenant";
 /// old versions are never destroyed by a rotation. A subject's is this, a slash and its name.
 pub const EXPORT: &str = "export";
 
+/// The KEKs of what pseudonyms stand for: this, a slash and the pseudonym.
+pub const SUBJECT: &str = "subject";
+
 /// The keys of every tenant. Cheap to clone.
 #[derive(Clone)]
 pub struct KeyStore {

@@ -25,6 +25,7 @@ pub mod replay_guard;
 pub mod router;
 pub mod routes;
 pub mod serve;
+pub mod subjects;
 pub mod supervise;
 pub mod telemetry;
 pub mod token_keys;

@@ -11,5 +11,5 @@ mod id_token;
 mod jwks;
 
 pub use connection::{Connection, ConnectionError, NewConnection, is_name};
-pub use id_token::{person, verify};
+pub use id_token::{derived_person, verify};
 pub use jwks::{IssuerKeySets, KeysUnavailable};

@@ -8,7 +8,7 @@ use clap::{Parser, Subcommand};
 use strongroom_server::app::Platform;
 use strongroom_server::clock::SystemClock;
 use strongroom_server::config::{Config, ZoneMode, explain};
-use strongroom_server::init::{Initialised, init};
+use strongroom_server::init::{Initialised, adopt_checkpoints, init};
 use strongroom_server::postgres::Endpoint;
 use strongroom_server::serve::{serve, stop_signal};
 use strongroom_server::supervise::{Home, stop_server};
@@ -32,7 +32,12 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Start everything: a private PostgreSQL cluster, initialised, and the server in front of it.
-    Run,
+    Run {
+        /// Let the checkpoint store begin anew with what the database says, as `checkpoints adopt`
+        /// does: for a cluster from before there was one, or when its directory is lost for good.
+        #[arg(long)]
+        adopt_checkpoints: bool,
+    },
     /// Serve on a database that was initialised (database.url or DATABASE_URL).
     Serve,
     /// Migrate a database, make its roles and the platform's keys, print the operator's key once.
@@ -43,6 +48,11 @@ enum Command {
     },
     /// Ask a database everything that the isolation rests on, and print what does not hold.
     Check,
+    /// The checkpoint store, which keeps what was last signed of each audit log.
+    Checkpoints {
+        #[command(subcommand)]
+        command: Checkpoints,
+    },
     /// Start a primary and two standbys on this machine, to lose and bring back by hand.
     Zones {
         /// How many zones a commit waits for: one, any_2 or any_1.
@@ -51,6 +61,13 @@ enum Command {
     },
     /// Print every configuration key, its default and its meaning.
     Config,
+}
+
+#[derive(Subcommand)]
+enum Checkpoints {
+    /// Let a store that knows nothing of this database begin with what the database says: for a
+    /// platform from before there was one, or when the directory is lost for good.
+    Adopt,
 }
 
 fn main() -> ExitCode {
@@ -80,7 +97,9 @@ fn main() -> ExitCode {
 
 async fn work(config: Config, arguments: Arguments) -> Result<(), String> {
     match arguments.command {
-        Command::Run => run(config, arguments.config).await,
+        Command::Run { adopt_checkpoints } => {
+            run(config, arguments.config, adopt_checkpoints).await
+        }
         Command::Serve => serve_on(external(&config)?, config).await,
         Command::Init { owner } => {
             let endpoint = external(&config)?;
@@ -99,6 +118,22 @@ async fn work(config: Config, arguments: Arguments) -> Result<(), String> {
             let zones = zones.map_err(|error| error.to_string())?;
             println!("{} checks held", held + zones);
             Ok(())
+        }
+        Command::Checkpoints {
+            command: Checkpoints::Adopt,
+        } => {
+            let endpoint = external(&config)?;
+            let done = adopt_checkpoints(&config, &endpoint, Arc::new(SystemClock)).await;
+            let done = done.map_err(|error| error.to_string())?;
+            println!("{} logs adopted", done.logs);
+            for log in &done.refused {
+                eprintln!("{log}: does not go on from what the store has, and is left alone");
+            }
+            if done.refused.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("{} logs were not adopted", done.refused.len()))
+            }
         }
         Command::Zones { mode } => {
             let stop = stop_signal().map_err(|error| error.to_string())?;
@@ -129,7 +164,7 @@ fn report(done: &Initialised) {
     }
 }
 
-async fn run(config: Config, file: Option<PathBuf>) -> Result<(), String> {
+async fn run(config: Config, file: Option<PathBuf>, adopting: bool) -> Result<(), String> {
     if config.database_url.is_some() {
         return Err("database.url is set: use `init` and `serve`".to_owned());
     }
@@ -139,6 +174,10 @@ async fn run(config: Config, file: Option<PathBuf>) -> Result<(), String> {
         .map_err(|error| error.to_string())?;
     report(&done);
     eprintln!("database: {}", home.database_url());
+    if adopting {
+        let adopted = home.adopt_checkpoints(file.as_deref()).await;
+        adopted.map_err(|error| error.to_string())?;
+    }
     let mut server = home
         .start_server(file.as_deref())
         .map_err(|error| error.to_string())?;

@@ -112,6 +112,8 @@ registry! {
     Unavailable = "unavailable", 503, "server_error", "the platform is not available";
     /// The audit log took no event, so nothing is answered.
     AuditUnavailable = "audit-unavailable", 503, "server_error", "the audit log is not available";
+    /// The database was set back: the log would get a second history.
+    AuditSetBack = "audit-set-back", 503, "server_error", "the audit log is not what was signed before";
     /// The write may have happened, or not.
     OutcomeUnknown = "outcome-unknown", 503, "server_error", "the outcome of the write is not known";
     /// The provider took too long.

@@ -14,7 +14,7 @@ use crate::app::App;
 use crate::gates;
 use crate::routes::{
     api_keys, audit, chat, erasures, identity_providers, keys, login, oauth, policy, providers,
-    public, retention, seal, sessions, tenants, token, token_keys, webhooks,
+    public, retention, seal, sessions, subjects, tenants, token, token_keys, webhooks,
 };
 
 pub use spec::{Effect, Need, Spec};
@@ -369,6 +369,23 @@ pub fn routes() -> Vec<Route> {
             "organisation.erasure",
             get(erasures::read),
         ),
+        // People.
+        route(
+            Method::GET,
+            "/v1/subjects/{id}",
+            may(C::SubjectsResolve),
+            Read,
+            "subject.resolve",
+            get(subjects::resolve),
+        ),
+        route(
+            Method::POST,
+            "/v1/subjects/erase",
+            may(C::KeysShred),
+            Write,
+            "subject.erase",
+            post(subjects::erase),
+        ),
         // Webhooks.
         route(
             Method::POST,
@@ -474,6 +491,14 @@ pub fn routes() -> Vec<Route> {
             Read,
             "audit.export",
             get(audit::export),
+        ),
+        route(
+            Method::GET,
+            "/v1/audit/platform/export",
+            may(C::AuditRead),
+            Read,
+            "audit.platform_export",
+            get(audit::export_platform),
         ),
         route(
             Method::POST,

@@ -77,6 +77,11 @@ impl Home {
         let done = init(config, &endpoint, "postgres", None, clock).await?;
         if let Some(user) = &server {
             hand_over(&keyrings, user)?;
+            let checkpoints = &config.checkpoints;
+            if checkpoints.parent() == Some(root.as_path()) {
+                let owner = user.ownership();
+                files::claim_dir(checkpoints, 0o700, owner).map_err(|e| at(checkpoints, &e))?;
+            }
         }
         Ok((
             Self {
@@ -121,6 +126,24 @@ impl Home {
     /// # Errors
     /// [`StartError`] when the program cannot be copied or started.
     pub fn start_server(&self, file: Option<&Path>) -> Result<Child, StartError> {
+        self.start(file, &["serve"])
+    }
+
+    /// Lets the checkpoint store begin anew with what the database says, as the server's own user.
+    ///
+    /// # Errors
+    /// [`StartError`] when the program cannot be started, or says no.
+    pub async fn adopt_checkpoints(&self, file: Option<&Path>) -> Result<(), StartError> {
+        let mut child = self.start(file, &["checkpoints", "adopt"])?;
+        let status = child.wait().await.map_err(StartError::of)?;
+        if status.success() {
+            Ok(())
+        } else {
+            Err(StartError::of("the checkpoint store was not adopted"))
+        }
+    }
+
+    fn start(&self, file: Option<&Path>, work: &[&str]) -> Result<Child, StartError> {
         let program = std::env::current_exe().map_err(StartError::of)?;
         let mut command = Command::new("setpriv");
         command.arg("--pdeathsig=TERM");
@@ -134,7 +157,7 @@ impl Home {
                 self.reachable_copy(&program, "strongroom-server", 0o755, me)?
             }
         };
-        command.arg("--").arg(program).arg("serve");
+        command.arg("--").arg(program).args(work);
         if let Some(file) = file {
             let file = match &self.server {
                 None => file.to_owned(),

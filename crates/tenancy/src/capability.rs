@@ -76,6 +76,8 @@ registry! {
     TokenKeysManage = "token_keys:manage",
     /// Say how long what agents said is kept, and of which agents longer.
     RetentionManage = "retention:manage",
+    /// Learn whom a pseudonym of the audit log stands for.
+    SubjectsResolve = "subjects:resolve",
 }
 
 /// Why a text is not a capability, or not a set of them.

@@ -64,6 +64,7 @@ const OWNER: &[Capability] = &[
     Capability::TokensRevoke,
     Capability::IdentityManage,
     Capability::RetentionManage,
+    Capability::SubjectsResolve,
 ];
 
 impl Role {
@@ -127,6 +128,8 @@ mod tests {
             (C::ApiKeysManage, [true, false, false, false]),
             (C::BillingView, [true, false, false, false]),
             (C::OrganisationDelete, [true, false, false, false]),
+            (C::AuditRead, [true, true, false, false]),
+            (C::SubjectsResolve, [true, false, false, false]),
         ];
         let columns = [Role::Owner, Role::Admin, Role::Member, Role::Viewer];
         for (capability, row) in matrix {

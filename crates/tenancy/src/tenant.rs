@@ -29,6 +29,9 @@ impl TenantId {
     /// The platform itself, a tenant with a log of its own for events that belong to no other.
     pub const PLATFORM: Self = Self(Uuid::from_u128(0x0000_0000_0000_8000_8000_0000_0000_0001));
 
+    /// The platform's log of all tenants' checkpoints. Nobody acts as this tenant.
+    pub const PLATFORM_LOG: Self = Self(Uuid::from_u128(0x0000_0000_0000_8000_8000_0000_0000_0002));
+
     /// Takes a UUID as a tenant id.
     ///
     /// # Errors

@@ -10,10 +10,12 @@ mod audit_tree;
 mod crates;
 mod envelope;
 mod login;
+mod platform_log;
 mod retention;
 mod server;
 mod server_keys;
 mod server_tokens;
+mod subjects;
 mod tenant_token;
 mod token_keys;
 mod webhook_sig;
@@ -45,10 +47,12 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         crates::MUTATIONS,
         envelope::MUTATIONS,
         login::MUTATIONS,
+        platform_log::MUTATIONS,
         retention::MUTATIONS,
         server::MUTATIONS,
         server_keys::MUTATIONS,
         server_tokens::MUTATIONS,
+        subjects::MUTATIONS,
         tenant_token::MUTATIONS,
         token_keys::MUTATIONS,
         webhook_sig::MUTATIONS,

@@ -65,6 +65,11 @@ pub(crate) const STAGES: &[Stage] = &[
         run: audit_store,
     },
     Stage {
+        name: "audit-zones",
+        about: "three zones: a thousand kills of the server, of a standby, of the primary",
+        run: audit_zones,
+    },
+    Stage {
         name: "bench-builds",
         about: "the benchmarks build without a warning",
         run: bench,
@@ -104,6 +109,13 @@ fn audit_store(project: &Project) -> Outcome {
     let model = "test --release --package strongroom-auditchain --test store --locked -- model";
     program::run_tests(&mut project.cargo(kills))?;
     program::run_tests(project.cargo(model).env("STRONGROOM_MODEL_SEEDS", "2000"))
+}
+
+/// Each round says what was killed, and how many acknowledged entries are where they are to be.
+fn audit_zones(project: &Project) -> Outcome {
+    let kills = "test --package strongroom-server --test platform --locked -- --ignored --nocapture \
+                 zone_kills::";
+    program::run_tests(&mut project.cargo(kills))
 }
 
 fn bench(project: &Project) -> Outcome {

@@ -135,6 +135,28 @@ fn a_zone_whose_tile_or_head_is_damaged_or_gone_does_not_stop_the_others() {
     }
 }
 
+/// A log that one zone has lost would begin anew there; of this one nothing was signed.
+#[test]
+fn a_zone_without_a_log_that_others_have_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let platters: Vec<Platter> = (0..3).map(|_| Platter::default()).collect();
+    create(&platters, 2);
+    let store = open(&platters, &folder.path().join("one"));
+    store.append(&origin("a"), leaf(0), Vec::new()).unwrap();
+    store.integrate().unwrap();
+    drop(store);
+    let zone = platters[0].zone(0, &calm());
+    zone.remove(&in_log("head/1")).unwrap();
+    zone.settle().unwrap();
+    let store = open(&platters, &folder.path().join("another"));
+    let receipt = store
+        .append(&origin("a"), leaf(1), Vec::new())
+        .unwrap()
+        .receipt;
+    let index = receipt.verify(keys().verifier_key()).unwrap().index();
+    assert_eq!((index, lost(&store)), (1, vec![0]));
+}
+
 /// With too few zones that agree nobody knows which is right, and none is given up.
 #[test]
 fn two_zones_of_two_that_differ_are_both_kept() {

@@ -117,20 +117,28 @@ fn a_zone_that_pauses_is_not_lost_and_catches_up() {
 #[test]
 fn a_zone_that_hangs_is_given_up_and_the_others_go_on() {
     let root = tempfile::tempdir().unwrap();
-    let zones = slow(root.path(), 3);
-    create(&zones, 2);
-    let mut config = of(&zones, root.path());
-    config.limits.patience = Duration::from_millis(300);
-    let (store, _) = Store::open(config).unwrap();
-    store.append(&origin("a"), leaf(0), Vec::new()).unwrap();
-    zones[2].settle_blocks.store(true, Ordering::SeqCst);
-    let done = store.checkpoint().unwrap();
-    assert_eq!(done.signed.len(), 1);
-    store.append(&origin("a"), leaf(1), Vec::new()).unwrap();
-    let lost = store.lost_zones();
-    assert_eq!(lost.iter().map(|(zone, _)| *zone).collect::<Vec<_>>(), [2]);
-    drop(store);
-    zones[2].settle_blocks.store(false, Ordering::SeqCst);
+    let path = root.path().to_owned();
+    let (tell, told) = std::sync::mpsc::channel();
+    let work = std::thread::spawn(move || {
+        let zones = slow(&path, 3);
+        create(&zones, 2);
+        let mut config = of(&zones, &path);
+        config.limits.patience = Duration::from_millis(300);
+        let (store, _) = Store::open(config).unwrap();
+        store.append(&origin("a"), leaf(0), Vec::new()).unwrap();
+        zones[2].settle_blocks.store(true, Ordering::SeqCst);
+        let done = store.checkpoint().unwrap();
+        assert_eq!(done.signed.len(), 1);
+        store.append(&origin("a"), leaf(1), Vec::new()).unwrap();
+        let lost = store.lost_zones();
+        assert_eq!(lost.iter().map(|(zone, _)| *zone).collect::<Vec<_>>(), [2]);
+        drop(store);
+        zones[2].settle_blocks.store(false, Ordering::SeqCst);
+        tell.send(()).unwrap();
+    });
+    // If it waits for the zone it does so for ever.
+    told.recv_timeout(Duration::from_secs(60)).unwrap();
+    work.join().unwrap();
 }
 
 #[test]

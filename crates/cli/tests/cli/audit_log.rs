@@ -15,9 +15,9 @@ const STORE: &str = "--zone z0 --zone z1 --zone z2 --signed signed --key audit.k
 const ORIGIN: &str = "audit.example.com/t/acme";
 
 /// A store of three zones.
-struct Logs {
-    shell: Shell,
-    key: String,
+pub(crate) struct Logs {
+    pub(crate) shell: Shell,
+    pub(crate) key: String,
     batch_key: String,
 }
 
@@ -37,7 +37,7 @@ impl Logs {
     }
 
     /// A store with a log of so many entries with payloads, of which all are published.
-    fn of(count: u64) -> Self {
+    pub(crate) fn of(count: u64) -> Self {
         let logs = Self::new();
         let events: Vec<_> = (0..count).map(event).collect();
         logs.append("--in-clear", &events).ends_with(0);
@@ -57,13 +57,13 @@ impl Logs {
             .ends_with(0);
     }
 
-    fn export(&self, out: &str) {
+    pub(crate) fn export(&self, out: &str) {
         let key = &self.key;
         let line = format!("audit export --log z0 --key {key} --payloads --out {out}");
         self.shell.run(&line).ends_with(0);
     }
 
-    fn verify(&self, log: &str, more: &str) -> Run {
+    pub(crate) fn verify(&self, log: &str, more: &str) -> Run {
         let line = format!("audit verify --log {log} --key {} --json {more}", self.key);
         self.shell.run(line.trim_end())
     }

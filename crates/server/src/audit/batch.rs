@@ -5,6 +5,7 @@ use strongroom_tenancy::TenantId;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
+use super::checkpoint_store::StoreError;
 use crate::postgres::{CommitError, JobTx, QueryError, column};
 
 /// A log's head, locked by the batch in hand.
@@ -34,6 +35,12 @@ pub(super) enum BatchError {
     Renewals(QueryError),
     #[error("a batch could not be signed: {0}")]
     Sign(String),
+    /// These logs do not go on from what was signed of them.
+    #[error("logs were set back: {}", .0.len())]
+    SetBack(Vec<TenantId>),
+    /// What was signed is not known.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// It is here, and not in the zones that it must be in.
     #[error("a batch is not in its zones")]
     Zones,

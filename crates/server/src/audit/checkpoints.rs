@@ -1,15 +1,22 @@
 //! Checkpoints: every log that grew is signed, every five minutes or when asked.
 
+mod one_log;
+mod platform;
+mod publication;
+
 use std::sync::Arc;
 
-use strongroom_auditchain::{Checkpoint, Ed25519Signer, Frontier, Hash, Origin};
+use strongroom_auditchain::Ed25519Signer;
 use strongroom_tenancy::TenantId;
-use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::zones::{Agreement, DegradedNote, Reading, ZoneSet, root_in};
+use self::one_log::{Done, Signed};
+use super::checkpoint_store::{CheckpointStore, StoreError};
+use super::history::blocking;
+use super::platform_log::PlatformLog;
+use super::zones::{DegradedNote, ZoneSet};
 use crate::clock::Clock;
-use crate::postgres::{CommitError, Job, JobTx, QueryError, column, integer};
+use crate::postgres::{CommitError, Job, QueryError, column, integer};
 
 /// Signs logs' heads; the one key signs each log under the log's own name.
 #[derive(Clone)]
@@ -19,6 +26,8 @@ pub struct Checkpointer {
     clock: Arc<dyn Clock>,
     every_seconds: u64,
     zones: Option<Arc<ZoneSet>>,
+    store: Option<Arc<CheckpointStore>>,
+    platform: Option<Arc<PlatformLog>>,
 }
 
 /// Why a log was not signed.
@@ -42,6 +51,15 @@ pub enum CheckpointError {
     /// The signer failed.
     #[error("signing failed: {0}")]
     Sign(String),
+    /// What was signed before is not known, or a new checkpoint was not kept: it is not published.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The salt of a log's entry in the platform's log was not sealed: the log is not signed.
+    #[error("log {0} is not signed: its entry's salt was not sealed: {1}")]
+    Salt(String, String),
+    /// The platform's log was not cosigned.
+    #[error("the platform's log is not cosigned: {0}")]
+    Cosign(String),
     /// A zone holds other entries than the primary: the log is not signed.
     #[error("log {origin} is not signed: zone {zone}'s entries are not those of its head")]
     ZoneDiffers {
@@ -55,29 +73,20 @@ pub enum CheckpointError {
     ZoneMissing(Vec<String>),
 }
 
-const GROWN: &str = "select l.tenant_id, l.origin, l.size, l.frontier, c.size, c.note, c.frontier \
-     from app.audit_logs l left join lateral (select k.size, k.note, k.frontier \
+/// With what every zone is known to hold: by the last batch, and by what was signed as degraded before.
+/// Not those whose last checkpoint has not come to its place in the platform's log: there they stand
+/// in the order of their sizes.
+const GROWN: &str = "select l.tenant_id, l.origin, l.size, l.frontier, c.size, c.note, c.frontier, \
+     greatest(l.whole, (select max(d.size) from app.audit_degraded_checkpoints d \
+     where d.tenant_id = l.tenant_id)) from app.audit_logs l left join lateral (select k.size, k.note, k.frontier \
      from app.audit_checkpoints k where k.tenant_id = l.tenant_id order by k.size desc limit 1) c \
      on true where l.size > 0 and ($1::uuid is null or l.tenant_id = $1) \
      and l.size <> coalesce(c.size, 0) and not (l.tenant_id = any($2)) \
+     and not exists (select from app.audit_staged s \
+       where s.tenant_id = '00000000-0000-8000-8000-000000000002' and s.event_id = ( \
+         select a.entry_id from app.audit_anchors a where a.tenant_id = l.tenant_id \
+         order by a.size desc limit 1)) \
      order by l.tenant_id limit 256";
-
-const HASHES: &str = "select leaf_hash from app.audit_leaves \
-     where tenant_id = $1 and idx >= $2 and idx < $3 order by idx";
-
-const STORE: &str = "insert into app.audit_checkpoints (tenant_id, size, note, frontier, signed_at) \
-     values ($1, $2, $3, $4, $5) on conflict (tenant_id, size) do nothing";
-
-/// Leaf hashes read in one go.
-const PAGE: u64 = 8192;
-
-/// What is to be stored of a new checkpoint.
-struct Signed {
-    tenant: Uuid,
-    size: i64,
-    note: String,
-    frontier: Vec<u8>,
-}
 
 impl Checkpointer {
     /// A checkpointer that is due every so many seconds.
@@ -94,7 +103,23 @@ impl Checkpointer {
             clock,
             every_seconds,
             zones: None,
+            store: None,
+            platform: None,
         }
+    }
+
+    /// The same, which signs what goes on from what the store has, and keeps it there first.
+    #[must_use]
+    pub fn with_store(mut self, store: Option<Arc<CheckpointStore>>) -> Self {
+        self.store = store;
+        self
+    }
+
+    /// The same, which makes an entry of the platform's log of what it signs.
+    #[must_use]
+    pub fn with_platform_log(mut self, log: Arc<PlatformLog>) -> Self {
+        self.platform = Some(log);
+        self
     }
 
     /// The same, which signs what each of the zones holds.
@@ -125,20 +150,40 @@ impl Checkpointer {
         }
         // A log that is not signed must not bring the others' schedule forward.
         *last = now;
-        self.sign(None).await
+        let signed = self.sign(None).await;
+        self.cosign().await?;
+        signed
     }
 
-    /// Signs the logs that grew since their last checkpoint, or the one of this tenant. Answers
-    /// how many were signed.
+    /// Signs the logs that grew since their last checkpoint, or the one of this tenant; and then, for
+    /// all, the platform's log of these. Answers how many tenants' were signed.
     ///
     /// # Errors
     /// [`CheckpointError`].
     pub async fn sign(&self, only: Option<TenantId>) -> Result<usize, CheckpointError> {
+        let platforms = TenantId::PLATFORM_LOG;
+        if let (None, Some(store)) = (only, self.store.clone()) {
+            // Other nodes' too.
+            blocking(move || store.read_lines_again()).await?;
+        }
+        let signed = self.sign_logs(only, vec![*platforms.as_uuid()]).await;
+        if only.is_none() && self.platform.is_some() {
+            self.sign_logs(Some(platforms), Vec::new()).await?;
+        }
+        signed
+    }
+
+    async fn sign_logs(
+        &self,
+        only: Option<TenantId>,
+        mut refused: Vec<Uuid>,
+    ) -> Result<usize, CheckpointError> {
         let only = only.map(|tenant| *tenant.as_uuid());
-        let mut signed = 0;
+        let mut count = 0;
         let mut failure = None;
-        let mut refused: Vec<Uuid> = Vec::new();
         loop {
+            // Before the heads are: a line that is noted later may be of a later head.
+            let lines = self.store.as_ref().map(|store| store.newest_lines());
             let mut tx = self.job.begin().await?;
             let rows = tx.query(GROWN, &[&only, &refused]).await?;
             let full = rows.len() == 256;
@@ -146,39 +191,29 @@ impl Checkpointer {
                 Some(zones) if !rows.is_empty() => Some(zones.reading(&mut tx).await?),
                 _ => None,
             };
+            let known = self.known(&rows, lines.unwrap_or_default()).await?;
             let mut degraded = Vec::new();
+            let mut signed: Vec<Signed> = Vec::new();
             for row in &rows {
                 let tenant: Uuid = column(row, 0)?;
-                match self
-                    .checkpoint(&mut tx, tenant, row, reading.as_ref())
-                    .await
-                {
+                let known = known.get(&column::<String>(row, 1)?);
+                let done = self.checkpoint(&mut tx, tenant, row, known, reading.as_ref());
+                let done = match done.await {
+                    Ok(Done::Signed(new)) => self.anchored(new).await,
+                    done => done,
+                };
+                match done {
                     Ok(Done::Degraded { note, missing }) => {
                         degraded.extend(note);
                         refused.push(tenant);
                         failure = Some(CheckpointError::ZoneMissing(missing));
                     }
-                    Ok(Done::Signed(new)) => {
-                        let now = i64::try_from(self.clock.unix_seconds()).unwrap_or(i64::MAX);
-                        let Signed {
-                            tenant,
-                            size,
-                            note,
-                            frontier,
-                        } = new;
-                        tx.query(STORE, &[&tenant, &size, &note, &frontier, &now])
-                            .await?;
-                        if let (Some(zones), Ok(tenant)) =
-                            (&self.zones, TenantId::from_uuid(tenant))
-                        {
-                            zones.forget_whole(tenant, size.unsigned_abs());
-                        }
-                        signed += 1;
-                    }
+                    Ok(Done::Signed(new)) => signed.extend(new),
                     // One log that was tampered with must not keep the others unsigned.
                     Err(
                         error @ (CheckpointError::Inconsistent { .. }
-                        | CheckpointError::ZoneDiffers { .. }),
+                        | CheckpointError::ZoneDiffers { .. }
+                        | CheckpointError::Salt(..)),
                     ) => {
                         tracing::error!(%error, "a log was not signed");
                         refused.push(tenant);
@@ -187,109 +222,21 @@ impl Checkpointer {
                     Err(error) => return Err(error),
                 }
             }
+            // There first: what is here may be set back.
+            for tenant in self.keep(&mut signed).await? {
+                tracing::info!(%tenant, "another node signs this log");
+                refused.push(tenant);
+            }
+            let entries = self.publish(&mut tx, &signed).await?;
             tx.commit().await?;
+            count += signed.len();
             self.store_degraded(degraded).await?;
+            self.placed(entries).await;
             if !full {
                 break;
             }
         }
-        failure.map_or(Ok(signed), Err)
-    }
-
-    /// Signs a log's head, if it extends what was signed before.
-    async fn checkpoint(
-        &self,
-        tx: &mut JobTx,
-        tenant: Uuid,
-        row: &Row,
-        reading: Option<&Reading<'_>>,
-    ) -> Result<Done, CheckpointError> {
-        let origin: String = column(row, 1)?;
-        let size: i64 = column(row, 2)?;
-        let refuse = |reason| CheckpointError::Inconsistent {
-            origin: origin.clone(),
-            reason,
-        };
-        let length = u64::try_from(size).map_err(|_| refuse("its size is negative"))?;
-        let frontier = Frontier::from_bytes(length, &column::<Vec<u8>>(row, 3)?)
-            .map_err(|_| refuse("its frontier is malformed"))?;
-        let name: Origin = origin
-            .parse()
-            .map_err(|_| refuse("its origin is malformed"))?;
-        let signer = self.signer.with_name(name.as_str());
-        let signer = signer.map_err(|error| CheckpointError::Sign(error.to_string()))?;
-
-        let mut tree = match column::<Option<String>>(row, 5)? {
-            None => Frontier::new(),
-            Some(note) => {
-                let before = Checkpoint::verify(&note, signer.verifier_key(), &name)
-                    .map_err(|_| refuse("its last checkpoint is not ours"))?;
-                let kept: Option<Vec<u8>> = column(row, 6)?;
-                let kept = Frontier::from_bytes(before.size, &kept.unwrap_or_default())
-                    .map_err(|_| refuse("the frontier of its last checkpoint is malformed"))?;
-                if kept.root() != before.root || length < before.size {
-                    return Err(refuse("it shrank, or what was signed was changed"));
-                }
-                kept
-            }
-        };
-        let before = tree.clone();
-        // From the entries themselves: a head alone could say anything.
-        while tree.size() < length {
-            let start = tree.size();
-            let end = length.min(start.saturating_add(PAGE));
-            let bounds = [start, end].map(|bound| i64::try_from(bound).unwrap_or(i64::MAX));
-            let hashes = tx.query(HASHES, &[&tenant, &bounds[0], &bounds[1]]).await?;
-            if hashes.len() as u64 != end - start {
-                return Err(refuse("entries are missing"));
-            }
-            for hash in &hashes {
-                let hash = <[u8; 32]>::try_from(column::<&[u8]>(hash, 0)?)
-                    .map_err(|_| refuse("a leaf hash is malformed"))?;
-                tree.push(Hash::from_bytes(hash));
-            }
-        }
-        if tree.root() != frontier.root() {
-            return Err(refuse("its entries are not those of its head"));
-        }
-        if let Some(reading) = reading {
-            match reading
-                .agree(tx, tenant, &before, length, tree.root())
-                .await?
-            {
-                Agreement::All => {}
-                Agreement::Differs(zone) => {
-                    return Err(CheckpointError::ZoneDiffers { origin, zone });
-                }
-                Agreement::Missing(missing) => {
-                    let size = reading.held_by_all(tenant, before.size(), length);
-                    let root = root_in(tx, tenant, &before, size).await?;
-                    let root = root.ok_or_else(|| refuse("entries are missing"))?;
-                    let note = (size > 0).then(|| {
-                        DegradedNote::sign(&self.signer, tenant, &name, (size, root), &missing)
-                    });
-                    let note = note.transpose();
-                    return Ok(Done::Degraded {
-                        note: note.map_err(|error| CheckpointError::Sign(error.to_string()))?,
-                        missing: missing.iter().map(ToString::to_string).collect(),
-                    });
-                }
-            }
-        }
-        let checkpoint = Checkpoint {
-            origin: name,
-            size: length,
-            root: tree.root(),
-        };
-        let note = checkpoint
-            .sign(&signer)
-            .map_err(|error| CheckpointError::Sign(error.to_string()))?;
-        Ok(Done::Signed(Signed {
-            tenant,
-            size,
-            note,
-            frontier: tree.to_bytes(),
-        }))
+        failure.map_or(Ok(count), Err)
     }
 
     /// In a transaction of its own, which waits for no zone.
@@ -315,16 +262,6 @@ impl Checkpointer {
         }
         Ok(tx.commit().await?)
     }
-}
-
-/// What came of one log.
-enum Done {
-    Signed(Signed),
-    /// Zones are missing; nothing is signed of a log that nobody held anything of.
-    Degraded {
-        note: Option<DegradedNote>,
-        missing: Vec<String>,
-    },
 }
 
 #[cfg(test)]

@@ -2,12 +2,17 @@
 //! read. Files lie as those of an embedded store's log (`docs/spec/audit-store.md`, section 5),
 //! beside a file `export` that says what they are.
 //!
+//! The platform's own log goes in the same form, to its operator.
+//!
 //! In memory are a page of entries, the tiles of the right edge, and one payload at a time.
+
+mod anchors;
 
 use std::collections::BTreeMap;
 use std::io;
 
 use axum::body::Bytes;
+use strongroom_auditchain::store::{EntryForm, Manifest, PayloadForm};
 use strongroom_auditchain::{
     Checkpoint, EntryBundle, Frontier, Hash, Origin, TILE_WIDTH, TileKind, TilePath, VerifierKey,
     grow_tiles,
@@ -48,8 +53,10 @@ const WITH_PAYLOADS: &str = "select l.idx from app.audit_leaves l \
 pub struct Exporter {
     /// Tenants' rows.
     pub gateway: Gateway,
-    /// Opens payloads; without it none go with the log.
-    pub keys: Option<KeyStore>,
+    /// Opens payloads, and the salts of anchors.
+    pub keys: KeyStore,
+    /// Whether payloads go with the log.
+    pub with_payloads: bool,
     /// Whose log.
     pub tenant: TenantId,
     /// In whose name.
@@ -145,10 +152,15 @@ impl Export {
     }
 
     async fn write(&self, to: &Pieces) -> Result<(), ExportError> {
-        file(to, "export", self.manifest().as_bytes()).await?;
+        file(to, "export", self.manifest().to_string().as_bytes()).await?;
         file(to, "origin", format!("{}\n", self.origin).as_bytes()).await?;
         file(to, "checkpoint", self.note.as_bytes()).await?;
         self.checkpoints(to).await?;
+        if self.is_platforms() {
+            self.cosigned(to).await?;
+        } else {
+            self.anchors(to).await?;
+        }
         let mut tree = Frontier::new();
         let mut edge: BTreeMap<TilePath, Vec<u8>> = BTreeMap::new();
         while tree.size() < self.checkpoint.size {
@@ -165,22 +177,33 @@ impl Export {
         send(to, &END).await
     }
 
-    fn manifest(&self) -> String {
-        let payloads = match self.exporter.keys {
-            Some(_) => "opened",
-            None => "left-out",
+    fn manifest(&self) -> Manifest {
+        let agents = if self.is_platforms() {
+            &[]
+        } else {
+            AGENT_KINDS.as_slice()
         };
-        let mut text = format!(
-            "strongroom.dev/audit-export/v1\norigin {}\nsize {}\nentries events\n\
-             payloads {payloads}\nlog-key {}\nbatch-key {}\n",
-            self.origin, self.checkpoint.size, self.log_key, self.exporter.batch_key
-        );
-        for kind in AGENT_KINDS {
-            text.push_str("agent ");
-            text.push_str(kind);
-            text.push('\n');
+        Manifest {
+            origin: self.origin.clone(),
+            size: self.checkpoint.size,
+            entries: if self.is_platforms() {
+                EntryForm::Platform
+            } else {
+                EntryForm::Events
+            },
+            payloads: if self.exporter.with_payloads {
+                PayloadForm::Opened
+            } else {
+                PayloadForm::LeftOut
+            },
+            agents: agents.iter().map(ToString::to_string).collect(),
+            log_key: self.log_key.clone(),
+            batch_key: Some(self.exporter.batch_key.clone()),
         }
-        text
+    }
+
+    fn is_platforms(&self) -> bool {
+        self.exporter.tenant == TenantId::PLATFORM_LOG
     }
 
     async fn checkpoints(&self, to: &Pieces) -> Result<(), ExportError> {
@@ -236,8 +259,8 @@ impl Export {
                 .map_err(|_| ExportError::Log("an entry is too long"))?;
         }
         file(to, &path.to_string(), &bundle).await?;
-        if let Some(keys) = &self.exporter.keys {
-            self.payloads(to, keys, first, &path).await?;
+        if self.exporter.with_payloads {
+            self.payloads(to, &self.exporter.keys, first, &path).await?;
         }
         let hashes: Vec<Hash> = entries.iter().map(|entry| Hash::of_leaf(entry)).collect();
         let tiles = grow_tiles(edge, tree, &hashes).map_err(|_| malformed())?;

@@ -2,27 +2,35 @@
 
 mod archive;
 mod batch;
+mod checkpoint_store;
 mod checkpoints;
 mod due;
 mod events;
 mod export;
+mod follower;
+mod history;
 mod intake;
 mod items;
+mod opening;
 mod payload_pass;
 mod payloads;
+mod platform_log;
 mod renewals;
 mod rows;
 mod sequencer;
 mod verification;
 mod zones;
 
+pub use checkpoint_store::{CheckpointStore, Head, Known, StoreError};
 pub use checkpoints::{CheckpointError, Checkpointer};
 pub use due::{Due, Plan, Rules, classes};
 pub use events::{BREAK_GLASS, Draft, EventError, new_event_id};
 pub use export::{Export, ExportError, Exporter};
+pub use opening::{Adopted, OpenError, adopt, open_store, platform_log_name};
 pub use payload_pass::{ErasedRun, MOST_LISTED, PayloadReport};
 pub(crate) use payloads::payload_context;
 pub use payloads::{PayloadError, SealedPayload, open_payload, seal_payload};
+pub use platform_log::{PlatformLog, PlatformLogError};
 pub use renewals::Renewal;
 pub use sequencer::{AuditError, Sequencer, SequencerHandle};
 pub use verification::{TenantReport, verify_tenant};

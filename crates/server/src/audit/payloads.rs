@@ -1,10 +1,9 @@
 //! Sealed payloads: the erasable part of an event, under its tenant's own key.
 
-use strongroom_auditchain::{Commitments, Payload};
+use strongroom_auditchain::{Commitments, FieldValue, Payload};
 use strongroom_envelope::{DekId, EncryptionContext};
 use strongroom_tenancy::TenantId;
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use crate::keystore::{KeyStore, KeyStoreError};
 
@@ -32,7 +31,7 @@ pub struct SealedPayload {
     pub dek: DekId,
 }
 
-/// Seals one value as the payload of an event; answers what to store and the commitments that go
+/// Seals the payload of an event; answers what to store and the commitments that go
 /// into the leaf.
 ///
 /// # Errors
@@ -41,10 +40,9 @@ pub async fn seal_payload(
     keys: &KeyStore,
     tenant: &TenantId,
     event_id: Uuid,
-    field: strongroom_auditchain::Field,
-    value: Zeroizing<Vec<u8>>,
+    fields: Vec<FieldValue>,
 ) -> Result<(SealedPayload, Commitments), PayloadError> {
-    let payload = Payload::generate(event_id, vec![(field, value)])?;
+    let payload = Payload::generate(event_id, fields)?;
     let (context, encoded) = (payload_context(event_id)?, payload.encode());
     let (dek, bytes) = keys.seal_detached(tenant, &context, &encoded).await?;
     Ok((SealedPayload { bytes, dek }, payload.commitments()))

@@ -21,8 +21,10 @@ const INSERT_PAYLOADS: &str = "insert into app.audit_payloads \
      (tenant_id, event_id, sealed, dek_id) \
      select $1, e, p, d from unnest($2::uuid[], $3::bytea[], $4::bytea[]) as u (e, p, d)";
 
-const STORE_HEADS: &str = "update app.audit_logs l set size = u.s, frontier = u.f \
-     from unnest($1::uuid[], $2::bigint[], $3::bytea[]) as u (t, s, f) where l.tenant_id = u.t";
+const STORE_HEADS: &str = "update app.audit_logs l set size = u.s, frontier = u.f, \
+     whole = least(u.s, greatest(l.whole, u.w)) \
+     from unnest($1::uuid[], $2::bigint[], $3::bytea[], $4::bigint[]) as u (t, s, f, w) \
+     where l.tenant_id = u.t";
 
 type Value<'a> = &'a (dyn ToSql + Sync);
 
@@ -102,6 +104,8 @@ pub(super) async fn commit(
         .filter_map(|(tenant, list)| Some((tenant, heads.get(tenant)?, list)));
     let mut columns = Vec::new();
     let (mut tenants, mut sizes, mut frontiers) = (Vec::new(), Vec::new(), Vec::new());
+    // What every zone held before this batch: of this one nobody knows yet.
+    let mut wholes = Vec::new();
     for (tenant, head, list) in logs {
         columns.push(Columns::of(*tenant, head, list)?);
         let size = i64::try_from(head.frontier.size())
@@ -109,6 +113,8 @@ pub(super) async fn commit(
         tenants.push(*tenant.as_uuid());
         sizes.push(size);
         frontiers.push(head.frontier.to_bytes());
+        let whole = zones.map_or(0, |zones| zones.whole_of(*tenant));
+        wholes.push(i64::try_from(whole).unwrap_or(0));
     }
     let mut statements: Vec<(Option<TenantId>, &'static str, Vec<Value<'_>>)> = Vec::new();
     for log in &columns {
@@ -116,7 +122,11 @@ pub(super) async fn commit(
         statements.extend(each.map(|(sql, values)| (Some(log.tenant), sql, values)));
     }
     if !tenants.is_empty() {
-        statements.push((None, STORE_HEADS, vec![&tenants, &sizes, &frontiers]));
+        statements.push((
+            None,
+            STORE_HEADS,
+            vec![&tenants, &sizes, &frontiers, &wholes],
+        ));
     }
     let last: Vec<(&'static str, Params<'_>)> = statements
         .iter()

@@ -10,6 +10,9 @@ use tokio::sync::{mpsc, oneshot};
 use uuid::Uuid;
 
 use super::batch::{BatchError, Head, Keys, Placed, prove_known};
+use super::checkpoint_store::CheckpointStore;
+use super::follower::Follower;
+use super::history::Vouched;
 use super::intake::{Intake, Without, announced, forgotten};
 use super::items::{Entry, Item};
 use super::payloads::SealedPayload;
@@ -54,6 +57,9 @@ pub enum AuditError {
     /// event may still be sequenced later.
     #[error("the audit log is not available")]
     Unavailable,
+    /// The log is not what was signed of it before: nothing was done.
+    #[error("the log was set back: it takes no events")]
+    SetBack,
     /// Too few zones are left: nothing was done.
     #[error("a zone is missing: the audit log takes no events")]
     ZoneMissing,
@@ -93,12 +99,26 @@ impl Sequencer {
         signer: Arc<Ed25519Signer>,
         zones: Option<Arc<ZoneSet>>,
     ) -> (Self, SequencerHandle) {
+        Self::start_watched(job, signer, zones, None)
+    }
+
+    /// The same, with the store that remembers what was signed: a log that does not go on from it
+    /// takes no events, and what batches sign follows there.
+    #[must_use]
+    pub fn start_watched(
+        job: Job,
+        signer: Arc<Ed25519Signer>,
+        zones: Option<Arc<ZoneSet>>,
+        store: Option<Arc<CheckpointStore>>,
+    ) -> (Self, SequencerHandle) {
         let (queue, events) = mpsc::channel(QUEUE);
         let (first, urgent) = mpsc::channel(FIRST);
         let worker = Worker {
             job,
             signer,
             zones: zones.clone(),
+            follower: store.clone().map(Follower::start),
+            vouched: store.map(Vouched::new),
             renews_from: Instant::now(),
         };
         let task = tokio::spawn(run(worker, events, urgent));
@@ -235,6 +255,8 @@ struct Worker {
     job: Job,
     signer: Arc<Ed25519Signer>,
     zones: Option<Arc<ZoneSet>>,
+    follower: Option<Arc<Follower>>,
+    vouched: Option<Vouched>,
     /// From when on families are renewed again.
     renews_from: Instant,
 }
@@ -259,6 +281,9 @@ async fn run(
             _ = sweep.tick() => worker.settle(&mut batch, Staged::Forgotten).await,
             taken = events.recv_many(&mut batch, BATCH) => {
                 if taken == 0 {
+                    if let Some(follower) = &worker.follower {
+                        follower.finish().await;
+                    }
                     return;
                 }
                 worker.settle(&mut batch, Staged::Announced).await;
@@ -271,9 +296,11 @@ impl Worker {
     /// Writes the batch, however often it takes, and answers everyone in it.
     async fn settle(&mut self, batch: &mut Vec<Item>, staged: Staged) {
         let mut outcome = Err(AuditError::Unavailable);
+        let refused = self.vouched.as_mut().map(Vouched::refused);
+        let mut set_back = refused.unwrap_or_default();
         let mut without = Without {
             renewals: Instant::now() < self.renews_from,
-            ..Without::default()
+            logs: set_back.clone(),
         };
         let mut attempt = 0;
         while attempt < TRIES {
@@ -288,6 +315,13 @@ impl Worker {
                 {
                     tracing::error!(%tenant, reason, "a log takes no events");
                     without.logs.push(*tenant.as_uuid());
+                }
+                Err(BatchError::SetBack(logs))
+                    if logs.iter().any(|log| !without.logs.contains(log.as_uuid())) =>
+                {
+                    let logs = logs.iter().map(|log| *log.as_uuid());
+                    set_back.extend(logs.clone());
+                    without.logs.extend(logs);
                 }
                 // They can be asked for one by one.
                 Err(error @ BatchError::Renewals(_)) if !without.renewals => {
@@ -307,6 +341,7 @@ impl Worker {
         for item in batch.drain(..) {
             let key = item.key();
             let found = match &receipts {
+                _ if set_back.contains(key.0.as_uuid()) => Err(AuditError::SetBack),
                 Ok(receipts) => Ok(receipts.get(&key).cloned()),
                 Err(error) => Err(*error),
             };
@@ -324,7 +359,7 @@ impl Worker {
     }
 
     async fn write(
-        &self,
+        &mut self,
         batch: &[Item],
         staged: Staged,
         without: &Without,
@@ -342,6 +377,13 @@ impl Worker {
         else {
             return Ok(HashMap::new());
         };
+        if let Some(vouched) = &mut self.vouched {
+            let doubtful = vouched.doubtful(&mut tx, &heads).await?;
+            if !doubtful.is_empty() {
+                tx.rollback().await;
+                return Err(BatchError::SetBack(doubtful));
+            }
+        }
         let mut placed: HashMap<Keys, Placed> = HashMap::new();
         let mut fresh: BTreeMap<TenantId, Vec<Entry>> = BTreeMap::new();
         for entry in entries {
@@ -410,6 +452,9 @@ impl Worker {
             })
             .collect();
         let signed = sign_batch(&lines, zones, self.signer.as_ref()).map_err(|e| unsigned(&e))?;
+        if let Some(follower) = &self.follower {
+            follower.note(&lines, zones);
+        }
         let mut receipts = HashMap::with_capacity(placed.len());
         for (key, entry) in placed {
             let Some(line) = touched.get(&key.0) else {

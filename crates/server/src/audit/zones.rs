@@ -6,10 +6,12 @@
 //! directly and showed what had just been written.
 
 mod degraded;
+mod losses;
 mod monitor;
 mod roots;
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -141,6 +143,14 @@ impl ZoneSet {
         let _ = standing.wait_for(is_short).await;
     }
 
+    /// Done when enough zones are left.
+    pub(crate) async fn until_enough(&self) {
+        let mut standing = self.standing.subscribe();
+        let is_enough = |standing: &Vec<Standing>| !is_short(self.mode, standing);
+        // As above.
+        let _ = standing.wait_for(is_enough).await;
+    }
+
     /// Waits until as many zones as there must be hold a commit, and answers how many standbys do.
     ///
     /// What the database says is not enough: by the time it says that a commit is in its zones, one
@@ -182,7 +192,7 @@ impl ZoneSet {
         self.standbys.len()
     }
 
-    fn whole_of(&self, tenant: TenantId) -> u64 {
+    pub(super) fn whole_of(&self, tenant: TenantId) -> u64 {
         let whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
         whole.get(&tenant).copied().unwrap_or(0)
     }
@@ -193,6 +203,29 @@ impl ZoneSet {
         if whole.get(&tenant).is_some_and(|known| *known <= size) {
             whole.remove(&tenant);
         }
+    }
+}
+
+/// Two lines for those who watch: each standby with `held`, `lost` or `unknown`, and whether events are
+/// acknowledged.
+impl fmt::Display for ZoneSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let standing = self.standing.borrow().clone();
+        write!(f, "zones: {}", self.mode)?;
+        for (name, standing) in self.names.iter().zip(&standing) {
+            let word = match standing {
+                Standing::Unknown => "unknown",
+                Standing::Admitted(_) => "held",
+                Standing::Lost => "lost",
+            };
+            write!(f, ", {name} {word}")?;
+        }
+        let word = if is_short(self.mode, &standing) {
+            "no"
+        } else {
+            "yes"
+        };
+        write!(f, "\nacknowledges: {word}\n")
     }
 }
 

@@ -40,6 +40,12 @@ pub const KEYS: &[Key] = &[
          else ~/.local/state/strongroom",
     ),
     key(
+        "checkpoints.directory",
+        "",
+        "folder for what was last signed of each audit log, on a disk that is not set back with the \
+         database's; nodes of one database share it; default the folder checkpoints in state_dir",
+    ),
+    key(
         "database.url",
         "",
         "PostgreSQL 15 or later, on a local socket or loopback, without user or password; \

@@ -35,6 +35,10 @@ pub async fn audit(
         return Problem::new(Kind::Internal, "the request has no id").into_response();
     };
     tracing::Span::current().record("action", spec.action);
+    // Nothing is begun whose event would not be acknowledged.
+    if app.zones.as_ref().is_some_and(|zones| zones.is_short()) {
+        return Problem::from(AuditError::ZoneMissing).into_response();
+    }
     let tracker = app.in_flight.clone();
     let work = async move {
         // A handler that panics is answered for, and recorded, as any other failure of ours.
@@ -123,19 +127,18 @@ pub async fn record(
         policy: None,
         outcome,
     };
-    let appended = async {
-        let id = new_event_id(app.clock.as_ref()).map_err(|error| error.to_string())?;
-        let leaf = draft
-            .leaf(id, app.clock.unix_micros(), Vec::new())
-            .map_err(|e| e.to_string())?;
-        app.sequencer
-            .append(tenant, id, leaf, None)
-            .await
-            .map_err(|error| error.to_string())
-    };
-    let receipt = appended.await.map_err(|error| {
-        tracing::error!(error, kind, "an event was not recorded");
+    let made = new_event_id(app.clock.as_ref()).and_then(|id| {
+        let leaf = draft.leaf(id, app.clock.unix_micros(), Vec::new())?;
+        Ok((id, leaf))
+    });
+    let (id, leaf) = made.map_err(|error| {
+        tracing::error!(%error, kind, "an event was not made");
         unavailable()
+    })?;
+    let appended = app.sequencer.append(tenant, id, leaf, None).await;
+    let receipt = appended.map_err(|error| {
+        tracing::error!(%error, kind, "an event was not recorded");
+        Problem::from(error)
     })?;
     context.acknowledge(&receipt);
     Ok(receipt)
@@ -251,8 +254,13 @@ async fn acknowledge(
 
 impl From<AuditError> for Problem {
     fn from(error: AuditError) -> Self {
-        tracing::error!(%error, "an event was not recorded");
-        unavailable()
+        match error {
+            AuditError::SetBack => Self::new(
+                Kind::AuditSetBack,
+                "the audit log takes no events until its operator has looked at it",
+            ),
+            _ => unavailable(),
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::attempt::{Attempt, Unsent};
-use super::ticks;
+use super::{Holdup, ticks};
 use crate::app::App;
 use crate::audit::{Draft, EventError, Sequencer, new_event_id};
 use crate::clock::Clock;
@@ -49,6 +49,7 @@ pub struct Deliverer {
     keys: KeyStore,
     clock: Arc<dyn Clock>,
     allow_loopback: bool,
+    holdup: Holdup,
 }
 
 /// Deliveries could not be taken or settled.
@@ -139,6 +140,7 @@ impl Deliverer {
             keys: app.keys.clone(),
             clock: Arc::clone(&app.clock),
             allow_loopback: app.config.webhooks_allow_loopback,
+            holdup: Holdup::of(app.zones.clone()),
         }
     }
 
@@ -154,6 +156,9 @@ impl Deliverer {
                 () = under_way.landed() => false,
                 _ = ticks.tick() => true,
             };
+            if deliverer.holdup.is_on() {
+                continue;
+            }
             let taken_off = deliverer.take_off(&mut under_way, is_tick, &stop);
             if let Err(error) = taken_off.await {
                 tracing::error!(%error, "webhooks were not taken");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::Holdup;
 use crate::app::App;
 
 /// How often a batch is stored.
@@ -13,11 +14,15 @@ const EVERY: Duration = Duration::from_secs(5);
 /// Stores batches until told to stop, and then the last one. What a crash loses is a few seconds
 /// of last uses: each use is in its request's own event.
 pub(super) async fn store(app: Arc<App>, stop: CancellationToken) {
+    let holdup = Holdup::of(app.zones.clone());
     loop {
         let is_over = tokio::select! {
             () = stop.cancelled() => true,
             () = tokio::time::sleep(EVERY) => false,
         };
+        if holdup.is_on() && !is_over {
+            continue;
+        }
         let batch = app.last_used.take();
         if !batch.is_empty()
             && let Err(error) = app.lookup.note_uses(&batch).await

@@ -3,6 +3,7 @@
 
 mod delivery;
 mod destination;
+mod holdup;
 mod last_used;
 mod refusals;
 mod rehash;
@@ -27,6 +28,7 @@ use crate::postgres::Job;
 pub use delivery::{Deliverer, next_attempt, secret_context};
 pub(crate) use destination::resolve;
 pub use destination::{DestinationError, check_address, check_url};
+pub use holdup::Holdup;
 pub use refusals::write_refusals;
 pub use rehash::Rehashes;
 pub(crate) use rehash::columns as hash_columns;
@@ -35,6 +37,9 @@ pub use sweep::{Sweep, SweepError};
 
 /// How often the schedule looks at the clock.
 const TICK: Duration = Duration::from_secs(1);
+
+/// After how many seconds a cosignature that failed is tried again.
+const COSIGNED_AGAIN: u64 = 10;
 
 /// The running jobs.
 pub struct Jobs {
@@ -47,7 +52,9 @@ impl Jobs {
     #[must_use]
     pub fn start(app: &Arc<App>, deliveries: Job, sweeps: Job, retainer: Retainer) -> Self {
         let stop = CancellationToken::new();
-        let webhooks = Sweep::webhooks(deliveries.clone()).run(stop.clone());
+        let holdup = Holdup::of(app.zones.clone());
+        let swept = |sweep: Sweep| sweep.held_up_by(holdup.clone()).run(stop.clone());
+        let webhooks = swept(Sweep::webhooks(deliveries.clone()));
         let deliverer = Deliverer::new(app, deliveries);
         let checkpointer = app.checkpointer.clone();
         let mut last = app.clock.unix_seconds();
@@ -56,19 +63,35 @@ impl Jobs {
                 tracing::error!(%error, "checkpoints were not signed");
             }
         });
+        let cosigner = app.checkpointer.clone();
+        let clock = Arc::clone(&app.clock);
+        let mut due = 0;
+        let cosignatures = every(stop.clone(), async move || {
+            if clock.unix_seconds() < due {
+                return;
+            }
+            match cosigner.cosign().await {
+                Ok(next) => due = next,
+                Err(error) => {
+                    due = clock.unix_seconds().saturating_add(COSIGNED_AGAIN);
+                    tracing::error!(%error, "the platform's log was not cosigned");
+                }
+            }
+        });
         let deliveries = deliverer.run(stop.clone());
         let rotations = rotation::Rotator::new(app).run(stop.clone());
-        let token_keys = token_keys::advance(app.token_keys.clone(), stop.clone());
+        let token_keys = token_keys::advance(app.token_keys.clone(), holdup.clone(), stop.clone());
         let uses = last_used::store(Arc::clone(app), stop.clone());
         let refused = refusals::write(Arc::clone(app), stop.clone());
         let rehashed = rehash::store(Arc::clone(app), stop.clone());
-        let successors = Sweep::successors(sweeps.clone()).run(stop.clone());
-        let tokens = Sweep::tokens(sweeps).run(stop.clone());
-        let retained = retainer.run(stop.clone());
+        let successors = swept(Sweep::successors(sweeps.clone()));
+        let tokens = swept(Sweep::tokens(sweeps));
+        let retained = retainer.run(holdup.clone(), stop.clone());
         Self {
             stop,
             tasks: vec![
                 tokio::spawn(checkpoints),
+                tokio::spawn(cosignatures),
                 tokio::spawn(deliveries),
                 tokio::spawn(rotations),
                 tokio::spawn(uses),

@@ -10,6 +10,7 @@ use strongroom_tenancy::{Actor, ActorId, ActorKind, TenantId};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::Holdup;
 use crate::audit::{
     AuditError, Draft, Due, EventError, Plan, Rules, Sequencer, classes, new_event_id,
 };
@@ -299,8 +300,8 @@ impl Retainer {
     }
 
     /// Looks until told to stop.
-    pub(super) async fn run(self, stop: CancellationToken) {
-        loop {
+    pub(super) async fn run(self, holdup: Holdup, stop: CancellationToken) {
+        while holdup.is_over(&stop).await {
             if let Err(error) = self.look(&stop).await {
                 tracing::error!(%error, "payloads that are due were not erased");
             }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::ticks;
+use super::{Holdup, ticks};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::config::KeyTimes;
@@ -18,6 +18,7 @@ pub(super) struct Rotator {
     keys: KeyStore,
     clock: Arc<dyn Clock>,
     times: KeyTimes,
+    holdup: Holdup,
 }
 
 impl Rotator {
@@ -26,6 +27,7 @@ impl Rotator {
             keys: app.keys.clone(),
             clock: Arc::clone(&app.clock),
             times: app.config.keys,
+            holdup: Holdup::of(app.zones.clone()),
         }
     }
 
@@ -37,6 +39,9 @@ impl Rotator {
                 () = stop.cancelled() => return,
                 _ = ticks.tick() => {}
             }
+            if self.holdup.is_on() {
+                continue;
+            }
             let now = self.clock.unix_seconds();
             if now >= next {
                 next = now.saturating_add(SCHEDULE_SECONDS);
@@ -47,7 +52,7 @@ impl Rotator {
                     Err(error) => tracing::error!(%error, "key rotations were not started"),
                 }
             }
-            while !stop.is_cancelled() {
+            while !stop.is_cancelled() && !self.holdup.is_on() {
                 match self.keys.rotate_a_batch(self.times.overlap_seconds).await {
                     Ok(true) => {}
                     Ok(false) => break,

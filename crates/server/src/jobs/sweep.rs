@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use super::Holdup;
 use crate::postgres::{CommitError, Job, QueryError};
 
 /// Most rows of one batch; each batch is a transaction of its own.
@@ -30,6 +31,7 @@ pub struct Sweep {
     job: Job,
     rules: &'static [Rule],
     every: Duration,
+    holdup: Holdup,
 }
 
 /// A batch was not ended.
@@ -47,32 +49,42 @@ pub enum SweepError {
 impl Sweep {
     /// Webhooks' messages and attempts, old secrets, receipts, as the deliverer.
     #[must_use]
-    pub const fn webhooks(job: Job) -> Self {
+    pub fn webhooks(job: Job) -> Self {
         Self {
             job,
             rules: webhooks::WEBHOOKS,
             every: Duration::from_secs(60),
+            holdup: Holdup::default(),
         }
     }
 
     /// Revocations and families of tokens, as the sweeper.
     #[must_use]
-    pub const fn tokens(job: Job) -> Self {
+    pub fn tokens(job: Job) -> Self {
         Self {
             job,
             rules: tokens::TOKENS,
             every: Duration::from_secs(60),
+            holdup: Holdup::default(),
         }
     }
 
     /// Sealed successors, whose grace is seconds, as the sweeper.
     #[must_use]
-    pub const fn successors(job: Job) -> Self {
+    pub fn successors(job: Job) -> Self {
         Self {
             job,
             rules: tokens::SUCCESSORS,
             every: super::TICK,
+            holdup: Holdup::default(),
         }
+    }
+
+    /// The same, not while this lasts.
+    #[must_use]
+    pub(super) fn held_up_by(mut self, holdup: Holdup) -> Self {
+        self.holdup = holdup;
+        self
     }
 
     /// Ends all that is over now; one kind does not wait for another that fails.
@@ -111,7 +123,7 @@ impl Sweep {
 
     /// Sweeps until told to stop.
     pub(super) async fn run(self, stop: CancellationToken) {
-        loop {
+        while self.holdup.is_over(&stop).await {
             // What failed is logged, and tried again the next time.
             let _ = self.sweep(&stop).await;
             tokio::select! {

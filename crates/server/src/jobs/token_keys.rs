@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::ticks;
+use super::{Holdup, ticks};
 use crate::token_keys::TokenKeys;
 
 /// How often the ring is looked at, whatever was announced.
@@ -15,7 +15,7 @@ const EVERY: Duration = Duration::from_secs(60);
 const PUT_OFF: Duration = Duration::from_secs(5);
 
 /// Runs until told to stop.
-pub(super) async fn advance(keys: TokenKeys, stop: CancellationToken) {
+pub(super) async fn advance(keys: TokenKeys, holdup: Holdup, stop: CancellationToken) {
     let mut ticks = ticks();
     let mut due = Instant::now();
     loop {
@@ -23,7 +23,7 @@ pub(super) async fn advance(keys: TokenKeys, stop: CancellationToken) {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if Instant::now() < due {
+        if Instant::now() < due || holdup.is_on() {
             // Read where another node changed something, so that no request waits for it.
             let _ = keys.verifier().await;
             continue;

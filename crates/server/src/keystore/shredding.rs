@@ -3,10 +3,11 @@
 use strongroom_auditchain::Leaf;
 use strongroom_envelope::{Destruction, KekRecord, KekState, KeyRef, ShredReceipt};
 use strongroom_tenancy::TenantId;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 
 use super::records::{self, RecordError};
-use super::{EXPORT, KeyStore, KeyStoreError, unavailable};
+use super::{EXPORT, KeyStore, KeyStoreError, SUBJECT, unavailable};
 use crate::audit::STAGE_EVENT;
 use crate::generations::{BUMP_GENERATION, revoked_everywhere};
 use crate::postgres::column;
@@ -18,14 +19,22 @@ const LOCK: &str = "select name, version, created_at, check_value from app.tenan
 const DESTROY: &str = "update app.tenant_keks set state = 'destroyed', wrapped = null \
      where tenant_id = $1 and ($2::text[] is null or name = any ($2)) and state <> 'destroyed'";
 
+/// Whose name is under these keys is nobody any more.
+const FORGET: &str = "update app.subjects set tag = null, bound = null, sealed = null, kek = null, \
+     kek_version = null, erased_at = $3 \
+     where tenant_id = $1 and ($2::text[] is null or kek = any ($2)) and erased_at is null";
+
 const END_ROTATIONS: &str = "update app.key_rotations set phase = 'superseded', finished_at = $2 \
      where tenant_id = $1 and finished_at is null";
 
 /// What is to be destroyed.
 #[derive(Clone, Debug)]
 pub enum Doomed {
-    /// A subject's KEK, and that of its exports.
+    /// A subject's KEK, that of its exports, and that of its mapping: whom it stood for is nobody's to
+    /// know any more.
     Subject(KeyRef),
+    /// The mappings of these people.
+    People(Vec<Uuid>),
     /// Every KEK of the tenant.
     Tenant,
 }
@@ -51,18 +60,29 @@ impl KeyStore {
     ) -> Result<Destroyed, KeyStoreError> {
         let names = match doomed {
             Doomed::Subject(name) => {
-                Some(vec![name.as_str().to_owned(), format!("{EXPORT}/{name}")])
+                let id = name.as_str().strip_prefix("user:");
+                let mapping = id.map(|id| format!("{SUBJECT}/{id}"));
+                let mut names = vec![name.as_str().to_owned(), format!("{EXPORT}/{name}")];
+                names.extend(mapping);
+                Some(names)
+            }
+            Doomed::People(people) => {
+                Some(people.iter().map(|id| format!("{SUBJECT}/{id}")).collect())
             }
             Doomed::Tenant => None,
         };
         let at = self.inner.clock.unix_seconds();
         let destroyed = async {
             let mut tx = self.inner.job.begin().await?;
+            let time = i64::try_from(at).unwrap_or(i64::MAX);
             // The rotations first, as their job takes these locks.
             if names.is_none() {
-                let at = i64::try_from(at).unwrap_or(i64::MAX);
-                tx.query(END_ROTATIONS, &[tenant.as_uuid(), &at]).await?;
+                tx.query(END_ROTATIONS, &[tenant.as_uuid(), &time]).await?;
             }
+            // Rows before keys, as a rotation's batch locks them; and again for those that came
+            // before the keys were locked.
+            let mapped: [&(dyn ToSql + Sync); 3] = [tenant.as_uuid(), &names, &time];
+            tx.query(FORGET, &mapped).await?;
             let rows = tx.query(LOCK, &[tenant.as_uuid(), &names]).await?;
             let tombstones: Result<Vec<_>, RecordError> =
                 rows.iter().map(|row| tombstone(tenant, row)).collect();
@@ -71,6 +91,7 @@ impl KeyStore {
                 tx.rollback().await;
                 return Ok(None);
             }
+            tx.query(FORGET, &mapped).await?;
             tx.query(DESTROY, &[tenant.as_uuid(), &names]).await?;
             let (id, leaf) = &event;
             tx.query(STAGE_EVENT, &[tenant.as_uuid(), id, &leaf.as_bytes()])

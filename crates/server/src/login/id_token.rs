@@ -27,13 +27,17 @@ pub fn verify(
     presented.verify(&connection.expected, keys, nonce, now, signature_holds)
 }
 
-/// Who a token names, as an actor of a tenant: a UUID (version 8, RFC 9562) made from the SHA-256
-/// of tenant, issuer and subject, each after its length. The same person of one issuer is the same
-/// actor at each login, and another one in another tenant.
+/// Who a token's subject was in the logs of versions before pseudonyms ([`crate::subjects`]): a
+/// UUID (version 8, RFC 9562) made from the SHA-256 of tenant, issuer and subject, each after its
+/// length. It is what old entries and revocations name somebody by; nothing new does.
 ///
 /// # Errors
 /// [`ActorError`]: never, as a version-8 UUID is not nil.
-pub fn person(tenant: &TenantId, issuer: &str, subject: &str) -> Result<ActorId, ActorError> {
+pub fn derived_person(
+    tenant: &TenantId,
+    issuer: &str,
+    subject: &str,
+) -> Result<ActorId, ActorError> {
     let mut hash = Sha256::new();
     hash.update(LABEL);
     for part in [
@@ -148,7 +152,7 @@ mod tests {
         let tenant = "0190b2a4-8c7e-7d3a-9f00-0242ac120002".parse().unwrap();
         let other = "0190b2a4-8c7e-7d3a-9f00-0242ac120003".parse().unwrap();
         let issuer = "https://login.example.com/realm";
-        let of = |tenant, issuer, subject| person(tenant, issuer, subject).unwrap();
+        let of = |tenant, issuer, subject| derived_person(tenant, issuer, subject).unwrap();
         let known = of(&tenant, issuer, "248289761001");
         // Worked out apart, from what the documentation says.
         assert_eq!(

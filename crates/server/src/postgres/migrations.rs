@@ -126,6 +126,24 @@ const MIGRATIONS: &[Migration] = &[
         protects: &["app.retention", "app.retention_runs", "app.erasures"],
         lookups: include_str!("../../migrations/0014_lookups.sql"),
     },
+    Migration {
+        name: "0015_platform_log",
+        sql: include_str!("../../migrations/0015_platform_log.sql"),
+        protects: &["app.audit_anchors", "app.audit_cosigned"],
+        lookups: "",
+    },
+    Migration {
+        name: "0016_subjects",
+        sql: include_str!("../../migrations/0016_subjects.sql"),
+        protects: &["app.subjects"],
+        lookups: "",
+    },
+    Migration {
+        name: "0017_zone_losses",
+        sql: include_str!("../../migrations/0017_zone_losses.sql"),
+        protects: &[],
+        lookups: "",
+    },
 ];
 
 /// A connection of the database's owner: a superuser, or a role that may create roles.

@@ -82,7 +82,8 @@ const SETTINGS: &[(&str, &str)] = &[
     (
         "select t.name, 'lacks an enabled trigger that refuses a destroyed key' \
          from (values ('app.tenant_deks'), ('app.provider_credentials'), \
-         ('app.webhook_endpoints'), ('app.webhook_old_secrets'), ('app.platform_keys')) \
+         ('app.webhook_endpoints'), ('app.webhook_old_secrets'), ('app.platform_keys'), \
+         ('app.subjects')) \
          as t (name) \
          where not exists (select from pg_catalog.pg_trigger g \
          where g.tgrelid = t.name::pg_catalog.regclass and g.tgname = 'under_a_live_kek' \
@@ -95,7 +96,8 @@ const SETTINGS: &[(&str, &str)] = &[
          ('app.token_epochs', 'token_epochs_grow'), \
          ('app.token_revocations', 'revocations_are_dated'), \
          ('app.refresh_families', 'families_move_forward'), \
-         ('app.refresh_families', 'family_ids_apart')) as t (name, trigger) \
+         ('app.refresh_families', 'family_ids_apart'), ('app.subjects', 'subjects_stay'), \
+         ('app.subjects', 'subjects_no_truncate')) as t (name, trigger) \
          where not exists (select from pg_catalog.pg_trigger g \
          where g.tgrelid = t.name::pg_catalog.regclass and g.tgname = t.trigger \
          and g.tgenabled = 'O')",
@@ -200,6 +202,11 @@ pub async fn zones_check(endpoint: &Endpoint, zones: &Zones) -> Result<usize, Se
     }
     let names = "select pg_catalog.current_setting('synchronous_standby_names')";
     let said: String = session.client().query_one(names, &[]).await?.try_get(0)?;
+    let kept = "select pg_catalog.current_setting('max_slot_wal_keep_size')";
+    let kept: String = session.client().query_one(kept, &[]).await?.try_get(0)?;
+    if let Some(warning) = unbounded_slots(zones.mode, &kept) {
+        tracing::warn!("{warning}");
+    }
     let expected = zones.standby_names();
     if !is_same(&said, &expected) {
         violations.push(format!(
@@ -214,6 +221,14 @@ pub async fn zones_check(endpoint: &Endpoint, zones: &Zones) -> Result<usize, Se
     } else {
         Err(SelfCheckError::Violations(violations))
     }
+}
+
+/// What is to be said of a primary that keeps all that a lost zone has not got yet.
+fn unbounded_slots(mode: ZoneMode, kept: &str) -> Option<&'static str> {
+    (mode != ZoneMode::One && kept == "-1").then_some(
+        "max_slot_wal_keep_size is -1: while a zone is lost, its replication slot fills the primary's \
+         disk; set a limit",
+    )
 }
 
 /// Whether two lists of standbys say the same; of the forms that PostgreSQL takes, only the one that
@@ -307,6 +322,14 @@ pub async fn self_check(endpoint: &Endpoint, now: u64) -> Result<usize, SelfChec
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slots_without_a_limit_are_warned_of() {
+        assert!(unbounded_slots(ZoneMode::Any2, "-1").is_some());
+        assert!(unbounded_slots(ZoneMode::Any1, "-1").is_some());
+        assert!(unbounded_slots(ZoneMode::Any2, "2GB").is_none());
+        assert!(unbounded_slots(ZoneMode::One, "-1").is_none());
+    }
 
     #[test]
     fn only_the_same_zones_are_the_same() {

@@ -10,7 +10,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 
 use super::pool::Pool;
-use super::transaction::{CommitError, QueryError, Transaction};
+use super::transaction::{CommitError, Params, QueryError, Transaction};
 use crate::clock::Clock;
 
 /// The claim, the request's id for the session's name, and how durable the commit must be: a
@@ -71,6 +71,35 @@ impl Gateway {
         request: &RequestId,
         access: Access,
     ) -> Result<TenantTx, QueryError> {
+        let begun = self.open(tenant, actor, request, access, &[]).await;
+        begun.map(|(tx, _)| tx)
+    }
+
+    /// Begins a transaction and asks its first question, in one round trip.
+    ///
+    /// # Errors
+    /// As [`Gateway::begin`].
+    pub(crate) async fn begin_with(
+        &self,
+        tenant: TenantId,
+        actor: ActorId,
+        request: &RequestId,
+        access: Access,
+        first: (&'static str, Params<'_>),
+    ) -> Result<(TenantTx, Vec<Row>), QueryError> {
+        let begun = self.open(tenant, actor, request, access, &[first]).await;
+        let (tx, rows) = begun?;
+        Ok((tx, rows.into_iter().next().unwrap_or_default()))
+    }
+
+    async fn open(
+        &self,
+        tenant: TenantId,
+        actor: ActorId,
+        request: &RequestId,
+        access: Access,
+        first: &[(&'static str, Params<'_>)],
+    ) -> Result<(TenantTx, Vec<Vec<Row>>), QueryError> {
         // Done before the claim runs out, with 5 s to spare for a clock that is off.
         let time = Duration::from_secs(MAX_LIFETIME_SECONDS.saturating_sub(5));
         let mut inner = Transaction::lease(&self.pool, time).await?;
@@ -85,15 +114,14 @@ impl Gateway {
             Access::Read => "begin read only",
             Access::Write => "begin",
         };
-        let rows = inner
-            .open(
-                begin,
-                &[
-                    (SET_CLAIM, &[&claim.expose(), &request.to_string()]),
-                    (CHECK_CLAIM, &[tenant.as_uuid()]),
-                ],
-            )
-            .await?;
+        let (text, name) = (claim.expose(), request.to_string());
+        let claimed: [&(dyn ToSql + Sync); 2] = [&text, &name];
+        let owner: [&(dyn ToSql + Sync); 1] = [tenant.as_uuid()];
+        let mut asked: Vec<(&'static str, Params<'_>)> =
+            vec![(SET_CLAIM, &claimed), (CHECK_CLAIM, &owner)];
+        asked.extend_from_slice(first);
+        let mut rows = inner.open(begin, &asked).await?;
+        let answers = rows.split_off(rows.len().min(2));
         let accepted = match rows.get(1).and_then(|rows| rows.first()) {
             Some(row) => row.try_get::<_, bool>(0).unwrap_or(false),
             None => false,
@@ -102,7 +130,7 @@ impl Gateway {
             inner.rollback().await;
             return Err(QueryError::ClaimRefused);
         }
-        Ok(TenantTx { inner, tenant })
+        Ok((TenantTx { inner, tenant }, answers))
     }
 }
 

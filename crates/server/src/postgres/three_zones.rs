@@ -17,12 +17,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Soon enough for somebody who looks on: a lost zone is noticed, and one that is back connects,
 /// within seconds.
-const SETTINGS: [(&str, &str); 5] = [
+const SETTINGS: [(&str, &str); 6] = [
     ("wal_sender_timeout", "5s"),
     ("wal_receiver_timeout", "5s"),
     ("wal_receiver_status_interval", "1s"),
     ("wal_retrieve_retry_interval", "500ms"),
     ("wal_keep_size", "64MB"),
+    // A zone that is away for longer is copied anew; the primary's disk is not filled for its sake.
+    ("max_slot_wal_keep_size", "2GB"),
 ];
 
 /// Streams, and reads what `pg_rewind` reads; no more.
@@ -203,7 +205,8 @@ impl ThreeZones {
         Ok(chosen)
     }
 
-    /// Takes back what a zone wrote that the new primary did not, and lets it follow.
+    /// Takes back what a zone wrote that the new primary did not, and lets it follow. One that has
+    /// something of the new primary's timeline wrote no such thing: it is started as it is.
     ///
     /// # Errors
     /// [`ZonesError`].
@@ -219,8 +222,12 @@ impl ThreeZones {
             .ok_or(NOT_RUNNING)?;
         let mut spec = self.zone(zone)?.spec.clone();
         spec.following = following;
-        spec.rewind(leader)
-            .map_err(|error| ZonesError::Cluster(spec_name(zone), error))?;
+        let unread = |error| ZonesError::Cluster(spec_name(zone), error);
+        let theirs = "select timeline_id::text from pg_control_checkpoint()";
+        let theirs = self.text(self.leader, theirs).await?;
+        if spec.timeline().map_err(unread)?.to_string() != theirs {
+            spec.rewind(leader).map_err(unread)?;
+        }
         self.zone_mut(zone)?.spec = spec;
         self.launch(zone).await?;
         self.until_streaming(zone).await

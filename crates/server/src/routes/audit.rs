@@ -11,6 +11,7 @@ use http::header;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use strongroom_auditchain::{Checkpoint, Hash, Leaf, Origin, ProofFile, prove_inclusion};
+use strongroom_tenancy::{RequestId, TenantId};
 use uuid::Uuid;
 
 use super::{column, internal, not_found};
@@ -63,6 +64,8 @@ pub async fn log(State(app): State<Arc<App>>, tenant: TenantContext) -> Result<R
         "size": size.to_string(),
         "checkpoint_key": signer.verifier_key().to_string(),
         "batch_key": app.batch_signer.verifier_key().to_string(),
+        "platform_key": app.platform_log.log_key().to_string(),
+        "cosigner_key": app.platform_log.cosigner().verifier_key().to_string(),
     });
     Ok(axum::Json(body).into_response())
 }
@@ -262,14 +265,47 @@ pub async fn export(
     caller: Caller,
     Query(asked): Query<Exported>,
 ) -> Result<Response, Problem> {
-    let exporter = Exporter {
+    let tenant = caller.tenant();
+    let exporter = exporter(&app, &caller, request.id, tenant, asked.payloads);
+    archive(&app, exporter).await
+}
+
+/// The platform's log of all tenants' checkpoints as an archive of files, with the times at which
+/// its own stood. For the platform's operator: it shows who nobody is, and how often logs grow.
+///
+/// # Errors
+/// As [`export`]; `not-found` for a tenant.
+pub async fn export_platform(
+    State(app): State<Arc<App>>,
+    RequestHandle(request): RequestHandle,
+    caller: Caller,
+) -> Result<Response, Problem> {
+    if caller.tenant() != TenantId::PLATFORM {
+        return Err(not_found());
+    }
+    let exporter = exporter(&app, &caller, request.id, TenantId::PLATFORM_LOG, false);
+    archive(&app, exporter).await
+}
+
+fn exporter(
+    app: &App,
+    caller: &Caller,
+    request: RequestId,
+    tenant: TenantId,
+    with_payloads: bool,
+) -> Exporter {
+    Exporter {
         gateway: app.gateway.clone(),
-        keys: asked.payloads.then(|| app.keys.clone()),
-        tenant: caller.tenant(),
+        keys: app.keys.clone(),
+        with_payloads,
+        tenant,
         actor: *caller.actor().id(),
-        request: request.id,
+        request,
         batch_key: app.batch_signer.verifier_key().clone(),
-    };
+    }
+}
+
+async fn archive(app: &App, exporter: Exporter) -> Result<Response, Problem> {
     let key = |origin: &Origin| {
         let signer = app.checkpoint_signer.with_name(origin.as_str()).ok()?;
         Some(signer.verifier_key().clone())

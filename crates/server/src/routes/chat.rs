@@ -6,7 +6,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header;
-use strongroom_auditchain::{Outcome, Receipt, Slug};
+use strongroom_auditchain::{FieldValue, Outcome, Receipt, Slug};
 use strongroom_llm_wire::{ChatAnswer, RedactedAnswer};
 use strongroom_pii::Policy;
 use strongroom_tenancy::TenantId;
@@ -61,8 +61,9 @@ pub async fn complete(
         policy_hash: redacted.policy.hash(),
     };
     let prompt = sealable_prompt(redacted.request.upstream_body())?;
-    call.record("chat.attempt", Outcome::Attempt, "prompt", &prompt)
-        .await?;
+    let model = redacted.request.model();
+    let asked = vec![part("prompt", &prompt)?, part("model", model.as_bytes())?];
+    call.record("chat.attempt", Outcome::Attempt, asked).await?;
 
     let answered = call.ask(upstream, &sealed, prompt).await;
     let answer = match answered {
@@ -79,7 +80,7 @@ pub async fn complete(
     match answer {
         Ok(answer) => {
             let receipt = call
-                .record("chat.outcome", Outcome::Success, "answer", answer.body())
+                .record("chat.outcome", Outcome::Success, answered_with(&answer)?)
                 .await?;
             request.acknowledge(&receipt);
             let json = [(header::CONTENT_TYPE, "application/json")];
@@ -116,6 +117,25 @@ fn sealable_prompt(prompt: Vec<u8>) -> Result<Vec<u8>, Problem> {
         return Err(Problem::new(Kind::BodyTooLarge, detail));
     }
     Ok(prompt)
+}
+
+/// What the outcome's payload says: the redacted answer, and by which model and of how many tokens,
+/// as far as the provider says so.
+fn answered_with(answer: &RedactedAnswer) -> Result<Vec<FieldValue>, Problem> {
+    let mut said = vec![part("answer", answer.body())?];
+    if let Some(model) = answer.model() {
+        said.push(part("model", model.as_bytes())?);
+    }
+    if let Some((input, output)) = answer.usage() {
+        said.push(part("input_tokens", input.to_string().as_bytes())?);
+        said.push(part("output_tokens", output.to_string().as_bytes())?);
+    }
+    Ok(said)
+}
+
+fn part(name: &str, value: &[u8]) -> Result<FieldValue, Problem> {
+    let name = name.parse().map_err(internal)?;
+    Ok((name, Zeroizing::new(value.to_vec())))
 }
 
 fn check_answer_length(length: usize) -> Result<(), (&'static str, Problem)> {
@@ -165,20 +185,18 @@ impl Call<'_> {
         upstream.chat(&credential, prompt).await
     }
 
-    /// Records one of the call's two events with its sealed text, and waits until it is durable.
+    /// Records one of the call's two events with what was said, sealed, and waits until it is
+    /// durable.
     async fn record(
         &self,
         kind: &'static str,
         outcome: Outcome,
-        field: &'static str,
-        text: &[u8],
+        said: Vec<FieldValue>,
     ) -> Result<Receipt, Problem> {
         let app = self.app;
         let tenant = self.caller.tenant();
         let id = new_event_id(app.clock.as_ref()).map_err(internal)?;
-        let field = field.parse().map_err(internal)?;
-        let value = Zeroizing::new(text.to_vec());
-        let (payload, commitments) = seal_payload(&app.keys, &tenant, id, field, value).await?;
+        let (payload, commitments) = seal_payload(&app.keys, &tenant, id, said).await?;
         let leaf = self
             .draft(kind, outcome)
             .leaf(id, app.clock.unix_micros(), commitments)

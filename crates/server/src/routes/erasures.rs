@@ -12,13 +12,16 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 
 use super::keys::{Recorded, check_reason};
+use super::subjects::end_logins;
 use super::{column, internal, not_found, seconds};
 use crate::app::App;
 use crate::audit::new_event_id;
 use crate::body::Json;
 use crate::gates::{Caller, RequestHandle, TenantContext, commit_recorded};
+use crate::keystore::{Doomed, KeyStoreError};
 use crate::postgres::Access;
 use crate::problem::{Kind, Problem};
+use crate::subjects;
 
 /// An erasure to be started.
 #[derive(Deserialize)]
@@ -29,8 +32,9 @@ pub struct NewErasure {
     reason: String,
 }
 
-/// Starts the erasure of every payload of the organisation's agents, marked or not. The reason is
-/// recorded first. While one is under way, it is the answer.
+/// Starts the erasure of every payload of the organisation's agents, marked or not; whom its
+/// pseudonyms stand for is gone before the answer. The reason is recorded first. While one is under
+/// way, it is the answer.
 ///
 /// # Errors
 /// `reason-required` without a reason.
@@ -54,13 +58,14 @@ pub async fn start(
         request: &request,
         caller: &caller,
     };
-    let reason = Some(("reason", asked.reason.as_str()));
+    let reason = [("reason", asked.reason.as_str())];
     let (kind, attempt) = ("organisation.erasure_requested", Outcome::Attempt);
     recorded
-        .append(owner, kind, attempt, &resource, reason)
+        .append(owner, kind, attempt, &resource, &reason)
         .await?;
-    let mut tx = tenant.begin(Access::Write).await?;
     let now = seconds(app.clock.unix_seconds());
+    forget_people(&recorded, &tenant, &resource, now).await?;
+    let mut tx = tenant.begin(Access::Write).await?;
     let (asked_by, owner) = (request.id.to_string(), *owner.as_uuid());
     let started = tx.query(INSERT, &[&owner, &id, &asked_by, &now]).await?;
     let running = if started.is_empty() {
@@ -75,6 +80,36 @@ pub async fn start(
     };
     let body = json!({ "id": running.to_string() });
     Ok((StatusCode::ACCEPTED, axum::Json(body)).into_response())
+}
+
+/// Leaves the organisation's pseudonyms with nobody behind them: their logins end, and what they
+/// stood for is gone with its keys. Whoever comes back has another one.
+async fn forget_people(
+    recorded: &Recorded<'_>,
+    tenant: &TenantContext,
+    resource: &str,
+    now: i64,
+) -> Result<(), Problem> {
+    const PEOPLE: &str = "select pseudonym from app.subjects where erased_at is null";
+    let mut tx = tenant.begin(Access::Write).await?;
+    let rows = tx.query(PEOPLE, &[]).await?;
+    let people: Result<Vec<Uuid>, _> = rows.iter().map(|row| column(row, 0)).collect();
+    let people = people?;
+    if people.is_empty() {
+        tx.rollback().await;
+        return Ok(());
+    }
+    let users: Result<Vec<_>, _> = people.iter().map(|id| subjects::actor(*id)).collect();
+    end_logins(recorded, tx, &users.map_err(internal)?, resource, now).await?;
+    let event = recorded.event("subjects.erased", resource)?;
+    let (keys, doomed) = (&recorded.app.keys, Doomed::People(people));
+    match keys.destroy(&tenant.tenant(), &doomed, event).await {
+        Ok(destroyed) => drop(keys.shredded(destroyed, 0, None).await),
+        // Their keys went with the tenant's.
+        Err(KeyStoreError::NoKey) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(())
 }
 
 /// How far an erasure has come.

@@ -74,8 +74,9 @@ pub struct NewTenantShredding {
 /// # Errors
 /// A problem.
 pub async fn list(tenant: TenantContext) -> Result<Response, Problem> {
+    // Not those of people's identities, one each: they come and go with their people.
     const LIST: &str = "select name, version, state, created_at from app.tenant_keks \
-         order by name, version desc limit 1000";
+         where name not like 'subject/%' order by name, version desc limit 1000";
     let mut tx = tenant.begin(Access::Read).await?;
     let rows = tx.query(LIST, &[]).await?;
     tx.rollback().await;
@@ -158,7 +159,7 @@ pub async fn rotate(
             "break_glass.rotation_requested",
             Outcome::Attempt,
             &resource,
-            Some(("reason", &asked.reason)),
+            &[("reason", &asked.reason)],
         )
         .await?;
     let now = seconds(app.clock.unix_seconds());
@@ -246,17 +247,22 @@ pub async fn shred(
 ) -> Result<Response, Problem> {
     check_reason(&asked.reason)?;
     let name = subject(&asked.subject)?;
-    let resource = format!("kek/{name}");
+    // Whose keys is sealed beside the event: a service's name for somebody is for ever in no leaf.
+    let id = new_event_id(app.clock.as_ref()).map_err(internal)?;
+    let resource = format!("shredding/{id}");
     let recorded = Recorded {
         app: &app,
         request: &request,
         caller: &caller,
     };
     let owner = tenant.tenant();
-    let reason = Some(("reason", asked.reason.as_str()));
+    let said = [
+        ("reason", asked.reason.as_str()),
+        ("subject", name.as_str()),
+    ];
     let (kind, attempt) = ("keys.shred_requested", Outcome::Attempt);
     recorded
-        .append(owner, kind, attempt, &resource, reason)
+        .append(owner, kind, attempt, &resource, &said)
         .await?;
     let event = recorded.event("keys.destroyed", &resource)?;
     let destroyed = app
@@ -271,9 +277,9 @@ pub async fn shred(
     let receipts = app.keys.shredded(destroyed, retention, None).await;
     let body = receipts_json(&receipts);
     let written = body.to_string();
-    let receipt = Some(("receipt", written.as_str()));
+    let receipt = [("receipt", written.as_str())];
     let done = recorded
-        .append(owner, "keys.shred", Outcome::Success, &resource, receipt)
+        .append(owner, "keys.shred", Outcome::Success, &resource, &receipt)
         .await?;
     request.acknowledge(&done);
     Ok(axum::Json(body).into_response())
@@ -294,7 +300,8 @@ pub async fn shred_tenant(
     let doomed: TenantId = id.parse().map_err(|_| not_found())?;
     // The capability is in no tenant's role, but a stored row could say anything. And the platform
     // does not destroy itself.
-    if operator.tenant() != TenantId::PLATFORM || doomed == TenantId::PLATFORM {
+    let own = [TenantId::PLATFORM, TenantId::PLATFORM_LOG];
+    if operator.tenant() != TenantId::PLATFORM || own.contains(&doomed) {
         return Err(not_found());
     }
     check_reason(&asked.reason)?;
@@ -305,10 +312,10 @@ pub async fn shred_tenant(
         caller: &caller,
     };
     let own = TenantId::PLATFORM;
-    let reason = Some(("reason", asked.reason.as_str()));
+    let reason = [("reason", asked.reason.as_str())];
     let (kind, attempt) = ("tenant.shred_requested", Outcome::Attempt);
     recorded
-        .append(own, kind, attempt, &resource, reason)
+        .append(own, kind, attempt, &resource, &reason)
         .await?;
     let event = recorded.event("keys.destroyed", &resource)?;
     let destroyed = app.keys.destroy(&doomed, &Doomed::Tenant, event).await;
@@ -330,9 +337,9 @@ pub async fn shred_tenant(
     let receipts = app.keys.shredded(destroyed, retention, root).await;
     let body = receipts_json(&receipts);
     let written = body.to_string();
-    let receipt = Some(("receipt", written.as_str()));
+    let receipt = [("receipt", written.as_str())];
     let done = recorded
-        .append(own, "tenant.shred", Outcome::Success, &resource, receipt)
+        .append(own, "tenant.shred", Outcome::Success, &resource, &receipt)
         .await?;
     request.acknowledge(&done);
     Ok(axum::Json(body).into_response())
@@ -391,25 +398,27 @@ pub(super) struct Recorded<'a> {
 }
 
 impl Recorded<'_> {
-    /// Appends an event, with a text sealed beside it, and waits until it is durable.
+    /// Appends an event, with texts sealed beside it, and waits until it is durable.
     pub(super) async fn append(
         &self,
         tenant: TenantId,
         kind: &'static str,
         outcome: Outcome,
         resource: &str,
-        text: Option<(&'static str, &str)>,
+        texts: &[(&'static str, &str)],
     ) -> Result<Receipt, Problem> {
         let app = self.app;
         let id = new_event_id(app.clock.as_ref()).map_err(internal)?;
-        let (payload, commitments) = match text {
-            Some((field, text)) => {
-                let field = field.parse().map_err(internal)?;
-                let value = Zeroizing::new(text.as_bytes().to_vec());
-                let sealed = seal_payload(&app.keys, &tenant, id, field, value).await?;
-                (Some(sealed.0), sealed.1)
-            }
-            None => (None, Commitments::NONE),
+        let mut fields = Vec::with_capacity(texts.len());
+        for (field, text) in texts {
+            let value = Zeroizing::new(text.as_bytes().to_vec());
+            fields.push((field.parse().map_err(internal)?, value));
+        }
+        let (payload, commitments) = if fields.is_empty() {
+            (None, Commitments::NONE)
+        } else {
+            let (payload, commitments) = seal_payload(&app.keys, &tenant, id, fields).await?;
+            (Some(payload), commitments)
         };
         let leaf = self
             .draft(kind, outcome, resource)
@@ -419,7 +428,7 @@ impl Recorded<'_> {
     }
 
     /// An event to be staged.
-    fn event(
+    pub(super) fn event(
         &self,
         kind: &'static str,
         resource: &str,

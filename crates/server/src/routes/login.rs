@@ -12,8 +12,9 @@ use super::internal;
 use crate::app::App;
 use crate::body::Json;
 use crate::gates::RequestHandle;
-use crate::login::{is_name, person, verify};
+use crate::login::{is_name, verify};
 use crate::problem::{Kind, Problem};
+use crate::subjects::Identity;
 use crate::tokens::{Login, Proof, begin_session};
 
 /// The longest nonce, in bytes.
@@ -78,14 +79,21 @@ pub async fn begin(
         Ok(verified) => verified,
         Err(rejection) => {
             if rejection.is_signed() {
-                let actor = rejection.subject().map(|sub| person(&tenant, issuer, sub));
-                let actor = actor.transpose().map_err(internal)?;
+                // Of somebody who was never let in nothing is kept, not even a pseudonym.
+                let actor = match rejection.subject() {
+                    Some(subject) => {
+                        let who = Identity::new(issuer, subject);
+                        app.subjects.known(tenant, &who, &request.id).await?
+                    }
+                    None => None,
+                };
                 request.identify(tenant, actor.map(Actor::new));
             }
             return Err(refused(rejection.error(), &tenant));
         }
     };
-    let actor = person(&tenant, issuer, verified.subject()).map_err(internal)?;
+    let who = Identity::new(issuer, verified.subject());
+    let actor = app.subjects.actor(tenant, &who, &request.id).await?;
     request.identify(tenant, Some(Actor::new(actor)));
     app.limits.check_caller(tenant, actor, "login")?;
     let login = Login {
@@ -97,6 +105,7 @@ pub async fn begin(
         proof: Some(Proof {
             trust,
             issued_at: verified.issued_at(),
+            former: who.former(&tenant).map_err(internal)?,
         }),
     };
     begin_session(&app, &request, login).await

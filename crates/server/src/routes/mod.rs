@@ -14,6 +14,7 @@ pub mod public;
 pub mod retention;
 pub mod seal;
 pub mod sessions;
+pub mod subjects;
 pub mod tenants;
 pub mod token;
 pub mod token_keys;

@@ -17,14 +17,15 @@ pub async fn health() -> &'static str {
     "ok\n"
 }
 
-/// Whether the platform can do its work: the database accepts a claim.
+/// Whether the platform can do its work: the database accepts a claim. Where there are zones, how each
+/// stands, and whether enough are left for anything to be acknowledged.
 ///
 /// # Errors
 /// `unavailable`.
 pub async fn ready(
     State(app): State<Arc<App>>,
     RequestHandle(request): RequestHandle,
-) -> Result<&'static str, Problem> {
+) -> Result<String, Problem> {
     let platform = ActorId::new(ActorKind::Platform, *TenantId::PLATFORM.as_uuid());
     let actor = platform.map_err(|_| Problem::new(Kind::Internal, "the platform has no id"))?;
     let tx = app
@@ -32,7 +33,8 @@ pub async fn ready(
         .begin(TenantId::PLATFORM, actor, &request.id, Access::Read)
         .await?;
     tx.rollback().await;
-    Ok("ready\n")
+    let zones = app.zones.as_ref().map(|zones| zones.to_string());
+    Ok(format!("ready\n{}", zones.unwrap_or_default()))
 }
 
 /// The public keys of access tokens (RFC 7517), and how long they may be kept.

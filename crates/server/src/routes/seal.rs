@@ -16,10 +16,11 @@ use strongroom_envelope::{
 };
 use zeroize::{Zeroize, Zeroizing};
 
-use super::{internal, keys};
+use super::internal;
+use super::keys::{self, Recorded};
 use crate::app::App;
 use crate::body::Json;
-use crate::gates::{Caller, RequestContext, RequestHandle, record};
+use crate::gates::{Caller, RequestContext, RequestHandle};
 use crate::keystore::{EXPORT, KeyStoreError, TENANT};
 use crate::problem::{Kind, Problem};
 
@@ -93,7 +94,7 @@ pub async fn seal(
             .seal_detached((&tenant, &name), &context, &plaintext);
         sealed.await?.1
     };
-    done(&app, &request, &caller, "keys.seal", hash).await?;
+    done(&app, &request, &caller, ("keys.seal", &name), &hash).await?;
     Ok(axum::Json(json!({ "sealed": STANDARD.encode(sealed) })).into_response())
 }
 
@@ -122,7 +123,7 @@ pub async fn open(
         KeyStoreError::Failed | KeyStoreError::NoKey => unopened(),
         error => error.into(),
     })?;
-    done(&app, &request, &caller, "keys.open", hash).await?;
+    done(&app, &request, &caller, ("keys.open", &name), &hash).await?;
     let mut body = json!({ "plaintext": STANDARD.encode(&opened) });
     let response = axum::Json(&body).into_response();
     if let Some(serde_json::Value::String(text)) = body.get_mut("plaintext") {
@@ -131,17 +132,25 @@ pub async fn open(
     Ok(response)
 }
 
-/// The event of what was done, durable when this returns.
+/// The event of what was done under a KEK, durable when this returns. What the record is for, and whose
+/// it is, may say who somebody is: the leaf has a commitment to the one, and of the other the kind.
 async fn done(
     app: &App,
     request: &RequestContext,
     caller: &Caller,
-    kind: &'static str,
-    hash: String,
+    (kind, name): (&'static str, &KeyRef),
+    hash: &str,
 ) -> Result<(), Problem> {
-    let (tenant, actor) = (caller.tenant(), Some(caller.actor().clone()));
-    let (resource, outcome) = (Some(hash), Outcome::Success);
-    record(app, request, tenant, actor, kind, resource, outcome).await?;
+    let recorded = Recorded {
+        app,
+        request,
+        caller,
+    };
+    let of = name.as_str().split([':', '/']).next().unwrap_or_default();
+    let (resource, tenant) = (format!("kek/{of}"), caller.tenant());
+    let of_what = [("context", hash)];
+    let appended = recorded.append(tenant, kind, Outcome::Success, &resource, &of_what);
+    request.acknowledge(&appended.await?);
     Ok(())
 }
 
@@ -156,8 +165,8 @@ fn kek(subject: Option<&str>, is_inline: bool) -> Result<KeyRef, Problem> {
     name.map_err(internal)
 }
 
-/// The context, with the platform's own pair, and what the event says of it: a hash, which tells
-/// nothing to who cannot guess the pairs.
+/// The context, with the platform's own pair, and what is sealed of it beside the event: a hash, which
+/// who knows the pairs can compare.
 fn context(pairs: &BTreeMap<String, String>) -> Result<(EncryptionContext, String), Problem> {
     let refused = |reason: String| Problem::new(Kind::InvalidField, reason).with_param("context");
     if pairs.is_empty() || pairs.len() >= MAX_CONTEXT_PAIRS {
@@ -179,7 +188,7 @@ fn context(pairs: &BTreeMap<String, String>) -> Result<(EncryptionContext, Strin
         hash.update((text.len() as u64).to_be_bytes());
         hash.update(text.as_bytes());
     }
-    Ok((context, format!("context/{}", hex::encode(hash.finalize()))))
+    Ok((context, hex::encode(hash.finalize())))
 }
 
 fn refuse(field: &'static str, reason: &'static str) -> Problem {

@@ -19,6 +19,7 @@ use crate::gates::{RequestContext, commit_recorded_by, success};
 use crate::postgres::{Access, CommitError, TenantTx, actors, integer};
 use crate::problem::{Kind, Problem};
 use crate::routes::webhooks;
+use crate::subjects::is_derived;
 
 const INSERT: &str = "insert into app.refresh_families (tenant_id, id, version, actors, \
      capabilities, session_id, client_id, auth_time, auth_class, auth_methods, epoch, lineage, \
@@ -196,7 +197,7 @@ impl RefreshStore for Families<'_> {
         Box::pin(async move {
             let found = self.app.lookup.refresh_family(id).await;
             let found = found.map_err(|error| unavailable(&error))?;
-            let Some(found) = found else {
+            let Some(found) = found.filter(|found| !is_of_derived(&found.family)) else {
                 return Ok(None);
             };
             let mut seen = self.seen();
@@ -288,7 +289,7 @@ impl Families<'_> {
             // Asked again beyond the grace, what held unseen would pass for a reuse.
             Ok(None) if begun.elapsed() < Duration::from_secs(GRACE / 2) => Ok(false),
             Ok(None) => Err(self.is_refused(CommitError::Unknown.into())),
-            Err(error @ (AuditError::Busy | AuditError::ZoneMissing)) => {
+            Err(error @ (AuditError::Busy | AuditError::ZoneMissing | AuditError::SetBack)) => {
                 Err(self.is_refused(error.into()))
             }
             Err(AuditError::Unavailable) => {
@@ -344,6 +345,14 @@ impl Families<'_> {
         let ended = end(tx, &Ended::Session(session), at).await;
         ended.map_err(|error| unavailable(&error))
     }
+}
+
+/// Whether a login is of the days before pseudonyms: it is not renewed, so that no new entry says
+/// whose it is to whoever can compute that.
+fn is_of_derived(family: &Family) -> bool {
+    let actor = &family.grant.actor;
+    let mut chain = std::iter::once(actor.id()).chain(actor.on_behalf_of());
+    chain.any(is_derived)
 }
 
 fn unavailable(error: &dyn std::fmt::Display) -> StoreUnavailable {

@@ -12,5 +12,5 @@ pub use acceptance::{Refusal, accept};
 pub use families::Families;
 pub use login::{Login, access_token, begin_session, epoch, renewed};
 pub use proof::Proof;
-pub use revocation::{Ended, end};
+pub use revocation::{Ended, end, end_actors};
 pub use standing::{KeyBounds, hold_credentials, require_standing};

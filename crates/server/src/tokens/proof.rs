@@ -1,6 +1,6 @@
 //! What a login was proved by, and whether that still counts as the session begins.
 
-use strongroom_tenancy::{Actor, TenantId};
+use strongroom_tenancy::{Actor, ActorId, TenantId};
 use uuid::Uuid;
 
 use super::standing::beside_credentials;
@@ -14,6 +14,8 @@ pub struct Proof {
     pub trust: Uuid,
     /// `iat` of the ID token, in Unix seconds.
     pub issued_at: u64,
+    /// Who the person was before pseudonyms: a revocation of those days names them so.
+    pub former: ActorId,
 }
 
 impl Proof {
@@ -36,9 +38,9 @@ impl Proof {
              for share of p";
         beside_credentials(tx).await?;
         let issued_at = i64::try_from(self.issued_at).unwrap_or(i64::MAX);
-        let found = tx
-            .query(STANDS, &[&self.trust, &actors(actor), &issued_at])
-            .await?;
+        let mut names = actors(actor);
+        names.push(self.former.to_string());
+        let found = tx.query(STANDS, &[&self.trust, &names, &issued_at]).await?;
         Ok(!found.is_empty())
     }
 

@@ -14,7 +14,7 @@ use crate::key_rotation::{chat, post};
 use crate::platform::{Running, Tenant, on_platform};
 
 /// The files of an archive, in no order; each once.
-fn untar(archive: &[u8]) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn untar(archive: &[u8]) -> BTreeMap<String, Vec<u8>> {
     let mut files = BTreeMap::new();
     let mut rest = archive;
     let text = |bytes: &[u8]| {
@@ -39,7 +39,7 @@ fn untar(archive: &[u8]) -> BTreeMap<String, Vec<u8>> {
     files
 }
 
-async fn export(running: &Running, tenant: &Tenant, query: &str) -> (u16, Vec<u8>) {
+pub(crate) async fn export(running: &Running, tenant: &Tenant, query: &str) -> (u16, Vec<u8>) {
     let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = running.url(&format!("/v1/audit/export{query}"));
     let answer = client
@@ -53,7 +53,7 @@ async fn export(running: &Running, tenant: &Tenant, query: &str) -> (u16, Vec<u8
 }
 
 /// Appends so many events of no consequence.
-async fn grow(running: &Running, tenant: &Tenant, count: usize) {
+pub(crate) async fn grow(running: &Running, tenant: &Tenant, count: usize) {
     let app = &running.app;
     let appended = (0..count).map(|_| async move {
         let id = strongroom_server::audit::new_event_id(app.clock.as_ref()).unwrap();

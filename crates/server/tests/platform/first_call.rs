@@ -91,7 +91,11 @@ fn a_call_passes_every_gate() {
         // Their payloads are the redacted texts, and fit their commitments.
         for (entry, field, text) in [
             (mine[0], "prompt", "SSN is [US_SSN]"),
+            (mine[0], "model", "gpt-first"),
             (mine[1], "answer", "Write to [EMAIL]"),
+            (mine[1], "model", "gpt-first"),
+            (mine[1], "input_tokens", "9"),
+            (mine[1], "output_tokens", "12"),
         ] {
             let path = format!(
                 "/v1/audit/entries/{}/payload",

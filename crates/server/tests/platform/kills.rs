@@ -27,6 +27,16 @@ pub(crate) struct Server {
 impl Server {
     /// The real program, as a process of its own.
     pub(crate) fn start(state: &Path, database_url: &str, provider: &str) -> Self {
+        Self::start_with(state, database_url, provider, &[])
+    }
+
+    /// The same, told more.
+    pub(crate) fn start_with(
+        state: &Path,
+        database_url: &str,
+        provider: &str,
+        environment: &[(&str, String)],
+    ) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_strongroom-server"))
             .arg("serve")
             .env("DATABASE_URL", database_url)
@@ -40,15 +50,17 @@ impl Server {
             .env("STRONGROOM_LIMITS_CALLER_BURST", "100000")
             .env("STRONGROOM_KEYS_OVERLAP_SECONDS", "1")
             .env("STRONGROOM_LOG", "off")
+            .envs(environment.iter().map(|(name, value)| (name, value)))
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let base = lines
-            .by_ref()
-            .map_while(Result::ok)
-            .find_map(|line| line.strip_prefix("serving on ").map(str::to_owned))
-            .expect("the server ended before it served");
+        let mut said = String::new();
+        let base = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            said.push_str(&line);
+            line.strip_prefix("serving on ").map(str::to_owned)
+        });
+        let base = base.unwrap_or_else(|| panic!("the server ended before it served: {said}"));
         // Whatever else it says must not fill the pipe.
         std::thread::spawn(move || lines.for_each(drop));
         Self { child, base }

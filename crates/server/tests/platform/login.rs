@@ -2,10 +2,11 @@
 //! refusal looks the same from outside.
 
 use serde_json::{Value, json};
-use strongroom_server::login::person;
+use strongroom_server::subjects::Identity;
+use strongroom_tenancy::ActorId;
 use strongroom_tenant_token::Claims;
 
-use crate::database::{Database, database, folder};
+use crate::database::{Database, database, folder, request_id};
 use crate::fake_issuer::{Answer as IssuerAnswer, FakeIssuer};
 use crate::platform::{Answer, Running, Tenant, on_platform, on_runtime, start};
 use crate::token_renewal::form;
@@ -33,6 +34,19 @@ pub(crate) async fn log_in(running: &Running, tenant: &str, provider: &str, toke
     let body = json!({ "tenant_id": tenant, "id_token": token });
     let path = format!("/v1/login/{provider}");
     running.send("POST", &path, None, Some(body)).await
+}
+
+/// Who somebody is in the tenant's log.
+pub(crate) async fn person(
+    running: &Running,
+    tenant: &Tenant,
+    issuer: &str,
+    subject: &str,
+) -> ActorId {
+    let who = Identity::new(issuer, subject);
+    let request = request_id();
+    let actor = running.app.subjects.actor(tenant.id, &who, &request);
+    actor.await.unwrap()
 }
 
 /// The claims of the access token that a login was answered with.
@@ -73,7 +87,7 @@ fn an_id_token_of_either_kind_begins_a_session() {
         let (tenant, issuer) = connected(running, "logging in").await;
         let id = tenant.id.to_string();
         let now = running.app.clock.unix_seconds();
-        let alice = person(&tenant.id, &issuer.base, "alice").unwrap();
+        let alice = person(running, &tenant, &issuer.base, "alice").await;
         for kid in ["rsa", "ec"] {
             let token = issuer.sign(kid, &issuer.claims(now));
             let claims = session(running, &log_in(running, &id, "staff", &token).await).await;
@@ -175,6 +189,9 @@ fn every_refusal_is_one_answer_and_only_signed_ones_reach_the_log() {
             (&id, "staff", with("nonce", json!("n-1"))),
             (&id, "staff", with("sub", json!(""))),
         ];
+        let alice = person(running, &tenant, &issuer.base, "alice")
+            .await
+            .to_string();
         let mut answers = Vec::new();
         for (tenant, provider, token) in unsigned.iter().chain(&signed) {
             let answer = log_in(running, tenant, provider, token).await;
@@ -188,9 +205,6 @@ fn every_refusal_is_one_answer_and_only_signed_ones_reach_the_log() {
         assert_eq!(answers.len(), 1, "{answers:?}");
         let refused = events(running, &tenant, "login").await;
         assert_eq!(refused.len(), signed.len());
-        let alice = person(&tenant.id, &issuer.base, "alice")
-            .unwrap()
-            .to_string();
         for event in &refused {
             assert_eq!(event["outcome"], "refused");
             assert_eq!(event["reason"], "credential-refused");

@@ -1,14 +1,13 @@
 //! What a login leaves, and how long: beside revocations, and while its connection is changed.
 
 use serde_json::json;
-use strongroom_server::login::person;
 use strongroom_server::postgres::Access;
 use strongroom_server::tokens::{Ended, end};
 
 use crate::database::request_id;
 use crate::fake_issuer::{Answer as IssuerAnswer, FakeIssuer};
 use crate::key_rotation::on_own_platform;
-use crate::login::{connected, connection, log_in, renew, revoke, sessions, store};
+use crate::login::{connected, connection, log_in, person, renew, revoke, sessions, store};
 use crate::platform::on_platform;
 
 #[test]
@@ -46,7 +45,7 @@ fn a_login_waits_for_a_revocation_under_way() {
         let (tenant, issuer) = connected(running, "revoked meanwhile").await;
         let id = tenant.id.to_string();
         let now = running.app.clock.unix_seconds();
-        let actor = person(&tenant.id, &issuer.base, "alice").unwrap();
+        let actor = person(running, &tenant, &issuer.base, "alice").await;
         for (subject, ended) in [("alice", Ended::Actor(actor)), ("bob", Ended::Everything)] {
             let mut claims = issuer.claims(now);
             claims["sub"] = json!(subject);
@@ -79,7 +78,7 @@ fn a_revocation_waits_for_a_login_under_way() {
         let id = tenant.id.to_string();
         let now = running.app.clock.unix_seconds();
         let token = issuer.sign("rsa", &issuer.claims(now));
-        let actor = person(&tenant.id, &issuer.base, "alice").unwrap();
+        let actor = person(&running, &tenant, &issuer.base, "alice").await;
         let superuser = database.sql("postgres").await;
         let hold = "begin; lock table app.refresh_family_ids in share mode";
         superuser.batch_execute(hold).await.unwrap();
@@ -112,7 +111,7 @@ fn an_id_token_from_before_a_revocation_begins_nothing() {
         bob["sub"] = json!("bob");
         let bob = issuer.sign("rsa", &bob);
         assert_eq!(log_in(running, &id, "staff", &alice).await.status, 200);
-        let actor = person(&tenant.id, &issuer.base, "alice").unwrap();
+        let actor = person(running, &tenant, &issuer.base, "alice").await;
         revoke(running, &tenant, json!({ "actor": actor })).await;
         let refused = log_in(running, &id, "staff", &alice).await;
         assert_eq!(refused.slug(), "credential-refused");

@@ -7,10 +7,10 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use strongroom_server::login::person;
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
+use crate::login::person;
 use crate::platform::on_platform;
 
 /// Names the folder in which the provider's packages are. Not `STRONGROOM_`: those are the
@@ -86,7 +86,7 @@ fn a_certified_provider_s_id_tokens_are_accepted() {
                 .await;
             assert_eq!(made.status, 201, "{}", made.text);
         }
-        let alice = person(&tenant.id, issuer, "alice").unwrap();
+        let alice = person(running, &tenant, issuer, "alice").await;
         let log_in = async |client: &str, token: &str, nonce: Value| {
             let body = json!({ "tenant_id": tenant.id, "id_token": token, "nonce": nonce });
             let path = format!("/v1/login/{client}");

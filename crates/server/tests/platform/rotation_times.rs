@@ -115,7 +115,7 @@ async fn store_payloads(site: &Site, rows: i64) {
             let event = new_event_id(&SystemClock).unwrap();
             let text = Zeroizing::new(vec![b'x'; TEXT]);
             let field = "prompt".parse().unwrap();
-            let sealed = seal_payload(keys, &site.tenant, event, field, text).await;
+            let sealed = seal_payload(keys, &site.tenant, event, vec![(field, text)]).await;
             let (payload, _) = sealed.unwrap();
             columns.0.push(event);
             columns.1.push(payload.bytes);

@@ -81,16 +81,24 @@ fn services_seal_and_open_and_their_log_says_so() {
                 entry["event"]["kind"] == kind && entry["event"]["outcome"] == "success"
             });
             of_kind
-                .map(|entry| entry["event"]["resource"].as_str().unwrap().to_owned())
+                .map(|entry| entry["index"].as_str().unwrap().to_owned())
                 .collect::<Vec<_>>()
         };
         let (sealed, opened) = (of_kind("keys.seal"), of_kind("keys.open"));
         assert_eq!((sealed.len(), opened.len()), (4, 4));
-        let hashes: HashSet<_> = sealed.into_iter().chain(opened).collect();
+        let mut hashes = HashSet::new();
+        for index in sealed.into_iter().chain(opened) {
+            let path = format!("/v1/audit/entries/{index}/payload");
+            let payload = running.send("GET", &path, Some(&tenant.token), None).await;
+            let hash = payload.json()["fields"]["context"].clone();
+            hashes.insert(hash.as_str().unwrap().to_owned());
+        }
         assert_eq!(hashes.len(), 1, "one context");
-        assert!(hashes.iter().all(|hash| hash.starts_with("context/")));
+        let hash = hashes.into_iter().next().unwrap();
+        assert_eq!(hash.len(), 64);
         let text = serde_json::to_string(&entries).unwrap();
         assert!(!text.contains("users"), "no value of a context");
+        assert!(!text.contains(&hash), "nor what can be computed of it");
     });
 }
 
@@ -187,6 +195,12 @@ fn a_shredded_subject_is_unreadable_on_a_second_node_when_the_call_returns() {
         let event = entries.iter().find(|entry| {
             entry["event"]["kind"] == "keys.shred" && entry["event"]["outcome"] == "success"
         });
+        let resource = event.unwrap()["event"]["resource"].as_str().unwrap();
+        assert!(resource.starts_with("shredding/"), "{resource}");
+        let of_it = |entry: &&Value| entry["event"]["resource"] == resource;
+        assert_eq!(entries.iter().filter(of_it).count(), 3);
+        let leaves = serde_json::to_string(&entries).unwrap();
+        assert!(!leaves.contains("user:17"), "whose keys is not for ever");
         let index = event.unwrap()["index"].as_str().unwrap();
         let path = format!("/v1/audit/entries/{index}/payload");
         let payload = running.send("GET", &path, Some(&tenant.token), None).await;

@@ -22,7 +22,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         file: "crates/auditchain/src/store/zones.rs",
         find: "Ok(_) if enough => self.lose(number, &\"it has another head of a log\"),",
         replace: "Ok(_) if enough => {}",
-        test: "-p strongroom-auditchain --test store -- --exact agreement::a_zone_whose_tile_or_head_is_damaged_or_gone_does_not_stop_the_others",
+        test: "-p strongroom-auditchain --test store -- --exact agreement::a_zone_without_a_log_that_others_have_is_lost",
     },
     Mutation {
         name: "one-of-two-believed",

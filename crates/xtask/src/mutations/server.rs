@@ -328,7 +328,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "head-signed-unread",
-        file: "crates/server/src/audit/checkpoints.rs",
+        file: "crates/server/src/audit/checkpoints/one_log.rs",
         find: "if tree.root() != frontier.root() {",
         replace: "if false {",
         test: "-p strongroom-server --test platform -- --exact audit_tamper::checkpoints_come_by_the_clock",

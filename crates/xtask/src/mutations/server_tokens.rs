@@ -62,8 +62,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "revoked-user-renews",
         file: "crates/server/src/tokens/revocation.rs",
-        find: "where $1 = any (f.actors) and f.revoked_at is null order by f.id for no key update) \\",
-        replace: "where $1 = f.client_id and f.revoked_at is null order by f.id for no key update) \\",
+        find: "where f.actors && $1::text[] and f.revoked_at is null order by f.id for no key update) \\",
+        replace: "where f.client_id = any ($1::text[]) and f.revoked_at is null order by f.id for no key update) \\",
         test: "-p strongroom-server --test platform what_is_revoked_is_accepted_nowhere",
     },
     Mutation {

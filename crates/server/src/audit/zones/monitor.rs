@@ -1,9 +1,9 @@
 //! The monitor: looks at each zone, admits it, and says at once when one is lost.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
-use strongroom_auditchain::{Leaf, Outcome};
+use strongroom_auditchain::Outcome;
 use strongroom_tenancy::{Actor, ActorId, ActorKind, TenantId};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, timeout};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::losses::{News, What, tell};
 use super::{Admitted, Standing, ZoneSet};
 use crate::audit::{Draft, EventError, Sequencer, new_event_id};
 use crate::clock::Clock;
@@ -29,11 +30,9 @@ const SHOW: Duration = Duration::from_secs(1);
 /// How often a zone that stays lost is complained of.
 const COMPLAIN: Duration = Duration::from_secs(10);
 
-/// How long an event that was not written waits for its next try.
-const RETRY: Duration = Duration::from_millis(200);
-
 /// It must be there before the zones are waited for: one of them may be what is lost.
-const LOCALLY: &str = "select pg_catalog.set_config('synchronous_commit', 'local', true)";
+pub(super) const LOCALLY: &str =
+    "select pg_catalog.set_config('synchronous_commit', 'local', true)";
 
 const PROBE: &str = "insert into app.zone_probes (zone, watcher, nonce) values ($1, $2, $3) \
      on conflict (zone, watcher) do update set nonce = excluded.nonce, \
@@ -78,15 +77,14 @@ enum NotAdmitted {
     Randomness,
 }
 
-/// What became of a zone, to be told.
-type News = (Uuid, Leaf);
-
 struct Watch {
     zones: Arc<ZoneSet>,
     clock: Arc<dyn Clock>,
     news: mpsc::UnboundedSender<News>,
     /// When each zone that is lost was complained of.
     complained: Vec<Option<Instant>>,
+    /// The connection of each that was admitted last.
+    admitted: Vec<Option<(i32, SystemTime)>>,
     is_blind: bool,
     looks: u32,
 }
@@ -98,6 +96,7 @@ impl Monitor {
         let (news, told) = mpsc::unbounded_channel();
         let mut watch = Watch {
             complained: vec![None; zones.standbys()],
+            admitted: vec![None; zones.standbys()],
             zones,
             clock,
             news,
@@ -108,6 +107,7 @@ impl Monitor {
             tracing::warn!(%error, "old probes were not deleted");
         }
         watch.look().await;
+        let of_telling = Arc::clone(&watch.zones);
         let looking = async move {
             let mut ticks = tokio::time::interval(TICK);
             ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -116,7 +116,7 @@ impl Monitor {
                 watch.look().await;
             }
         };
-        let telling = tell(told, sequencer);
+        let telling = async move { tell(&of_telling, told, sequencer).await };
         let tasks = vec![
             tokio::spawn(until(stop.clone(), looking)),
             tokio::spawn(until(stop.clone(), telling)),
@@ -124,7 +124,7 @@ impl Monitor {
         Self { stop, tasks }
     }
 
-    /// Ends it. Of a zone that is lost and whose event could not be written, the next start says so.
+    /// Ends it. What could not be written of a zone that is lost the next start writes, or another node.
     pub async fn stop(self) {
         self.stop.cancel();
         for task in self.tasks {
@@ -167,15 +167,18 @@ impl Watch {
     fn note(&mut self, zone: usize, found: Result<Admitted, NotAdmitted>) {
         let was = self.zones.standing_of(zone);
         let name = self.zones.name_of(zone);
-        let Some(complained) = self.complained.get_mut(zone) else {
+        let (Some(complained), Some(last)) =
+            (self.complained.get_mut(zone), self.admitted.get_mut(zone))
+        else {
             return;
         };
-        let kind = match found {
+        let what = match found {
             Ok(admitted) => {
                 self.zones.set(zone, Standing::Admitted(admitted));
+                *last = Some(admitted.connection);
                 complained.take().map(|_| {
                     tracing::warn!(alarm = "zone.back", zone = name, "a zone is back");
-                    "zone.back"
+                    What::Back
                 })
             }
             Err(reason) => {
@@ -185,13 +188,13 @@ impl Watch {
                     tracing::error!(alarm = "zone.lost", zone = name, %reason, "a zone is lost");
                     *complained = Some(Instant::now());
                 }
-                is_news.then_some("zone.lost")
+                is_news.then_some(What::Lost(*last))
             }
         };
-        if let Some(kind) = kind {
-            match event(kind, &name, self.clock.as_ref()) {
+        if let Some(what) = what {
+            match event(what, name, self.clock.as_ref()) {
                 Ok(news) => drop(self.news.send(news)),
-                Err(error) => tracing::error!(%error, kind, "a zone's event was not written"),
+                Err(error) => tracing::error!(%error, ?what, "a zone's event was not written"),
             }
         }
     }
@@ -342,29 +345,28 @@ fn is_ours(found: &StandbyView, ours: u32, slot: Option<&str>) -> Result<(), Not
     Ok(())
 }
 
-/// Writes the news into the platform's log, in their order, each until it is acknowledged.
-async fn tell(mut told: mpsc::UnboundedReceiver<News>, sequencer: Sequencer) {
-    while let Some((id, leaf)) = told.recv().await {
-        let append = || sequencer.append_first(TenantId::PLATFORM, id, leaf.clone());
-        while append().await.is_err() {
-            tokio::time::sleep(RETRY).await;
-        }
-    }
-}
-
-fn event(kind: &'static str, zone: &str, clock: &dyn Clock) -> Result<News, EventError> {
+fn event(what: What, zone: String, clock: &dyn Clock) -> Result<News, EventError> {
     let platform = ActorId::new(ActorKind::Platform, *TenantId::PLATFORM.as_uuid());
     let draft = Draft {
-        kind,
+        kind: match what {
+            What::Lost(_) => "zone.lost",
+            What::Back => "zone.back",
+        },
         actor: platform.ok().map(Actor::new),
         request: request_id(clock)?,
-        resource: Some(zone.to_owned()),
+        resource: Some(zone.clone()),
         credential: None,
         policy: None,
         outcome: Outcome::Success,
     };
     let id = new_event_id(clock)?;
-    Ok((id, draft.leaf(id, clock.unix_micros(), Vec::new())?))
+    let leaf = draft.leaf(id, clock.unix_micros(), Vec::new())?;
+    Ok(News {
+        zone,
+        what,
+        id,
+        leaf,
+    })
 }
 
 #[cfg(test)]

@@ -134,11 +134,12 @@ impl Reading<'_> {
         })
     }
 
-    /// How much of a log every zone holds for certain, at least `signed` and at most `size`.
-    pub(in crate::audit) fn held_by_all(&self, tenant: Uuid, signed: u64, size: u64) -> u64 {
+    /// How much of a log every zone holds for certain, at least what is `known` of it and at most
+    /// `size`.
+    pub(in crate::audit) fn held_by_all(&self, tenant: Uuid, known: u64, size: u64) -> u64 {
         let tenant = strongroom_tenancy::TenantId::from_uuid(tenant);
         let held = tenant.map_or(0, |tenant| self.zones.whole_of(tenant));
-        held.clamp(signed, size.max(signed))
+        held.max(known).min(size)
     }
 }
 

@@ -19,6 +19,7 @@ use crate::keystore::records::{self, RecordError};
 use crate::keystore::{KeyStore, KeyStoreError, Sealed};
 use crate::postgres::{JobTx, column};
 use crate::routes::providers;
+use crate::subjects;
 
 /// Most bytes of payloads in one batch, the first one apart.
 const BATCH_BYTES: i64 = 32 << 20;
@@ -44,6 +45,8 @@ const LEFT: &str = "select exists (select from app.tenant_keks k \
        and d.kek = k.name and d.kek_version = k.version) \
      or exists (select from app.webhook_old_secrets d where d.tenant_id = k.tenant_id \
        and d.kek = k.name and d.kek_version = k.version) \
+     or exists (select from app.subjects d where d.tenant_id = k.tenant_id \
+       and d.kek = k.name and d.kek_version = k.version) \
      or exists (select from app.platform_keys d where d.tenant_id = k.tenant_id \
        and d.kek = k.name and d.kek_version = k.version)))";
 
@@ -60,6 +63,7 @@ const COUNT: &str = "update app.key_rotations set rows_total = rows_done + ( \
          where tenant_id = $1 \
        union all select tenant_id, kek, kek_version from app.webhook_old_secrets \
          where tenant_id = $1 \
+       union all select tenant_id, kek, kek_version from app.subjects where tenant_id = $1 \
        union all select tenant_id, kek, kek_version from app.platform_keys where tenant_id = $1) d \
      on d.kek = k.name and d.kek_version = k.version \
      where k.tenant_id = $1 and k.state = 'decrypt-only') + ( \
@@ -85,7 +89,7 @@ struct Column {
     context: fn(&str) -> Option<Result<EncryptionContext, ContextError>>,
 }
 
-const COLUMNS: [Column; 4] = [
+const COLUMNS: [Column; 5] = [
     Column {
         take: "select d.name, d.sealed, d.kek from app.tenant_keks k \
                join app.provider_credentials d on d.tenant_id = k.tenant_id \
@@ -118,6 +122,16 @@ const COLUMNS: [Column; 4] = [
             let endpoint = key.split_once('/').and_then(|(id, _)| id.parse().ok());
             Some(secret_context(endpoint.unwrap_or_default()))
         },
+    },
+    Column {
+        take: "select d.pseudonym::text, d.sealed, d.kek from app.tenant_keks k \
+               join app.subjects d on d.tenant_id = k.tenant_id \
+               and d.kek = k.name and d.kek_version = k.version \
+               where k.tenant_id = $1 and k.state = 'decrypt-only' \
+               limit 100 for no key update of d skip locked",
+        store: "update app.subjects set sealed = $3, kek = $4, kek_version = $5 \
+                where tenant_id = $1 and pseudonym = $2::text::uuid",
+        context: |id| Some(subjects::context(&id.parse().unwrap_or_default())),
     },
     Column {
         take: "select d.purpose || '/' || d.kid, d.sealed, d.kek from app.tenant_keks k \

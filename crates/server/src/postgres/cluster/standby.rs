@@ -61,6 +61,28 @@ impl ClusterSpec {
         finish("touch", touch.arg(data.join(SIGNAL)))
     }
 
+    /// The last timeline that this cluster has something of. It must not run.
+    ///
+    /// # Errors
+    /// [`ClusterError`] when it cannot be read.
+    pub fn timeline(&self) -> Result<u32, ClusterError> {
+        const LINES: [&str; 2] = [
+            "Latest checkpoint's TimeLineID:",
+            "Min recovery ending loc's timeline:",
+        ];
+        let mut read = self.command("pg_controldata", "KILL");
+        let output = read.arg(self.root.join("data")).output();
+        let output = output.map_err(|source| program("pg_controldata", &source.to_string()))?;
+        let said = String::from_utf8_lossy(&output.stdout);
+        let numbers = said.lines().filter_map(|line| {
+            let number = LINES.iter().find_map(|name| line.strip_prefix(name))?;
+            number.trim().parse().ok()
+        });
+        numbers
+            .max()
+            .ok_or_else(|| program("pg_controldata", &String::from_utf8_lossy(&output.stderr)))
+    }
+
     /// Takes back what this cluster wrote and `source`, which was promoted meanwhile, did not. It
     /// must not run, and its settings be those of a follower of `source` by then.
     ///
