@@ -37,6 +37,8 @@ bodies! {
     auditchain: anchor, batch_file, cadence_of_times, checkpoint, cosignature, cursor, entry_bundle, erasure,
         export_manifest, frontier, leaf, multiproof, note, payload, platform_entry, proof_file, proofs, range, receipt,
         tile_path, verifier_key, verify;
+    auditchain_leaf: view;
+    auditchain_store: log_files, open, payload_bundle, wal_frame;
     envelope: keyring, open;
     envelope_stream: open, round_trip;
     llm_wire: answer, request;

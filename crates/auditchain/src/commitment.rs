@@ -51,13 +51,9 @@ impl Commitment {
     /// guessable, it lets anyone with the log test guesses of the value.
     #[must_use]
     pub fn commit(salt: &[u8; 32], event_id: &Uuid, field: &Field, value: &[u8]) -> Self {
-        let mut digest = SaltedDigest::new(salt, COMMITMENT_LABEL);
-        digest.part(event_id.as_bytes());
-        digest.part(field.as_str().as_bytes());
-        digest.part(value);
         Self {
             field: field.clone(),
-            digest: digest.finish(),
+            digest: field_digest(salt, event_id.as_bytes(), field.as_str().as_bytes(), value),
         }
     }
 
@@ -91,14 +87,9 @@ impl Commitments {
         event_id: &Uuid,
         fields: impl ExactSizeIterator<Item = (&'a Field, &'a [u8])>,
     ) -> Self {
-        let mut digest = SaltedDigest::new(salt, MAP_COMMITMENT_LABEL);
-        digest.part(event_id.as_bytes());
-        digest.number(fields.len() as u64);
-        for (field, value) in fields {
-            digest.part(field.as_str().as_bytes());
-            digest.part(value);
-        }
-        Self::Map(digest.finish())
+        let count = fields.len() as u64;
+        let fields = fields.map(|(field, value)| (field.as_str().as_bytes(), value));
+        Self::Map(map_digest(salt, event_id.as_bytes(), count, fields))
     }
 
     pub(crate) fn are(&self, others: &Self) -> bool {
@@ -116,6 +107,37 @@ impl From<Vec<Commitment>> for Commitments {
     fn from(fields: Vec<Commitment>) -> Self {
         Self::Fields(fields)
     }
+}
+
+/// The digest of a field (audit-leaf, section 5).
+pub(crate) fn field_digest(
+    salt: &[u8; 32],
+    event_id: &[u8; 16],
+    field: &[u8],
+    value: &[u8],
+) -> [u8; 32] {
+    let mut digest = SaltedDigest::new(salt, COMMITMENT_LABEL);
+    digest.part(event_id);
+    digest.part(field);
+    digest.part(value);
+    digest.finish()
+}
+
+/// The digest of a map of so many fields, which ascend (audit-leaf, section 5.1).
+pub(crate) fn map_digest<'a>(
+    salt: &[u8; 32],
+    event_id: &[u8; 16],
+    count: u64,
+    fields: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+) -> [u8; 32] {
+    let mut digest = SaltedDigest::new(salt, MAP_COMMITMENT_LABEL);
+    digest.part(event_id);
+    digest.number(count);
+    for (field, value) in fields {
+        digest.part(field);
+        digest.part(value);
+    }
+    digest.finish()
 }
 
 /// HMAC-SHA256 keyed with a salt, over a label and parts of which each stands behind its length, so
@@ -148,7 +170,11 @@ impl SaltedDigest {
     }
 }
 
-/// Compares in constant time: a digest's bytes are nothing to learn by timing.
+/// Compares in constant time, by words: a digest's bytes are nothing to learn by timing.
 pub(crate) fn same(one: &[u8; 32], other: &[u8; 32]) -> bool {
-    bool::from(one.ct_eq(other))
+    let ((one, _), (other, _)) = (one.as_chunks::<8>(), other.as_chunks::<8>());
+    let differ = one.iter().zip(other).fold(0, |differ, (one, other)| {
+        differ | (u64::from_ne_bytes(*one) ^ u64::from_ne_bytes(*other))
+    });
+    bool::from(differ.ct_eq(&0))
 }

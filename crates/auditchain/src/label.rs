@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::alphabet::{PLAIN, SLUG, is_of};
+
 /// Why a text is not the name that was asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -85,18 +87,18 @@ label! {
 
 label! {
     /// What happened, such as `chat.completed`: 1 to 64 characters of `a-z 0-9 _ .`.
-    EventKind, |text| within(text, 64, is_plain).ok_or(LabelError::EventKind)
+    EventKind, |text| within(text, PLAIN, 64).ok_or(LabelError::EventKind)
 }
 
 label! {
     /// The name of a committed field, such as `prompt`: 1 to 32 characters of `a-z 0-9 _ .`.
-    Field, |text| within(text, 32, is_plain).ok_or(LabelError::Field)
+    Field, |text| within(text, PLAIN, 32).ok_or(LabelError::Field)
 }
 
 label! {
     /// Why something was refused or failed, such as `rate-limited`: 1 to 64 characters of
     /// `a-z 0-9 _ . -`.
-    Slug, |text| within(text, 64, |b| is_plain(b) || b == b'-').ok_or(LabelError::Slug)
+    Slug, |text| within(text, SLUG, 64).ok_or(LabelError::Slug)
 }
 
 /// Whether a text can name a key in a signed note (C2SP signed-note, "Format").
@@ -105,12 +107,8 @@ pub(crate) fn is_key_name(text: &str) -> bool {
     !text.is_empty() && text.len() <= 255 && text.chars().all(safe)
 }
 
-fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'.')
-}
-
-fn within(text: &str, longest: usize, safe: fn(u8) -> bool) -> Option<()> {
-    (!text.is_empty() && text.len() <= longest && text.bytes().all(safe)).then_some(())
+fn within(text: &str, alphabet: u8, longest: usize) -> Option<()> {
+    is_of(text.as_bytes(), alphabet, longest).then_some(())
 }
 
 #[cfg(test)]

@@ -1,20 +1,26 @@
 //! The leaf: an event's exact bytes, `docs/spec/audit-leaf.md`.
 
 use std::convert::Infallible;
-use std::net::IpAddr;
 
-use minicbor::{Decoder, Encoder};
-use strongroom_tenancy::{Actor, ActorId, ActorKind, RequestId};
-use uuid::{Uuid, Variant, Version};
+use minicbor::Encoder;
+use strongroom_tenancy::ActorKind;
+use uuid::Uuid;
 
+use crate::alphabet::{Unsafe, safe};
 use crate::event::MAX_COMMITMENTS;
-use crate::{Commitment, Commitments, Event, EventKind, Hash, Outcome, Slug};
+use crate::leaf_view::is_v7;
+use crate::{Commitments, Event, Hash, LeafView, Outcome};
 
 /// The longest leaf, in bytes.
 pub const MAX_LEAF_BYTES: usize = 1024;
 
 /// The version of the format.
-const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 1;
+
+/// The fields that must hold no address, as errors name them.
+pub(crate) const RESOURCE: &str = "the resource";
+pub(crate) const CREDENTIAL: &str = "the credential";
+pub(crate) const SOURCE: &str = "the source";
 
 /// An event's one encoding: deterministic CBOR (RFC 8949, section 4.2.1), at most 1 KiB.
 ///
@@ -102,12 +108,6 @@ pub enum LeafError {
     Commitments,
 }
 
-impl From<minicbor::decode::Error> for LeafError {
-    fn from(_: minicbor::decode::Error) -> Self {
-        Self::Malformed
-    }
-}
-
 impl From<minicbor::encode::Error<Infallible>> for LeafError {
     fn from(_: minicbor::encode::Error<Infallible>) -> Self {
         Self::Malformed
@@ -135,22 +135,7 @@ impl Leaf {
     /// # Errors
     /// [`LeafError`] for bytes that [`Self::encode`] never gives.
     pub fn decode(bytes: &[u8]) -> Result<Event, LeafError> {
-        if bytes.len() > MAX_LEAF_BYTES {
-            return Err(LeafError::TooLong);
-        }
-        let event = read(&mut Decoder::new(bytes))?;
-        // Widths, key order, repeated keys and trailing bytes, all at once.
-        check(&event)?;
-        let mut cbor = Encoder::new(Comparison {
-            rest: bytes,
-            is_same: true,
-        });
-        write(&event, &mut cbor)?;
-        let compared = cbor.into_writer();
-        if !compared.is_same || !compared.rest.is_empty() {
-            return Err(LeafError::NotCanonical);
-        }
-        Ok(event)
+        LeafView::parse(bytes)?.to_event()
     }
 
     /// The bytes.
@@ -181,28 +166,30 @@ impl Leaf {
 }
 
 fn check(event: &Event) -> Result<(), LeafError> {
-    if !is_v7(&event.id) {
+    if !is_v7(event.id.as_bytes()) {
         return Err(LeafError::Id);
     }
-    let resource = event.resource.as_deref();
-    if resource.is_some_and(|resource| !is_safe(resource, 128)) {
-        return Err(LeafError::Resource);
-    }
-    let credential = event.credential.as_deref();
-    if credential.is_some_and(|credential| !is_safe(credential, 64)) {
-        return Err(LeafError::Credential);
-    }
-    if !is_safe(&event.source, 64) {
-        return Err(LeafError::Source);
-    }
-    for (name, text) in [
-        ("the resource", resource),
-        ("the credential", credential),
-        ("the source", Some(event.source.as_str())),
-    ] {
-        if text.is_some_and(holds_an_address) {
-            return Err(LeafError::Address(name));
-        }
+    let texts = [
+        (
+            event.resource.as_deref(),
+            128,
+            LeafError::Resource,
+            RESOURCE,
+        ),
+        (
+            event.credential.as_deref(),
+            64,
+            LeafError::Credential,
+            CREDENTIAL,
+        ),
+        (Some(event.source.as_str()), 64, LeafError::Source, SOURCE),
+    ];
+    for (text, longest, error, name) in texts {
+        text.map_or(Ok(()), |text| safe(text.as_bytes(), longest))
+            .map_err(|why| match why {
+                Unsafe::Malformed => error,
+                Unsafe::Address => LeafError::Address(name),
+            })?;
     }
     let fields = event.commitments.fields();
     let ascending = fields.is_sorted_by(|one, next| one.field < next.field);
@@ -210,45 +197,6 @@ fn check(event: &Event) -> Result<(), LeafError> {
         return Err(LeafError::Commitments);
     }
     Ok(())
-}
-
-/// Unlike a UUID's own check, this one takes no account of what the time in it says.
-pub(crate) fn is_v7(id: &Uuid) -> bool {
-    id.get_version() == Some(Version::SortRand) && id.get_variant() == Variant::RFC4122
-}
-
-fn is_safe(text: &str, longest: usize) -> bool {
-    let safe = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b':' | b'/');
-    !text.is_empty() && text.len() <= longest && text.bytes().all(safe)
-}
-
-/// Whether a part between slashes is an IP address (audit-leaf, "Fields").
-fn holds_an_address(text: &str) -> bool {
-    // The only bytes that an address has: most texts are none at their first letter.
-    let may = |part: &str| {
-        let of_address = |b: u8| b.is_ascii_hexdigit() || matches!(b, b'.' | b':');
-        part.contains(['.', ':']) && part.bytes().all(of_address)
-    };
-    text.split('/')
-        .any(|part| may(part) && part.parse::<IpAddr>().is_ok())
-}
-
-/// Takes an encoding for no more than to compare it: a pass over a log does so with every entry.
-struct Comparison<'a> {
-    rest: &'a [u8],
-    is_same: bool,
-}
-
-impl minicbor::encode::Write for Comparison<'_> {
-    type Error = Infallible;
-
-    fn write_all(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
-        match self.rest.strip_prefix(bytes) {
-            Some(rest) => self.rest = rest,
-            None => self.is_same = false,
-        }
-        Ok(())
-    }
 }
 
 fn write<W>(event: &Event, cbor: &mut Encoder<W>) -> Result<(), LeafError>
@@ -309,82 +257,8 @@ where
     Ok(())
 }
 
-fn read(cbor: &mut Decoder<'_>) -> Result<Event, LeafError> {
-    let (mut id, mut time_us, mut kind, mut request_id) = (None, None, None, None);
-    let (mut source, mut outcome) = (None, None);
-    let (mut actor, mut resource, mut policy, mut credential) = (None, None, None, None);
-    let mut commitments = Commitments::NONE;
-    let entries = cbor.map()?.ok_or(LeafError::NotCanonical)?;
-    let mut version = None;
-    for _ in 0..entries {
-        match cbor.u8()? {
-            0 => version = Some(cbor.u8()?),
-            1 => id = Some(Uuid::from_bytes(fixed(cbor, LeafError::Id)?)),
-            2 => time_us = Some(cbor.u64()?),
-            3 => {
-                kind = Some(
-                    cbor.str()?
-                        .parse::<EventKind>()
-                        .map_err(|_| LeafError::Kind)?,
-                )
-            }
-            4 => actor = Some(read_actor(cbor)?),
-            5 => resource = Some(cbor.str()?.to_owned()),
-            6 => request_id = Some(read_request_id(cbor)?),
-            7 => policy = Some(fixed(cbor, LeafError::Policy)?),
-            8 => source = Some(cbor.str()?.to_owned()),
-            9 => outcome = Some(read_outcome(cbor)?),
-            10 => commitments = read_commitments(cbor)?.into(),
-            11 => credential = Some(cbor.str()?.to_owned()),
-            // One or the other: a map's fields are not committed to singly as well.
-            12 if !commitments.is_none() => return Err(LeafError::Commitments),
-            12 => commitments = Commitments::Map(fixed(cbor, LeafError::Commitments)?),
-            _ => return Err(LeafError::UnknownKey),
-        }
-        if version != Some(VERSION) {
-            return Err(LeafError::Version);
-        }
-    }
-    Ok(Event {
-        id: id.ok_or(LeafError::Missing("the event id"))?,
-        time_us: time_us.ok_or(LeafError::Missing("the time"))?,
-        kind: kind.ok_or(LeafError::Missing("the event kind"))?,
-        actor,
-        resource,
-        credential,
-        request_id: request_id.ok_or(LeafError::Missing("the request id"))?,
-        policy,
-        source: source.ok_or(LeafError::Missing("the source"))?,
-        outcome: outcome.ok_or(LeafError::Missing("the outcome"))?,
-        commitments,
-    })
-}
-
-fn fixed<const N: usize>(cbor: &mut Decoder<'_>, error: LeafError) -> Result<[u8; N], LeafError> {
-    cbor.bytes()?.try_into().map_err(|_| error)
-}
-
-fn read_actor(cbor: &mut Decoder<'_>) -> Result<Actor, LeafError> {
-    let links = cbor.array()?.ok_or(LeafError::NotCanonical)?;
-    let mut ids = Vec::new();
-    for _ in 0..links {
-        if cbor.array()? != Some(2) {
-            return Err(LeafError::Actor);
-        }
-        let code = cbor.u8()?;
-        let kind = ActorKind::ALL
-            .into_iter()
-            .find(|kind| actor_code(*kind) == Ok(code))
-            .ok_or(LeafError::Actor)?;
-        let id = Uuid::from_bytes(fixed(cbor, LeafError::Actor)?);
-        ids.push(ActorId::new(kind, id).map_err(|_| LeafError::Actor)?);
-    }
-    let (id, chain) = ids.split_first().ok_or(LeafError::Actor)?;
-    Actor::delegated(*id, chain.to_vec()).map_err(|_| LeafError::Actor)
-}
-
 /// The number that stands for a kind of actor (audit-leaf, "Actors").
-const fn actor_code(kind: ActorKind) -> Result<u8, LeafError> {
+pub(crate) const fn actor_code(kind: ActorKind) -> Result<u8, LeafError> {
     match kind {
         ActorKind::User => Ok(0),
         ActorKind::Service => Ok(1),
@@ -393,47 +267,4 @@ const fn actor_code(kind: ActorKind) -> Result<u8, LeafError> {
         // A kind that the format does not know yet cannot be written.
         _ => Err(LeafError::Actor),
     }
-}
-
-fn read_request_id(cbor: &mut Decoder<'_>) -> Result<RequestId, LeafError> {
-    let bytes: [u8; 16] = fixed(cbor, LeafError::RequestId)?;
-    let (millis, random) = bytes.split_first_chunk::<6>().ok_or(LeafError::RequestId)?;
-    let millis = millis
-        .iter()
-        .fold(0, |sum, byte| sum << 8 | u64::from(*byte));
-    let random = random.try_into().map_err(|_| LeafError::RequestId)?;
-    // A UUIDv7 is all of its parts; anything else comes out as another id (RFC 9562, section 5.7).
-    let id = RequestId::from_parts(millis, random);
-    if *id.as_uuid().as_bytes() != bytes {
-        return Err(LeafError::RequestId);
-    }
-    Ok(id)
-}
-
-fn read_outcome(cbor: &mut Decoder<'_>) -> Result<Outcome, LeafError> {
-    let length = cbor.array()?.ok_or(LeafError::NotCanonical)?;
-    let slug = |cbor: &mut Decoder<'_>| -> Result<Slug, LeafError> {
-        cbor.str()?.parse().map_err(|_| LeafError::Outcome)
-    };
-    match (length, cbor.u8()?) {
-        (1, 0) => Ok(Outcome::Success),
-        (2, 1) => slug(cbor).map(Outcome::Refused),
-        (2, 2) => slug(cbor).map(Outcome::Failed),
-        (1, 3) => Ok(Outcome::Attempt),
-        _ => Err(LeafError::Outcome),
-    }
-}
-
-fn read_commitments(cbor: &mut Decoder<'_>) -> Result<Vec<Commitment>, LeafError> {
-    let count = cbor.array()?.ok_or(LeafError::NotCanonical)?;
-    let mut commitments = Vec::new();
-    for _ in 0..count {
-        if cbor.array()? != Some(2) {
-            return Err(LeafError::Commitments);
-        }
-        let field = cbor.str()?.parse().map_err(|_| LeafError::Commitments)?;
-        let digest = fixed(cbor, LeafError::Commitments)?;
-        commitments.push(Commitment { field, digest });
-    }
-    Ok(commitments)
 }

@@ -25,10 +25,12 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod alphabet;
 mod anchor;
 mod batch;
 mod batch_file;
 mod cadence;
+mod cbor;
 mod checkpoint;
 mod commitment;
 mod cosignature;
@@ -41,6 +43,7 @@ mod frontier;
 mod json;
 mod label;
 mod leaf;
+mod leaf_view;
 mod lines;
 mod merkle;
 #[cfg(feature = "multiproof")]
@@ -49,6 +52,7 @@ mod multiproof;
 mod multiproof_file;
 mod note;
 mod payload;
+mod payload_view;
 mod platform;
 mod proof;
 mod proof_file;
@@ -78,6 +82,7 @@ pub use finding::Finding;
 pub use frontier::{Frontier, FrontierError};
 pub use label::{EventKind, Field, LabelError, Origin, Slug};
 pub use leaf::{Leaf, LeafError, MAX_LEAF_BYTES};
+pub use leaf_view::LeafView;
 pub use merkle::{Hash, HashError, MAX_TREE_SIZE, root};
 #[cfg(feature = "multiproof")]
 pub use multiproof::{MAX_MULTIPROOF_LEAVES, Multiproof, MultiproofError};

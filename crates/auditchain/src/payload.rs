@@ -2,13 +2,14 @@
 
 use std::fmt;
 
-use minicbor::{Decoder, Encoder};
+use minicbor::Encoder;
 use secrecy::{ExposeSecret as _, SecretBox};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use crate::event::MAX_COMMITMENTS;
-use crate::leaf::is_v7;
+use crate::leaf_view::is_v7;
+use crate::payload_view::PayloadView;
 use crate::{Commitment, Commitments, Event, Field};
 
 /// The longest payload, in bytes of its encoding.
@@ -18,7 +19,13 @@ pub const MAX_PAYLOAD_BYTES: usize = 16 * 1024 * 1024;
 pub const MAX_PAYLOAD_FIELDS: usize = 1024;
 
 /// The version of the format.
-const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 1;
+
+/// No encoding is longer than so many bytes of frame,
+pub(crate) const ENCODED_FRAME: usize = 96;
+
+/// and for each field its name, its value, and so many for its salt and all heads.
+pub(crate) const ENCODED_FIELD: usize = 32 + 16;
 
 /// An event's sealed fields with their salts: the plaintext of the blob that is kept beside the
 /// log under the tenant's key (audit-leaf, "Payload").
@@ -93,12 +100,6 @@ pub enum PayloadError {
 #[error("payload: not what the event commits to")]
 pub struct CommitmentMismatch;
 
-impl From<minicbor::decode::Error> for PayloadError {
-    fn from(_: minicbor::decode::Error) -> Self {
-        Self::Malformed
-    }
-}
-
 impl Payload {
     /// Puts each field under a new random salt; more than [`MAX_COMMITMENTS`] fields all under one.
     ///
@@ -165,7 +166,7 @@ impl Payload {
         map_salt: Option<SecretBox<[u8; 32]>>,
         mut fields: Vec<Sealed>,
     ) -> Result<Self, PayloadError> {
-        if !is_v7(&event_id) {
+        if !is_v7(event_id.as_bytes()) {
             return Err(PayloadError::Id);
         }
         fields.sort_by(|one, other| one.field.cmp(&other.field));
@@ -251,46 +252,32 @@ impl Payload {
     /// # Errors
     /// [`PayloadError`] for anything else.
     pub fn decode(bytes: &[u8]) -> Result<Self, PayloadError> {
-        if bytes.len() > MAX_PAYLOAD_BYTES {
-            return Err(PayloadError::TooLong);
-        }
-        let mut cbor = Decoder::new(bytes);
-        let entries = cbor.map()?;
-        if !matches!(entries, Some(3 | 4)) || cbor.u8()? != 0 {
-            return Err(PayloadError::Malformed);
-        }
-        if cbor.u8()? != VERSION {
-            return Err(PayloadError::Version);
-        }
-        if cbor.u8()? != 1 {
-            return Err(PayloadError::Malformed);
-        }
-        let event_id = cbor.bytes()?.try_into().map_err(|_| PayloadError::Id)?;
-        let event_id = Uuid::from_bytes(event_id);
-        let payload = match (entries, cbor.u8()?) {
-            (Some(3), 2) => Self::with_salts(event_id, read_salted(&mut cbor)?)?,
-            (Some(4), 3) => {
-                let salt = read_salt(&mut cbor)?;
-                if cbor.u8()? != 4 {
-                    return Err(PayloadError::Malformed);
-                }
-                Self::with_map_salt(event_id, salt, read_map(&mut cbor)?)?
-            }
-            _ => return Err(PayloadError::Malformed),
+        let view = PayloadView::parse(bytes)?;
+        let name = |name| {
+            let name = std::str::from_utf8(name)
+                .ok()
+                .and_then(|name| name.parse().ok());
+            name.ok_or(PayloadError::Malformed)
         };
-        if *payload.encode() != bytes {
-            return Err(PayloadError::Malformed);
-        }
-        Ok(payload)
+        let fields = view.fields().map(|(field, salt, value)| {
+            let value = Zeroizing::new(value.to_vec());
+            Ok::<_, PayloadError>(Sealed::new(name(field)?, salt.map(boxed), value))
+        });
+        let event_id = Uuid::from_bytes(*view.event_id);
+        Self::new(
+            event_id,
+            view.map_salt.map(boxed),
+            fields.collect::<Result<_, _>>()?,
+        )
     }
 
-    /// No encoding is longer: 96 bytes of frame, and for each field its label, its salt, its
-    /// value and at most 16 bytes of heads.
+    /// No encoding is longer.
     fn encoded_bound(&self) -> usize {
-        self.fields.iter().fold(96, |sum, sealed| {
+        self.fields.iter().fold(ENCODED_FRAME, |sum, sealed| {
             let value = sealed.value.expose_secret().len();
             let field = sealed.field.as_str().len();
-            sum.saturating_add(value).saturating_add(field + 32 + 16)
+            sum.saturating_add(value)
+                .saturating_add(field + ENCODED_FIELD)
         })
     }
 
@@ -328,50 +315,6 @@ impl Sealed {
 
 fn boxed(salt: &[u8; 32]) -> SecretBox<[u8; 32]> {
     SecretBox::init_with_mut(|boxed: &mut [u8; 32]| *boxed = *salt)
-}
-
-fn read_salted(cbor: &mut Decoder<'_>) -> Result<Vec<SaltedField>, PayloadError> {
-    let count = cbor.array()?.ok_or(PayloadError::Malformed)?;
-    let mut fields = Vec::new();
-    for _ in 0..count {
-        if fields.len() == MAX_COMMITMENTS {
-            return Err(PayloadError::Fields);
-        }
-        if cbor.array()? != Some(3) {
-            return Err(PayloadError::Malformed);
-        }
-        let field = read_field(cbor)?;
-        fields.push((field, read_salt(cbor)?, read_value(cbor)?));
-    }
-    Ok(fields)
-}
-
-fn read_map(cbor: &mut Decoder<'_>) -> Result<Vec<FieldValue>, PayloadError> {
-    let count = cbor.array()?.ok_or(PayloadError::Malformed)?;
-    let mut fields = Vec::new();
-    for _ in 0..count {
-        if fields.len() == MAX_PAYLOAD_FIELDS {
-            return Err(PayloadError::Fields);
-        }
-        if cbor.array()? != Some(2) {
-            return Err(PayloadError::Malformed);
-        }
-        fields.push((read_field(cbor)?, read_value(cbor)?));
-    }
-    Ok(fields)
-}
-
-fn read_field(cbor: &mut Decoder<'_>) -> Result<Field, PayloadError> {
-    cbor.str()?.parse().map_err(|_| PayloadError::Malformed)
-}
-
-fn read_salt(cbor: &mut Decoder<'_>) -> Result<Zeroizing<[u8; 32]>, PayloadError> {
-    let salt = cbor.bytes()?.try_into();
-    Ok(Zeroizing::new(salt.map_err(|_| PayloadError::Malformed)?))
-}
-
-fn read_value(cbor: &mut Decoder<'_>) -> Result<Zeroizing<Vec<u8>>, PayloadError> {
-    Ok(Zeroizing::new(cbor.bytes()?.to_vec()))
 }
 
 impl fmt::Debug for Payload {

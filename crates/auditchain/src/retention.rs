@@ -118,7 +118,11 @@ impl Classes {
     /// The class of a kind; compliance unless it is listed.
     #[must_use]
     pub fn of(&self, kind: &EventKind) -> RetentionClass {
-        if self.0.iter().any(|listed| is_of(kind.as_str(), listed)) {
+        self.named(kind.as_str())
+    }
+
+    pub(crate) fn named(&self, kind: &str) -> RetentionClass {
+        if self.0.iter().any(|listed| is_of(kind, listed)) {
             RetentionClass::Agent
         } else {
             RetentionClass::Compliance

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::{
-    Checkpoint, CheckpointError, Finding, Frontier, Hash, Leaf, Note, Origin, VerifierKey,
+    Checkpoint, CheckpointError, Finding, Frontier, Hash, LeafView, Note, Origin, VerifierKey,
 };
 
 /// The most findings that a report lists; the rest are counted.
@@ -151,7 +151,7 @@ impl LogVerifier {
         self.next = entry.index.saturating_add(1);
         if Hash::of_leaf(entry.leaf) != entry.leaf_hash {
             self.find(Finding::Leaf { index: entry.index });
-        } else if Leaf::decode(entry.leaf).is_err() {
+        } else if LeafView::parse(entry.leaf).is_err() {
             self.find(Finding::MalformedLeaf { index: entry.index });
         }
         if self.comparable {

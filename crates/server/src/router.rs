@@ -1,12 +1,13 @@
 //! Every route on one page.
 
+mod route;
 mod spec;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::{MethodRouter, delete, get, post, put};
+use axum::routing::{delete, get, post, put};
 use http::Method;
 use strongroom_tenancy::Capability;
 
@@ -17,19 +18,9 @@ use crate::routes::{
     public, retention, seal, sessions, subjects, tenants, token, token_keys, webhooks,
 };
 
+pub use route::Route;
+use route::route;
 pub use spec::{Effect, Need, Spec};
-
-/// One route.
-pub struct Route {
-    /// The method.
-    pub method: Method,
-    /// The path, with parameters in braces.
-    pub path: &'static str,
-    /// What the gates need to know.
-    pub spec: Spec,
-    handler: MethodRouter<Arc<App>>,
-    chat: bool,
-}
 
 /// The whole table.
 #[must_use]
@@ -517,27 +508,6 @@ pub fn routes() -> Vec<Route> {
             post(audit::verify),
         ),
     ]
-}
-
-fn route(
-    method: Method,
-    path: &'static str,
-    need: Need,
-    effect: Effect,
-    action: &'static str,
-    handler: MethodRouter<Arc<App>>,
-) -> Route {
-    Route {
-        method,
-        path,
-        spec: Spec {
-            need,
-            effect,
-            action,
-        },
-        handler,
-        chat: false,
-    }
 }
 
 /// The router with its gates.

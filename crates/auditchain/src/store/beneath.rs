@@ -112,7 +112,7 @@ impl ZoneRead for Beneath {
             return Err(named(path, &no_plain_file()));
         }
         // What the file says of its length is only where to begin.
-        let begin = usize::try_from(about.len().min(most).min(64 * 1024)).unwrap_or_default();
+        let begin = usize::try_from(about.len().min(most).min(1024 * 1024)).unwrap_or_default();
         let mut bytes = Vec::with_capacity(begin + 1);
         file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > most {

@@ -1,6 +1,8 @@
 //! The verification pass over a log's files: everything that can be recomputed is.
 
+mod beside;
 mod cursor;
+mod ids;
 mod payload;
 mod signed;
 mod unit;
@@ -21,6 +23,7 @@ use crate::{
     CadenceReport, Classes, CosignaturePolicy, Finding, Frontier, MAX_TREE_SIZE, Origin, Report,
     TilePath, VerifierKey,
 };
+use ids::Ids;
 use payload::Tally;
 use unit::{BUNDLES, Reading, WIDTH};
 use upper::Upper;
@@ -187,7 +190,7 @@ pub fn scrub(about: &Scrub<'_>) -> Result<Scrubbed, ScrubError> {
     let mut weighing = Weighing::new(begin, std::mem::take(&mut signed.expected), head);
     let mut found = Findings::default();
     weighing.begin(&mut report, &mut found);
-    let (mut tally, mut ids, mut upper) = (Tally::default(), Vec::new(), Upper::new(from));
+    let (mut tally, mut ids, mut upper) = (Tally::default(), Ids::default(), Upper::new(from));
     let mut next = from / (BUNDLES * WIDTH);
     let end = size.div_ceil(BUNDLES * WIDTH);
     'reading: while next < end {
@@ -210,7 +213,7 @@ pub fn scrub(about: &Scrub<'_>) -> Result<Scrubbed, ScrubError> {
     }
     weighing.finish(size, &mut report, &mut found);
     upper.compare(&reading, &mut found)?;
-    repeated(ids, &mut found);
+    ids.repeated(&mut found);
     let erased = tally.resolve(report.covered, &mut found);
     found.into_report(&mut report);
     signed.cadence(&mut report);
@@ -273,17 +276,5 @@ impl Findings {
             report.find(finding);
         }
         report.omitted += self.omitted;
-    }
-}
-
-/// Finds ids that come twice.
-fn repeated(mut ids: Vec<([u8; 16], u64)>, found: &mut Findings) {
-    // Mostly sorted: ids ascend with time.
-    ids.sort();
-    for [one, other] in ids.array_windows() {
-        if one.0 == other.0 {
-            let (index, first) = (other.1, one.1);
-            found.find(Finding::RepeatedEvent { index, first });
-        }
     }
 }

@@ -88,7 +88,7 @@ fn what_a_failed_flush_left_in_memory_is_written_anew() {
         let lying = plan(u64::MAX, Fault::Lied);
         let places = platters.iter().zip(0..);
         let places = places.map(|(it, number)| Some(it.zone(number, &lying)));
-        let (store, _) = Store::open(config(places.collect(), folder.path())).unwrap();
+        let (store, _) = Store::open(config(places.collect(), &folder.path().join("one"))).unwrap();
         for number in 0..3 {
             store
                 .append(&origin("a"), leaf(number), Vec::new())
@@ -98,14 +98,14 @@ fn what_a_failed_flush_left_in_memory_is_written_anew() {
         let _ = store.append(&origin("a"), leaf(3), Vec::new());
         drop(store);
         // The process begins anew, the machine does not.
-        let store = open(&platters, folder.path());
+        let store = open(&platters, &folder.path().join("one"));
         let said = store.append(&origin("a"), leaf(3), Vec::new()).unwrap();
         // Not closed in order: as after a kill, and then the power fails.
+        std::mem::forget(store);
         for platter in &platters {
             platter.reboot(&mut Random(3));
         }
-        drop(store);
-        let store = open(&platters, folder.path());
+        let store = open(&platters, &folder.path().join("another"));
         let again = store.append(&origin("a"), leaf(3), Vec::new()).unwrap();
         assert_eq!(index(&again), index(&said), "{zones} zones");
     }

@@ -21,6 +21,11 @@ pub fn entries(bytes: usize) -> &'static [Box<[u8]>] {
 /// The leaf of the event with this number, of about 230 bytes: two sealed fields, and who may see
 /// them.
 pub fn leaf(number: u64) -> Result<Leaf, Box<dyn Error>> {
+    Ok(Leaf::encode(&event(number)?)?)
+}
+
+/// That event.
+pub fn event(number: u64) -> Result<Event, Box<dyn Error>> {
     let mut entropy = [0; 10];
     for (place, byte) in entropy.iter_mut().rev().zip(number.to_le_bytes()) {
         *place = byte;
@@ -34,7 +39,7 @@ pub fn leaf(number: u64) -> Result<Leaf, Box<dyn Error>> {
         commitment("answer", [3; 32])?,
         commitment("prompt", [4; 32])?,
     ];
-    Ok(Leaf::encode(&Event {
+    Ok(Event {
         id: *request_id.as_uuid(),
         time_us: 1_700_000_000_000_000 + number,
         kind: "chat.completed".parse()?,
@@ -46,7 +51,7 @@ pub fn leaf(number: u64) -> Result<Leaf, Box<dyn Error>> {
         source: "gateway".to_owned(),
         outcome: Outcome::Success,
         commitments: Commitments::Fields(fields),
-    })?)
+    })
 }
 
 /// The log with this number.

@@ -114,7 +114,7 @@ impl Database {
         let owner = Owner::connect(&cluster.endpoint("strongroom"), "postgres")
             .await
             .unwrap();
-        assert_eq!(owner.migrate().await.unwrap(), 16);
+        assert_eq!(owner.migrate().await.unwrap(), 17);
         assert_eq!(
             owner.migrate().await.unwrap(),
             0,

@@ -88,13 +88,6 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-auditchain --test store -- --exact restarts::a_zone_that_is_made_equal_is_whole_at_each_step",
     },
     Mutation {
-        name: "torn-copy-under-a-name-that-was-there",
-        file: "crates/auditchain/src/store/equal.rs",
-        find: "mirror.copy(&|exists| exists || is_ahead)?;",
-        replace: "mirror.copy(&|_| is_ahead && theirs.base.epoch == u64::MAX)?;",
-        test: "-p strongroom-auditchain --test store -- --exact model::what_was_acknowledged_is_there",
-    },
-    Mutation {
         name: "unflushed-frames-believed",
         file: "crates/auditchain/src/store/equal.rs",
         find: "let is_sure = history.is_closed && theirs.is_some_and(|theirs| theirs.is_closed);",

@@ -111,8 +111,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "leaf-not-canonical",
-        file: "crates/auditchain/src/leaf.rs",
-        find: "if !compared.is_same || !compared.rest.is_empty() {",
+        file: "crates/auditchain/src/leaf_view.rs",
+        find: "if key < next {",
         replace: "if false {",
         test: "-p strongroom-auditchain --test vectors leaf",
     },

@@ -203,8 +203,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "attempt-unrecorded",
         file: "crates/server/src/routes/chat.rs",
-        find: "call.record(\"chat.attempt\", Outcome::Attempt, \"prompt\", &prompt)\n        .await?;",
-        replace: "",
+        find: "call.record(\"chat.attempt\", Outcome::Attempt, asked).await?;",
+        replace: "drop(asked);",
         test: "-p strongroom-server --test platform -- --exact first_call::a_call_passes_every_gate",
     },
     Mutation {

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{Findings, PayloadForm, Scrub};
-use crate::{Erasure, Event, Finding, MAX_FINDINGS, Payload, RetentionClass};
+use crate::payload_view::PayloadView;
+use crate::{ERASED_KIND, Erasure, Finding, LeafView, MAX_FINDINGS, RetentionClass};
 
 /// How an open payload begins: a map of three or four, its version, the key of its event's id.
 const OPENED: [&[u8]; 2] = [&[0xa3, 0, 1, 1, 0x50], &[0xa4, 0, 1, 1, 0x50]];
@@ -48,8 +49,13 @@ impl Tally {
         self.erasures.append(&mut other.erasures);
     }
 
-    pub(super) fn erasure(&mut self, event: &Event, index: u64) {
-        let erasure = Erasure::of(event, index);
+    pub(super) fn erasure(&mut self, leaf: &LeafView<'_>, index: u64) {
+        // Few leaves say so.
+        if !leaf.is_of_kind(ERASED_KIND) {
+            return;
+        }
+        let event = leaf.to_event().ok();
+        let erasure = event.and_then(|event| Erasure::of(&event, index));
         self.erasures
             .extend(erasure.map(|erasure| (index, erasure)));
     }
@@ -57,14 +63,14 @@ impl Tally {
     /// Takes in what lies beside an entry; whether it may.
     pub(super) fn payload(
         &mut self,
-        event: &Event,
+        leaf: &LeafView<'_>,
         index: u64,
         payload: &[u8],
         about: &Scrub<'_>,
     ) -> bool {
         if payload.is_empty() {
-            if !event.commitments.is_none() {
-                let class = about.classes.of(&event.kind);
+            if leaf.commits() {
+                let class = about.classes.named(leaf.kind());
                 match self.missing.last_mut() {
                     Some((_, to, of)) if *to == index && *of == class => *to = index + 1,
                     _ => self.missing.push((index, index + 1, class)),
@@ -78,7 +84,7 @@ impl Tally {
             self.counts.sealed += 1;
             return true;
         }
-        let fits = Payload::decode(payload).is_ok_and(|it| it.verify(event).is_ok());
+        let fits = PayloadView::parse(payload).is_ok_and(|it| it.is_of(leaf));
         self.counts.checked += u64::from(fits);
         fits
     }

@@ -3,13 +3,14 @@
 use std::io;
 use std::ops::Range;
 
+use super::beside::Beside;
+use super::ids::Ids;
 use super::payload::Tally;
 use super::{EntryForm, Findings, PayloadForm, Scrub};
 use crate::store::files::LogFiles;
-use crate::store::payloads::{self, PayloadBundle};
 use crate::{
-    BundleError, EntryBundle, Finding, Hash, Leaf, PlatformEntry, TILE_WIDTH, TileKind, TilePath,
-    TileReader as _, root,
+    BundleError, EntryBundle, Finding, Hash, LeafView, PlatformEntry, TILE_WIDTH, TileKind,
+    TilePath, TileReader as _, root,
 };
 
 pub(super) const WIDTH: u64 = TILE_WIDTH as u64;
@@ -37,8 +38,7 @@ pub(super) struct Unit {
     pub(super) first: u64,
     pub(super) bundles: Vec<Bundle>,
     pub(super) entries: u64,
-    /// Event ids, ascending, and where they stand.
-    pub(super) ids: Vec<([u8; 16], u64)>,
+    pub(super) ids: Ids,
     pub(super) tally: Tally,
     pub(super) findings: Vec<Finding>,
     pub(super) omitted: u64,
@@ -121,7 +121,7 @@ impl Reading<'_> {
             any |= self.bundle(index, above, &mut unit, &mut found)?;
         }
         unit.is_gone = !any && above.is_none() && !unit.bundles.is_empty();
-        unit.ids.sort_unstable();
+        unit.ids.sort();
         (unit.findings, unit.omitted) = (found.all, found.omitted);
         Ok(unit)
     }
@@ -204,8 +204,7 @@ impl Reading<'_> {
                 found.find(Finding::MalformedLeaf { index });
             }
             Some(Ok(parsed)) => {
-                computed = Some(parsed.leaf_hashes().collect::<Vec<_>>());
-                self.entries(index, &parsed, unit, found)?;
+                computed = Some(self.entries(index, &parsed, unit, found)?);
             }
         }
         let mut silent = Findings::default();
@@ -268,62 +267,64 @@ impl Reading<'_> {
         Ok(widths.max().unwrap_or_default().into())
     }
 
+    /// Looks at each entry, and hashes it: the one overlaps with the other.
     fn entries(
         &self,
         index: u64,
         bundle: &EntryBundle<'_>,
         unit: &mut Unit,
         found: &mut Findings,
-    ) -> io::Result<()> {
+    ) -> io::Result<Vec<Hash>> {
+        let mut hashes = Vec::with_capacity(bundle.width().into());
         let first = index * WIDTH;
         unit.entries += u64::from(bundle.width());
+        unit.ids.reserve(bundle.width().into());
         if self.about.entries == EntryForm::Platform {
             for (entry, index) in bundle.entries().zip(first..) {
+                hashes.push(Hash::of_leaf(entry));
                 if PlatformEntry::decode(entry).is_err() {
                     found.find(Finding::MalformedLeaf { index });
                 }
             }
-            return Ok(());
+            return Ok(hashes);
         }
         let beside = if self.about.payloads == PayloadForm::LeftOut {
             None
         } else {
             self.payloads(index, found)?
         };
+        let mut beside = beside.as_ref().map(Beside::payloads);
         for (entry, index) in bundle.entries().zip(first..) {
-            let Ok(event) = Leaf::decode(entry) else {
+            let beside = beside.as_mut();
+            // An entry's payload is passed over with it.
+            let payload = beside.map(|payloads| payloads.next().unwrap_or_default());
+            hashes.push(Hash::of_leaf(entry));
+            let leaf = LeafView::parse(entry);
+            let Ok(leaf) = &leaf else {
                 found.find(Finding::MalformedLeaf { index });
                 continue;
             };
-            unit.ids.push((*event.id.as_bytes(), index));
-            unit.tally.erasure(&event, index);
-            let within = usize::try_from(index - first).unwrap_or_default();
-            let payload = match &beside {
-                Some(payloads) => payloads
-                    .payloads()
-                    .get(within)
-                    .map(Vec::as_slice)
-                    .unwrap_or_default(),
-                None => continue,
-            };
-            if !unit.tally.payload(&event, index, payload, self.about) {
+            unit.ids.push(leaf.event_id().into_bytes(), index);
+            unit.tally.erasure(leaf, index);
+            if let Some(payload) = payload
+                && !unit.tally.payload(leaf, index, payload, self.about)
+            {
                 found.find(Finding::Payload { index });
             }
         }
-        Ok(())
+        Ok(hashes)
     }
 
     /// The payloads beside a bundle's entries; none where they cannot be told apart.
-    fn payloads(&self, index: u64, found: &mut Findings) -> io::Result<Option<PayloadBundle>> {
-        match payloads::read(self.about.zone, self.folder, index, self.size) {
-            Ok(bundle) => Ok(Some(bundle.unwrap_or_default())),
+    fn payloads(&self, index: u64, found: &mut Findings) -> io::Result<Option<Beside>> {
+        match Beside::read(self.about.zone, self.folder, index, self.size) {
             Err(error) if is_malformed(&error) => {
                 let from = index * WIDTH;
                 let to = (from + WIDTH).min(self.size);
                 found.find(Finding::PayloadBundle { from, to });
                 Ok(None)
             }
-            Err(error) => Err(error),
+            read => read.map(Some),
         }
     }
 }
