@@ -171,7 +171,7 @@ fn what_another_store_signed_is_not_taken_for_ones_own() {
     assert_eq!(stores[1][0].all(), before);
     drop(open(&stores[0][0]).unwrap());
     // Nor is one that holds something and is nobody's.
-    std::fs::remove_file(signed.join("store")).unwrap();
+    std::fs::remove_file(signed.join("bound")).unwrap();
     let refused = open(&stores[0][0]).err().unwrap();
     assert!(matches!(refused, OpenError::Checkpoints(_)), "{refused}");
 }
