@@ -20,7 +20,7 @@ const CHECKPOINTS: &str = "checkpoints";
 const BATCHES: &str = "batches";
 
 /// The file that says which store this is of.
-const STORE: &str = "store";
+const STORE: &str = "bound";
 const LABEL: &str = "strongroom.dev/audit-signed/v1";
 
 /// A directory that keeps each log's newest checkpoint and the newest lines of batches.

@@ -271,7 +271,9 @@ impl Committer {
         let mut lines = Vec::with_capacity(hand.logs().len());
         for log in hand.logs() {
             let origin = &log.origin;
-            let opened = self.logs.open(origin)?;
+            let opened = self.logs.open(origin);
+            // Its frame is on its way.
+            let opened = opened.map_err(|error| AppendError::Unknown(error.to_string()))?;
             let (grown, proofs) = opened.state.frontier.append_batch(&log.leaves);
             opened.state.frontier = grown;
             log.proofs = proofs;

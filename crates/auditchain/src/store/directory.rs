@@ -70,21 +70,23 @@ impl Directory {
     /// None has its name before all are on disk: of those that a crash or an error leaves there, each
     /// is whole.
     pub(super) fn replace_all(&self, files: &[(String, &[u8])]) -> io::Result<()> {
+        let at_once = FLUSHES_WHOLE && files.len() > 1;
         let mut written = Vec::with_capacity(files.len());
         for (path, bytes) in files {
             let path = self.at(path)?;
-            written.push((self.temporary(bytes)?, path));
+            let (name, file) = self.temporary(bytes)?;
+            if !at_once {
+                file.sync_all()?;
+            }
+            written.push((name, path));
         }
-        match written.as_slice() {
-            many if many.len() > 1 && FLUSHES_WHOLE => self.flush_whole()?,
-            files => files
-                .iter()
-                .try_for_each(|(file, _)| file.file.sync_all())?,
+        if at_once {
+            self.flush_whole()?;
         }
         let mut folders = BTreeSet::new();
-        for (file, path) in written {
+        for (name, path) in written {
             folders.insert(parent(&path).to_owned());
-            self.folders.within(&path, || file.rename(&path))?;
+            self.folders.within(&path, || name.rename(&path))?;
         }
         folders.iter().try_for_each(|folder| sync_folder(folder))
     }
@@ -95,7 +97,7 @@ impl Directory {
     }
 
     /// Writes a file that has no name of its own yet.
-    fn temporary(&self, bytes: &[u8]) -> io::Result<Temporary> {
+    fn temporary(&self, bytes: &[u8]) -> io::Result<(Temporary, File)> {
         self.stays()?;
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let path = self.root.join(TEMPORARY).join(number.to_string());
@@ -185,16 +187,16 @@ impl Zone for Directory {
 
     fn create_new(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
         let path = self.at(path)?;
-        let file = self.temporary(bytes)?;
-        file.file.sync_all()?;
-        self.folders.within(&path, || file.link(&path))?;
+        let (name, file) = self.temporary(bytes)?;
+        file.sync_all()?;
+        self.folders.within(&path, || name.link(&path))?;
         sync_folder(parent(&path))
     }
 
     fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
         let path = self.at(path)?;
-        let file = self.temporary(bytes)?;
-        self.folders.within(&path, || file.rename(&path))?;
+        let (name, _) = self.temporary(bytes)?;
+        self.folders.within(&path, || name.rename(&path))?;
         self.remember(path);
         Ok(())
     }
@@ -235,12 +237,11 @@ impl Zone for Directory {
 
     fn begin(&self, path: &str) -> io::Result<Box<dyn Frames>> {
         let path = self.at(path)?;
-        let file = self.temporary(&[])?;
-        file.file.sync_all()?;
-        let frames = file.file.try_clone()?;
-        self.folders.within(&path, || file.rename(&path))?;
+        let (name, file) = self.temporary(&[])?;
+        file.sync_all()?;
+        self.folders.within(&path, || name.rename(&path))?;
         sync_folder(parent(&path))?;
-        Ok(Box::new(FrameFile(frames)))
+        Ok(Box::new(FrameFile(file)))
     }
 }
 

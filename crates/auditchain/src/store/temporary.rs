@@ -6,20 +6,18 @@ use std::path::{Path, PathBuf};
 
 /// A file under a passing name; gone with this unless it was given one of its own.
 pub(super) struct Temporary {
-    pub(super) file: File,
     /// None once it has its name.
     path: Option<PathBuf>,
 }
 
 impl Temporary {
-    /// Writes a file under a name that nothing has.
-    pub(super) fn write(path: PathBuf, bytes: &[u8]) -> io::Result<Self> {
-        let mut temporary = Self {
-            file: private().create_new(true).open(&path)?,
-            path: Some(path),
-        };
-        temporary.file.write_all(bytes)?;
-        Ok(temporary)
+    /// Writes a file under a name that nothing has. The file is handed out beside its name: there
+    /// may be more names than a process may have files open.
+    pub(super) fn write(path: PathBuf, bytes: &[u8]) -> io::Result<(Self, File)> {
+        let mut file = private().create_new(true).open(&path)?;
+        let temporary = Self { path: Some(path) };
+        file.write_all(bytes)?;
+        Ok((temporary, file))
     }
 
     /// Gives it its name, which may be another file's till then.

@@ -44,6 +44,19 @@ fn a_swap_from_another_checkpoint_changes_none() {
     assert_eq!(notes, ["a1", "b2"]);
 }
 
+/// More than a process may have files open, as it is by default.
+#[test]
+fn very_many_checkpoints_are_swapped_at_once() {
+    let root = tempfile::tempdir().unwrap();
+    let store = opened(root.path());
+    let names: Vec<String> = (0..2500).map(|number| format!("log-{number}")).collect();
+    let swaps: Vec<Swap> = names.iter().map(|name| swap(name, None, name)).collect();
+    store.swap(&swaps).unwrap();
+    for name in &names {
+        assert_eq!(store.newest(&origin(name)).unwrap().as_ref(), Some(name));
+    }
+}
+
 #[test]
 fn after_an_error_each_checkpoint_is_whole_and_nothing_more_is_kept() {
     let root = tempfile::tempdir().unwrap();
@@ -158,7 +171,7 @@ fn what_another_store_signed_is_not_taken_for_ones_own() {
     assert_eq!(stores[1][0].all(), before);
     drop(open(&stores[0][0]).unwrap());
     // Nor is one that holds something and is nobody's.
-    std::fs::remove_file(signed.join("store")).unwrap();
+    std::fs::remove_file(signed.join("bound")).unwrap();
     let refused = open(&stores[0][0]).err().unwrap();
     assert!(matches!(refused, OpenError::Checkpoints(_)), "{refused}");
 }

@@ -136,7 +136,10 @@ impl Store {
             limits: Limits::default(),
             adopt_empty_zones: self.adopt_empty_zones,
         });
-        let (store, _) = opened.map_err(Failure::unusable)?;
+        let (store, recovery) = opened.map_err(Failure::unusable)?;
+        for (zone, path) in recovery.strays {
+            eprintln!("zone {zone}: {path} is no file of the store's, and was left there");
+        }
         for (zone, why) in store.lost_zones() {
             eprintln!("zone {zone} is not in use: {why}");
         }

@@ -118,8 +118,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "named-before-all-are-written",
         file: "crates/auditchain/src/store/directory.rs",
-        find: "written.push((self.temporary(bytes)?, path));",
-        replace: "fs::write(&path, bytes)?; written.push((self.temporary(bytes)?, path));",
+        find: "written.push((name, path));",
+        replace: "fs::write(&path, bytes)?; written.push((name, path));",
         test: "-p strongroom-auditchain --lib -- --exact store::directory::tests::none_has_its_name_before_all_are_written",
     },
     Mutation {
