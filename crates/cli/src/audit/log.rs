@@ -161,9 +161,14 @@ fn report(done: &Scrubbed) -> Report {
     let of = &done.report;
     let findings = of.findings.iter().map(|finding| {
         let mut told = json!({"kind": finding.kind(), "finding": finding.to_string()});
-        if let (Some(index), Some(members)) = (finding.index(), told.as_object_mut()) {
-            members.insert("index".to_owned(), index.to_string().into());
-        }
+        let mut number = |name: &str, number: Option<u64>| {
+            if let (Some(number), Some(members)) = (number, told.as_object_mut()) {
+                members.insert(name.to_owned(), number.to_string().into());
+            }
+        };
+        number("index", finding.index());
+        // The narrowest that can be told: somewhere from the index up to this one.
+        number("to", finding.end());
         told
     });
     let erased = done.erased.iter().map(

@@ -11,6 +11,7 @@
 mod apikey;
 mod audit;
 mod audit_log;
+mod audit_verify;
 mod command_line;
 mod envelope;
 mod pii;

@@ -192,4 +192,25 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "Some(meeting) if meeting.len() <= OVERLAP => {}",
         test: "-p strongroom-auditchain --lib -- --exact store::scrub::ids::tests::what_comes_twice_is_found_in_any_order",
     },
+    Mutation {
+        name: "pass-root-within-a-bundle-decides-about-all-of-it",
+        file: "crates/auditchain/src/store/scrub/weighing.rs",
+        find: "let open = usize::from(is_held && size < end);",
+        replace: "let open = usize::from(is_held && size < end && size == 0);",
+        test: "-p strongroom-auditchain --test store -- --exact scrub::a_root_within_a_bundle_decides_about_its_own_entries_alone",
+    },
+    Mutation {
+        name: "pass-cosignatures-in-the-order-of-their-names",
+        file: "crates/auditchain/src/store/scrub/signed.rs",
+        find: "times.sort_unstable();",
+        replace: "",
+        test: "-p strongroom-auditchain --test store -- --exact scrub::a_cosigner_s_clock_that_went_back_is_named",
+    },
+    Mutation {
+        name: "pass-entry-unhashed",
+        file: "crates/auditchain/src/store/scrub/weighing.rs",
+        find: "let majority = if of_entries.is_some() && (of_entries == of_tile || of_entries == above) {",
+        replace: "let majority = if of_entries.is_some() && (of_entries == of_tile || of_entries != above) {",
+        test: "-p strongroom-auditchain --test every_byte",
+    },
 ];
