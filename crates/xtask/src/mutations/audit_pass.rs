@@ -213,4 +213,11 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "let majority = if of_entries.is_some() && (of_entries == of_tile || of_entries != above) {",
         test: "-p strongroom-auditchain --test every_byte",
     },
+    Mutation {
+        name: "export-s-own-list-of-agents-is-believed",
+        file: "crates/cli/src/audit/log.rs",
+        find: ".filter(|_| whole.agents.is_empty())",
+        replace: "",
+        test: "-p strongroom-cli --test cli -- --exact audit_verify::the_first_bad_index_and_its_kind_are_named_wherever_the_log_is",
+    },
 ];
