@@ -168,7 +168,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         name: "leaf-commitments-in-any-order",
         file: "crates/auditchain/src/leaf_view.rs",
         find: "if before.is_some_and(|before| field <= before) || !is_of(field, PLAIN, 32) {",
-        replace: "if !is_of(field, PLAIN, 32) || before == Some(&[]) {",
+        replace: "if before == Some(field) || !is_of(field, PLAIN, 32) {",
         test: "-p strongroom-auditchain --test leaf_view -- --exact both_readers_agree_on_every_vector_cut_and_changed_anywhere",
     },
     Mutation {
@@ -207,11 +207,11 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-auditchain --test store -- --exact scrub::a_cosigner_s_clock_that_went_back_is_named",
     },
     Mutation {
-        name: "pass-entry-unhashed",
-        file: "crates/auditchain/src/store/scrub/weighing.rs",
-        find: "let majority = if of_entries.is_some() && (of_entries == of_tile || of_entries == above) {",
-        replace: "let majority = if of_entries.is_some() && (of_entries == of_tile || of_entries != above) {",
-        test: "-p strongroom-auditchain --test every_byte",
+        name: "pass-payload-bundle-of-any-shape",
+        file: "crates/auditchain/src/store/scrub/beside.rs",
+        find: "if !(0..WIDTH).all(|_| payloads.next().is_some()) || !payloads.0.is_empty() {",
+        replace: "if payloads.next().is_none() && payloads.0.len() == usize::MAX {",
+        test: "-p strongroom-cli --test cli -- --exact audit_verify::the_first_bad_index_and_its_kind_are_named_wherever_the_log_is",
     },
     Mutation {
         name: "export-s-own-list-of-agents-is-believed",
