@@ -162,6 +162,15 @@ impl Finding {
         }
     }
 
+    /// One past the last entry that it may be about, where no single one can be named.
+    #[must_use]
+    pub const fn end(&self) -> Option<u64> {
+        match self {
+            Self::Interval { to, .. } | Self::PayloadBundle { to, .. } => Some(*to),
+            _ => None,
+        }
+    }
+
     /// What is wrong, in one word: `payload`, `leaf`, `tile`, `checkpoint`, `fork`, `interval`,
     /// `missing`, `truncated`, `repeated`, `anchor` or `cadence`.
     #[must_use]

@@ -61,7 +61,7 @@ pub(crate) struct Whole {
     /// The cadence must have held to this Unix second
     #[arg(long, value_name = "SECONDS", requires = "cadence_from")]
     cadence_to: Option<u64>,
-    /// A kind of event that is an agent's; of an export it is known
+    /// A kind of event that is an agent's; in place of those that an export lists
     #[arg(long = "agent", value_name = "KIND", requires = "log")]
     agents: Vec<String>,
     #[command(flatten)]
@@ -87,7 +87,9 @@ pub(crate) fn verify(with: &Verify, output: Output) -> Result<(), Failure> {
     let kept = kept.collect::<Result<Vec<_>, _>>()?;
     let platform = whole.platform()?;
     let of_export = files.manifest.as_ref().map(|manifest| &manifest.agents);
+    // Nobody signed the export's list: whoever was told another uses that (audit-export, section 3).
     let agents = of_export
+        .filter(|_| whole.agents.is_empty())
         .unwrap_or(&whole.agents)
         .iter()
         .map(String::as_str);
@@ -161,9 +163,14 @@ fn report(done: &Scrubbed) -> Report {
     let of = &done.report;
     let findings = of.findings.iter().map(|finding| {
         let mut told = json!({"kind": finding.kind(), "finding": finding.to_string()});
-        if let (Some(index), Some(members)) = (finding.index(), told.as_object_mut()) {
-            members.insert("index".to_owned(), index.to_string().into());
-        }
+        let mut number = |name: &str, number: Option<u64>| {
+            if let (Some(number), Some(members)) = (number, told.as_object_mut()) {
+                members.insert(name.to_owned(), number.to_string().into());
+            }
+        };
+        number("index", finding.index());
+        // The narrowest that can be told: somewhere from the index up to this one.
+        number("to", finding.end());
         told
     });
     let erased = done.erased.iter().map(

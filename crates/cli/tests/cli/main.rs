@@ -12,6 +12,7 @@ mod apikey;
 mod audit;
 mod audit_log;
 mod audit_platform;
+mod audit_verify;
 mod command_line;
 mod envelope;
 mod pii;

@@ -301,6 +301,7 @@ impl Worker {
         let mut without = Without {
             renewals: Instant::now() < self.renews_from,
             logs: set_back.clone(),
+            ..Without::default()
         };
         let mut attempt = 0;
         while attempt < TRIES {

@@ -168,7 +168,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         name: "leaf-commitments-in-any-order",
         file: "crates/auditchain/src/leaf_view.rs",
         find: "if before.is_some_and(|before| field <= before) || !is_of(field, PLAIN, 32) {",
-        replace: "if !is_of(field, PLAIN, 32) || before == Some(&[]) {",
+        replace: "if before == Some(field) || !is_of(field, PLAIN, 32) {",
         test: "-p strongroom-auditchain --test leaf_view -- --exact both_readers_agree_on_every_vector_cut_and_changed_anywhere",
     },
     Mutation {
@@ -191,5 +191,33 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         find: "Some(meeting) if meeting.len() <= OVERLAP => meeting.sort(),",
         replace: "Some(meeting) if meeting.len() <= OVERLAP => {}",
         test: "-p strongroom-auditchain --lib -- --exact store::scrub::ids::tests::what_comes_twice_is_found_in_any_order",
+    },
+    Mutation {
+        name: "pass-root-within-a-bundle-decides-about-all-of-it",
+        file: "crates/auditchain/src/store/scrub/weighing.rs",
+        find: "let open = usize::from(is_held && size < end);",
+        replace: "let open = usize::from(is_held && size < end && size == 0);",
+        test: "-p strongroom-auditchain --test store -- --exact scrub::a_root_within_a_bundle_decides_about_its_own_entries_alone",
+    },
+    Mutation {
+        name: "pass-cosignatures-in-the-order-of-their-names",
+        file: "crates/auditchain/src/store/scrub/signed.rs",
+        find: "times.sort_unstable();",
+        replace: "",
+        test: "-p strongroom-auditchain --test store -- --exact scrub::a_cosigner_s_clock_that_went_back_is_named",
+    },
+    Mutation {
+        name: "pass-payload-bundle-of-any-shape",
+        file: "crates/auditchain/src/store/scrub/beside.rs",
+        find: "if !(0..WIDTH).all(|_| payloads.next().is_some()) || !payloads.0.is_empty() {",
+        replace: "if payloads.next().is_none() && payloads.0.len() == usize::MAX {",
+        test: "-p strongroom-cli --test cli -- --exact audit_verify::the_first_bad_index_and_its_kind_are_named_wherever_the_log_is",
+    },
+    Mutation {
+        name: "export-s-own-list-of-agents-is-believed",
+        file: "crates/cli/src/audit/log.rs",
+        find: ".filter(|_| whole.agents.is_empty())",
+        replace: "",
+        test: "-p strongroom-cli --test cli -- --exact audit_verify::the_first_bad_index_and_its_kind_are_named_wherever_the_log_is",
     },
 ];

@@ -117,9 +117,12 @@ impl Signed {
             };
             let checkpoint = cosigned.checkpoint();
             self.hold(checkpoint.size, checkpoint.root, report);
-            times.push(time);
+            times.push((checkpoint.size, time));
         }
-        let (Some(first), Some(last)) = (times.first(), times.last()) else {
+        // In the order of the checkpoints: by their names no clock was ever set back.
+        times.sort_unstable();
+        let times: Vec<u64> = times.into_iter().map(|(_, time)| time).collect();
+        let (Some(first), Some(last)) = (times.iter().min(), times.iter().max()) else {
             return Ok(());
         };
         let (from, to, tolerance) = match about.cadence {

@@ -79,7 +79,7 @@ impl Weighing {
             .pop_front_if(|(next, _)| *next < size)
             .is_some()
         {}
-        self.compare(self.trees.clone(), report, found);
+        self.compare(self.trees.clone(), 0, report, found);
     }
 
     pub(super) fn unit(&mut self, unit: &Unit, report: &mut Report, found: &mut Findings) {
@@ -98,7 +98,7 @@ impl Weighing {
                 self.bundle(first, bundle, report, found);
             } else if let Some(odd) = &bundle.odd {
                 self.disagree(first, bundle.width, odd, found);
-                self.settle(0, found);
+                self.settle(0, 0, found);
             }
         }
     }
@@ -115,7 +115,7 @@ impl Weighing {
             found.find(Finding::Truncated { have, signed: size });
             self.has_gap = true;
         }
-        self.settle(0, found);
+        self.settle(0, 0, found);
         if let Some((head, _)) = self.head
             && self.comparable
             && !self.head_holds
@@ -145,6 +145,7 @@ impl Weighing {
         let end = first + u64::from(bundle.width);
         let mut roots = [bundle.agreed; TREES];
         let mut lists = [bundle.leaves.as_deref(); TREES];
+        let mut is_held = false;
         if let Some(odd) = &bundle.odd {
             if !self.is_split {
                 let [first, one, other] = &mut self.trees;
@@ -152,7 +153,9 @@ impl Weighing {
                 other.clone_from(first);
                 self.is_split = true;
             }
+            let before = self.pending.len();
             (roots, lists) = self.disagree(first, bundle.width, odd, found);
+            is_held = self.pending.len() > before;
         }
         // Signed sizes inside the bundle, by leaf hashes; its own end too, if it is partial.
         let inner = |size: u64| size < end || u64::from(bundle.width) < WIDTH;
@@ -169,20 +172,43 @@ impl Weighing {
                     *tree = None;
                 }
             }
-            let Some(winner) = self.compare(inside.clone(), report, found) else {
+            // A root of the bundle's first entries says nothing about those after them.
+            let open = usize::from(is_held && size < end);
+            let Some(winner) = self.compare(inside.clone(), open, report, found) else {
                 if !self.comparable {
                     return;
                 }
                 continue;
             };
-            if bundle.odd.is_some() || winner != 0 {
-                let tree = inside.get(winner).cloned().flatten();
-                lists = [lists.get(winner).copied().flatten(); TREES];
-                roots = [roots.get(winner).copied().flatten(); TREES];
-                inside = [tree, None, None];
-                self.trees.swap(0, winner);
-                self.unite();
+            if bundle.odd.is_none() && winner == 0 {
+                continue;
             }
+            let root = |tree: Option<&Option<Frontier>>| Some(tree?.as_ref()?.root());
+            let right = root(inside.get(winner));
+            let holds = [0, 1, 2].map(|at| right.is_some() && root(inside.get(at)) == right);
+            let mut left = roots.iter().zip(holds).filter(|(_, holds)| *holds);
+            let said = left.next().map(|(root, _)| root);
+            if size < end && left.any(|(root, _)| Some(root) != said) {
+                for (at, _) in holds.iter().enumerate().filter(|(_, holds)| !**holds) {
+                    if let (Some(tree), Some(list), Some(root), Some(before)) = (
+                        inside.get_mut(at),
+                        lists.get_mut(at),
+                        roots.get_mut(at),
+                        self.trees.get_mut(at),
+                    ) {
+                        (*tree, *list, *root, *before) = (None, None, None, None);
+                    }
+                }
+                continue;
+            }
+            self.settle(winner, 0, found);
+            is_held = false;
+            let tree = inside.get(winner).cloned().flatten();
+            lists = [lists.get(winner).copied().flatten(); TREES];
+            roots = [roots.get(winner).copied().flatten(); TREES];
+            inside = [tree, None, None];
+            self.trees.swap(0, winner);
+            self.unite();
         }
         if u64::from(bundle.width) < WIDTH {
             return;
@@ -202,7 +228,7 @@ impl Weighing {
         }
         let trees = self.trees.clone();
         if self.next() == Some(end)
-            && let Some(winner) = self.compare(trees, report, found)
+            && let Some(winner) = self.compare(trees, 0, report, found)
         {
             self.trees.swap(0, winner);
             self.unite();
@@ -231,10 +257,12 @@ impl Weighing {
         self.covered.size()
     }
 
-    /// Compares trees with what is said of their size; which of them it is that was signed.
+    /// Compares trees with what is said of their size; which of them it is that was signed. The
+    /// newest disagreements, so many, stay open.
     fn compare(
         &mut self,
         trees: [Option<Frontier>; TREES],
+        open: usize,
         report: &mut Report,
         found: &mut Findings,
     ) -> Option<usize> {
@@ -264,13 +292,13 @@ impl Weighing {
                 if !self.has_gap && self.missing_from.is_none() {
                     found.find(Finding::Interval { from, to: size });
                 }
-                self.settle(0, found);
+                self.settle(0, 0, found);
                 return None;
             };
             report.covered = size;
             self.covered = tree.clone();
         }
-        self.settle(winner?, found);
+        self.settle(winner?, open, found);
         winner
     }
 
@@ -323,8 +351,9 @@ impl Weighing {
     }
 
     /// Says who was wrong, now that it is known whose tree is right.
-    fn settle(&mut self, winner: usize, found: &mut Findings) {
-        for it in self.pending.drain(..) {
+    fn settle(&mut self, winner: usize, open: usize, found: &mut Findings) {
+        let settled = self.pending.len().saturating_sub(open);
+        for it in self.pending.drain(..settled) {
             let right = it.roots.get(winner).copied().flatten();
             let differs = |said: Option<Hash>| said.is_some() && said != right;
             if differs(it.entries) {
