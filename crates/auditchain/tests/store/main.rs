@@ -18,3 +18,4 @@ mod kills;
 mod model;
 mod scrub;
 mod shelf;
+mod within_bundles;
