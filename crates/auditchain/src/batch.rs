@@ -137,6 +137,7 @@ impl SignedBatch {
 
     /// The receipt of an entry whose proof was made with this line's root, from one tree: a proof
     /// of a large log takes longer to verify than all else that an entry's receipt takes.
+    #[cfg(feature = "std")]
     pub(crate) fn receipt_of_proved(
         &self,
         line: usize,

@@ -165,6 +165,10 @@ impl<'a> LeafView<'a> {
         as_text(self.kind)
     }
 
+    #[cfg_attr(
+        not(feature = "std"),
+        allow(dead_code, reason = "for the pass over files alone")
+    )]
     pub(crate) fn is_of_kind(&self, kind: &str) -> bool {
         self.kind == kind.as_bytes()
     }
@@ -175,6 +179,10 @@ impl<'a> LeafView<'a> {
         !self.commitments.is_none()
     }
 
+    #[cfg_attr(
+        not(feature = "std"),
+        allow(dead_code, reason = "for the pass over files alone")
+    )]
     pub(crate) const fn commitments(&self) -> Committed<'a> {
         self.commitments
     }

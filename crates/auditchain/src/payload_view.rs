@@ -107,6 +107,10 @@ impl<'a> PayloadView<'a> {
     }
 
     /// Whether an entry commits to exactly this payload: its id, each field, no other.
+    #[cfg_attr(
+        not(feature = "std"),
+        allow(dead_code, reason = "for the pass over files alone")
+    )]
     pub(crate) fn is_of(&self, leaf: &LeafView<'_>) -> bool {
         let committed = match (leaf.commitments(), self.map_salt) {
             (Committed::Fields(mut committed), None) => {

@@ -27,3 +27,4 @@ mod restarts;
 mod scrub;
 mod shelf;
 mod signed;
+mod within_bundles;

@@ -197,7 +197,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         file: "crates/auditchain/src/store/scrub/weighing.rs",
         find: "let open = usize::from(is_held && size < end);",
         replace: "let open = usize::from(is_held && size < end && size == 0);",
-        test: "-p strongroom-auditchain --test store -- --exact scrub::a_root_within_a_bundle_decides_about_its_own_entries_alone",
+        test: "-p strongroom-auditchain --test store -- --exact within_bundles::a_root_within_a_bundle_decides_about_its_own_entries_alone",
     },
     Mutation {
         name: "pass-cosignatures-in-the-order-of-their-names",
