@@ -12,7 +12,7 @@ use super::zone::Zone;
 /// A zone that lags behind what the history has integrated says while it is filled that it is, and
 /// is not used then: whatever is interrupted here is done again at the next opening. One that was
 /// there to the last may be one of the few that have a batch: it is whole at each step, by its
-/// frames or by its logs.
+/// frames or by its logs. The mark stays until the zone says which store it is of, too.
 pub(super) fn equalise(
     (source, zone): (&dyn Zone, &dyn Zone),
     history: &History,
@@ -54,7 +54,6 @@ pub(super) fn equalise(
             write_frames(zone, history, None)?;
             trim(zone, history, strays)?;
             history.base.write(zone)?;
-            filling::end(zone)?;
         }
     }
     Ok(changed)

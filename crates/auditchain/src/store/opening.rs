@@ -177,6 +177,9 @@ pub(super) fn open(
                 ..identity
             }
             .write(zone.as_ref())?;
+            if filling::read(zone.as_ref())?.is_some() {
+                filling::end(zone.as_ref())?;
+            }
             Ok(changed)
         });
         match named {

@@ -3,7 +3,7 @@
 use strongroom_auditchain::store::{OpenError, Recovery, Store, StoreConfig};
 
 use crate::events::{calm, config, create, leaf, open, origin};
-use crate::faulty::Platter;
+use crate::faulty::{Platter, Random};
 
 fn filled(signed: &std::path::Path) -> Vec<Platter> {
     let platters: Vec<Platter> = (0..3).map(|_| Platter::default()).collect();
@@ -87,4 +87,28 @@ fn a_zone_that_holds_something_is_not_taken_for_an_empty_one() {
     let recovery = try_open(&platters, &signed, true).unwrap();
     assert_eq!(recovery.equalised, [1]);
     assert_eq!(platters[1].files(), platters[0].files());
+}
+
+#[test]
+fn a_crash_at_any_moment_of_a_filling_leaves_a_zone_that_can_be_filled() {
+    let folder = tempfile::tempdir().unwrap();
+    let platters = filled(&folder.path().join("signed"));
+    platters[1].wipe();
+    for calls in 0..60 {
+        let copies: Vec<Platter> = platters.iter().map(Platter::copy).collect();
+        let signed = folder.path().join(format!("signed-{calls}"));
+        let plan = calm();
+        plan.lock().unwrap().calls_left = calls;
+        let zones = copies.iter().zip(0..);
+        let zones = zones.map(|(platter, number)| Some(platter.zone(number, &plan)));
+        let mut config = config(zones.collect(), &signed);
+        config.adopt_empty_zones = true;
+        drop(Store::open(config));
+        for platter in &copies {
+            platter.reboot(&mut Random(calls + 1));
+        }
+        let recovery = try_open(&copies, &signed, true);
+        let recovery = recovery.unwrap_or_else(|error| panic!("{calls}: {error}"));
+        assert!(recovery.lost.is_empty(), "{calls}: {recovery:?}");
+    }
 }
