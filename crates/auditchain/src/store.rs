@@ -36,6 +36,7 @@ mod payloads;
 mod quorum;
 mod read_only;
 mod replay;
+mod retry;
 mod scrub;
 mod stored_log;
 mod sweep;
@@ -251,7 +252,8 @@ pub enum AppendError {
     /// The log is not what was signed of it; nothing was written.
     #[error(transparent)]
     Inconsistent(#[from] Arc<Inconsistent>),
-    /// Another entry of this log has the event id; nothing was written.
+    /// Another event of this log has the event id: one that differs in more than its time and the
+    /// salts of its commitments. Nothing was written.
     #[error("audit store: another event has this id, at index {index}")]
     Conflict {
         /// Where it stands.

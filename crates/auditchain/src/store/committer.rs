@@ -16,6 +16,7 @@ use super::integration::CutLog;
 use super::log_state::Tail;
 use super::logs::Logs;
 use super::quorum::Quorum;
+use super::retry::is_same_event;
 use super::wal::{FrameWriter, StoreId};
 use super::{AppendError, Limits, locked};
 use crate::{BatchLine, Hash, Origin, SignedBatch, Signer, sign_batch};
@@ -241,17 +242,23 @@ impl Committer {
                 return;
             }
         };
-        let state = log.state;
-        let size = state.frontier.size();
+        let size = log.state.frontier.size();
         let leaf = Hash::of_leaf(&entry.leaf);
         if let Some((index, before)) = known {
-            if leaf == before {
-                hand.known(&origin, size, index, answer);
+            let same = if leaf == before {
+                Ok(true)
             } else {
-                answer.give(Err(AppendError::Conflict { index }));
+                let there = log.leaf(&origin, index);
+                there.map(|there| is_same_event(&there, &entry.leaf))
+            };
+            match same {
+                Ok(true) => hand.known(&origin, size, index, answer),
+                Ok(false) => answer.give(Err(AppendError::Conflict { index })),
+                Err(error) => answer.give(Err(error)),
             }
             return;
         }
+        let state = log.state;
         let number = *state.number.get_or_insert_with(|| {
             let number = self.numbered;
             self.numbered = number.saturating_add(1);

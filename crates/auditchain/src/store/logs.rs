@@ -15,7 +15,10 @@ use super::ids::find_id;
 use super::log_state::LogState;
 use super::zone::Zone;
 use super::zones::Zones;
-use crate::{Hash, Origin, TileError, TilePath, TileReader, TileTree, grow_tiles};
+use crate::{
+    EntryBundle, Hash, Origin, TILE_WIDTH, TileError, TileKind, TilePath, TileReader, TileTree,
+    grow_tiles,
+};
 
 pub(super) struct Logs {
     pub(super) zones: Arc<Zones>,
@@ -102,6 +105,37 @@ impl OpenLog<'_> {
         let files = LogFiles::of(self.zone.as_ref(), origin);
         find_id(&files, self.state.integrated, event_id)
             .map_err(|it| AppendError::Read(Arc::new(it)))
+    }
+
+    /// The leaf at an index, of an entry that was found.
+    pub(super) fn leaf(&self, origin: &Origin, index: u64) -> Result<Vec<u8>, AppendError> {
+        let state = &self.state;
+        let size = state.integrated + state.hashes.len() as u64;
+        let tail = size.saturating_sub(state.tail.len() as u64);
+        if let Some(at) = index.checked_sub(tail) {
+            let at = usize::try_from(at).unwrap_or(usize::MAX);
+            let entry = state.tail.get(at).map(|entry| entry.leaf.clone());
+            return entry.ok_or(AppendError::Busy(super::RETRY_AFTER));
+        }
+        if index >= state.integrated {
+            // It is on its way into tiles.
+            return Err(AppendError::Busy(super::RETRY_AFTER));
+        }
+        let files = LogFiles::of(self.zone.as_ref(), origin);
+        let read = || -> io::Result<Option<Vec<u8>>> {
+            let width = u64::from(TILE_WIDTH);
+            let path = TilePath::in_tree(TileKind::Entries, index / width, state.integrated);
+            let Some(path) = path else { return Ok(None) };
+            let Some(bytes) = files.read(&path)? else {
+                return Ok(None);
+            };
+            let bundle = EntryBundle::parse(&bytes, path.width());
+            let bundle = bundle.map_err(|it| io::Error::new(io::ErrorKind::InvalidData, it))?;
+            let at = usize::try_from(index % width).unwrap_or(usize::MAX);
+            Ok(bundle.entries().nth(at).map(<[u8]>::to_vec))
+        };
+        let leaf = read().map_err(|it| AppendError::Read(Arc::new(it)))?;
+        leaf.ok_or(AppendError::Busy(super::RETRY_AFTER))
     }
 
     /// Proves that entries are in the log as it is now, wherever they stand. One that cannot be

@@ -196,9 +196,16 @@ fn another_event_under_a_known_id_is_a_conflict() {
             Err(AppendError::Conflict { index }) => assert_eq!(index, number),
             other => panic!("{number}: {:?}", other.err()),
         }
-        store
-            .append(&origin("a"), leaf(number), Vec::new())
-            .unwrap();
+        // The same event, as it is, and with its time looked at again.
+        let later = Event {
+            time_us: event(number).time_us + 1,
+            ..event(number)
+        };
+        for again in [leaf(number), Leaf::encode(&later).unwrap()] {
+            let appended = store.append(&origin("a"), again, Vec::new()).unwrap();
+            let verified = appended.receipt.verify(keys().verifier_key()).unwrap();
+            assert_eq!(*verified.leaf(), leaf(number).hash());
+        }
     }
     drop((platters, store));
 }

@@ -111,6 +111,44 @@ fn what_a_failed_flush_left_in_memory_is_written_anew() {
     }
 }
 
+/// The same, and the opening after it is killed at any moment: the frame that it began behind the
+/// one that is seen says that it was acknowledged.
+#[test]
+fn what_a_failed_flush_left_in_memory_is_written_anew_before_anything_follows_it() {
+    for calls in 0..80 {
+        let folder = tempfile::tempdir().unwrap();
+        let platters = [Platter::default()];
+        create(&platters, 1);
+        let lying = plan(u64::MAX, Fault::Lied);
+        let zones = vec![Some(platters[0].zone(0, &lying))];
+        let (store, _) = Store::open(config(zones, &folder.path().join("one"))).unwrap();
+        for number in 0..3 {
+            store
+                .append(&origin("a"), leaf(number), Vec::new())
+                .unwrap();
+        }
+        lying.lock().unwrap().calls_left = 0;
+        let lost = store.append(&origin("a"), leaf(3), Vec::new());
+        assert!(lost.is_err());
+        drop(store);
+        let killed = plan(calls, Fault::Crash);
+        let zones = vec![Some(platters[0].zone(0, &killed))];
+        let opened = Store::open(config(zones, &folder.path().join("one")));
+        let was_killed = killed.lock().unwrap().stopped;
+        drop(opened);
+        if !was_killed {
+            return;
+        }
+        platters[0].reboot(&mut Random(calls + 1));
+        let store = open(&platters, &folder.path().join("another"));
+        for number in 0..3 {
+            let again = store.append(&origin("a"), leaf(number), Vec::new());
+            assert_eq!(index(&again.unwrap()), number, "{calls}");
+        }
+    }
+    panic!("an opening takes more than 80 calls");
+}
+
 #[test]
 fn zones_that_were_away_in_turn_are_made_equal() {
     let root = tempfile::tempdir().unwrap();

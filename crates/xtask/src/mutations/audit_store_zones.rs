@@ -34,8 +34,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "another-event-taken-for-a-retry",
         file: "crates/auditchain/src/store/committer.rs",
-        find: "if leaf == before {",
-        replace: "if leaf == before || index < size {",
+        find: "Ok(false) => answer.give(Err(AppendError::Conflict { index })),",
+        replace: "Ok(false) => hand.known(&origin, size, index, answer),",
         test: "-p strongroom-auditchain --test store -- --exact agreement::another_event_under_a_known_id_is_a_conflict",
     },
     Mutation {
@@ -92,7 +92,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         file: "crates/auditchain/src/store/equal.rs",
         find: "let is_sure = history.is_closed && theirs.is_some_and(|theirs| theirs.is_closed);",
         replace: "let is_sure = theirs.is_some();",
-        test: "-p strongroom-auditchain --test store -- --exact restarts::what_a_failed_flush_left_in_memory_is_written_anew",
+        test: "-p strongroom-auditchain --test store -- --exact restarts::what_a_failed_flush_left_in_memory_is_written_anew_before_anything_follows_it",
     },
     Mutation {
         name: "limits-unchecked",
