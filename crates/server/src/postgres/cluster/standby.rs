@@ -3,8 +3,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use super::{Cluster, ClusterError, ClusterSpec, PORT, program};
+use super::{Cluster, ClusterError, ClusterSpec, HELD, PORT, PREDECESSOR_PATIENCE, program};
 
 /// The role that standbys stream as, and that their data is wound back with.
 pub const REPLICATOR: &str = "strongroom_replicator";
@@ -96,10 +97,22 @@ impl ClusterSpec {
         let mut unsignal = self.as_owner(Path::new("rm"), "KILL");
         finish("rm", unsignal.arg("-f").arg(data.join(SIGNAL)))?;
         // A crashed server first ends its recovery, by itself: pg_rewind wants a clean end.
-        let mut recover = self.command("postgres", "KILL");
-        recover.args(["--single", "-D"]).arg(&data);
-        recover.args(["-c", "synchronous_standby_names=", "postgres"]);
-        finish("postgres", recover.stdin(std::process::Stdio::null()))?;
+        let began = Instant::now();
+        loop {
+            let mut recover = self.command("postgres", "KILL");
+            recover.args(["--single", "-D"]).arg(&data);
+            recover.args(["-c", "synchronous_standby_names=", "postgres"]);
+            match finish("postgres", recover.stdin(std::process::Stdio::null())) {
+                // What a killed server left running ends by itself.
+                Err(ClusterError::Program { message, .. })
+                    if HELD.iter().any(|text| message.contains(text))
+                        && began.elapsed() < PREDECESSOR_PATIENCE =>
+                {
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+                done => break done?,
+            }
+        }
         let from = format!(
             "host={} port={PORT} user={REPLICATOR} dbname=postgres",
             libpq(&source.socket_dir().display().to_string())
