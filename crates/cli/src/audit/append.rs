@@ -24,7 +24,8 @@ under a salt of its own. The payload itself is kept beside the entry, sealed und
 
 For each event one line is printed once the entry is durable, and never before: its id, its index,
 and its receipt, in the order of the input. An event with an id can be given again after any error:
-it is written once, and gets the receipt of the entry that is there. Without an id it gets one.
+it is written once, and gets the receipt of the entry that is there. Without an id it gets one, and
+without a request_id it is a request of its own.
 
 Examples:
   echo '{\"kind\":\"user.login\",\"source\":\"web\"}' | strongroom audit append --zone zone \\

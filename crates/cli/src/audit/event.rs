@@ -36,7 +36,11 @@ impl Typed {
         };
         let request_id = match text("request_id")? {
             Some(id) => id.parse().map_err(|_| malformed("request_id"))?,
-            None => new_id(millis)?,
+            // What is given again must be the same request's.
+            None => match id.to_string().parse() {
+                Ok(id) => id,
+                Err(_) => new_id(millis)?,
+            },
         };
         let time_us = match text("time_us")? {
             Some(time) => time.parse().map_err(|_| malformed("time_us"))?,
