@@ -8,7 +8,7 @@ use super::files::LogFiles;
 use super::head::Head;
 use super::ids::Ranges;
 use super::log_state::{LogState, Tail, log_folder};
-use super::payloads;
+use super::payloads::{self, Most};
 use super::zone::Zone;
 use crate::{
     BundleError, Classes, ERASED_KIND, EntryBundle, Erasure, Frontier, Hash, Leaf, Origin,
@@ -87,7 +87,13 @@ impl CutLog {
     }
 
     /// What is to be written for the log to have grown, as it goes on from what is in `source`.
-    pub(super) fn plan(&self, source: &dyn Zone, classes: &Classes) -> io::Result<Plan> {
+    /// Payloads, which nothing vouches for, are asked for by `most`.
+    pub(super) fn plan(
+        &self,
+        source: &dyn Zone,
+        classes: &Classes,
+        most: &Most<'_>,
+    ) -> io::Result<Plan> {
         let files = LogFiles::of(source, &self.origin);
         let mut out = Files {
             folder: log_folder(&self.origin),
@@ -107,6 +113,7 @@ impl CutLog {
             files: &files,
             start,
             entries: &self.entries,
+            most,
         };
         let erasing = payloads::Erasing {
             erasures: &erasures,

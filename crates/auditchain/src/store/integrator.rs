@@ -13,6 +13,7 @@ use super::guard::{Guard, Standing};
 use super::history::{FOLDER, WalFile};
 use super::integration::{Plan, Write};
 use super::log_state::log_folder;
+use super::payloads::Most;
 use super::sweep::sweep;
 use super::zone::Zone;
 use super::zones::Zones;
@@ -76,7 +77,8 @@ impl Integrator {
     ) -> Result<(), CheckpointError> {
         let mut superseded = Vec::with_capacity(cut.logs.len());
         for log in &cut.logs {
-            let plan = self.zones.first(|zone| log.plan(zone, &self.classes));
+            let most: &Most<'_> = &|ask| self.zones.most(ask);
+            let plan = self.zones.first(|zone| log.plan(zone, &self.classes, most));
             let Plan {
                 puts,
                 superseded: paths,

@@ -7,7 +7,7 @@ use std::io;
 use super::files::{LogFiles, ROUNDS};
 use super::integration::Write;
 use super::log_state::Tail;
-use super::zone::ZoneRead;
+use super::zone::{Zone, ZoneRead};
 use crate::{
     Classes, EntryBundle, Erasure, Leaf, RetentionClass, TILE_WIDTH, TileKind, TilePath,
     TileReader as _,
@@ -157,7 +157,14 @@ pub(super) struct Growth<'a> {
     pub(super) files: &'a LogFiles<'a>,
     pub(super) start: u64,
     pub(super) entries: &'a [Tail],
+    /// Asks the zones: a payload that one of them has damaged must not go into the others, and no
+    /// hash vouches for it.
+    pub(super) most: &'a Most<'a>,
 }
+
+/// What most of the zones say.
+pub(super) type Most<'a> =
+    dyn Fn(&dyn Fn(&dyn Zone) -> io::Result<PayloadBundle>) -> io::Result<PayloadBundle> + 'a;
 
 impl Growth<'_> {
     /// The bundles to be written, with what is covered by an erasure left out, and taken out of
@@ -174,11 +181,8 @@ impl Growth<'_> {
         let (mut bundle, mut leaves) = (PayloadBundle::default(), Vec::new());
         if let Some(path) = TilePath::in_tree(TileKind::Entries, first, self.start) {
             leaves = self.leaves(&path)?;
-            let before = read(self.files.zone, folder, first, self.start)?;
-            if before.is_some() {
-                superseded.push(self::path(folder, &path));
-            }
-            bundle = before.unwrap_or_else(|| PayloadBundle(vec![Vec::new(); leaves.len()]));
+            bundle = self.before(first, &leaves, erasing)?;
+            superseded.push(self::path(folder, &path));
         }
         let end = self.start + self.entries.len() as u64;
         for (entry, index) in self.entries.iter().zip(self.start..) {
@@ -205,22 +209,36 @@ impl Growth<'_> {
     fn erase_older(&self, erasing: &Erasing<'_>, puts: &mut Vec<Write>) -> io::Result<()> {
         let folder = &self.files.folder;
         for bundle in (0..self.start / WIDTH).filter(|bundle| erasing.touches(*bundle)) {
-            let Some(mut payloads) = read(self.files.zone, folder, bundle, self.start)? else {
-                continue;
-            };
             let Some(path) = TilePath::in_tree(TileKind::Entries, bundle, self.start) else {
                 continue;
             };
-            let leaves = self.leaves(&path)?;
-            let entries = leaves.iter().map(Vec::as_slice);
-            payloads.erase(bundle * WIDTH, entries, erasing);
-            puts.push(Write {
-                path: self::path(folder, &path),
-                bytes: payloads.encode(),
-                at_once: true,
-            });
+            let payloads = self.before(bundle, &self.leaves(&path)?, erasing)?;
+            if read(self.files.zone, folder, bundle, self.start)?.is_some() {
+                puts.push(Write {
+                    path: self::path(folder, &path),
+                    bytes: payloads.encode(),
+                    at_once: true,
+                });
+            }
         }
         Ok(())
+    }
+
+    /// A bundle as it was, without what is covered: some zones may have lost that already.
+    fn before(
+        &self,
+        bundle: u64,
+        leaves: &[Vec<u8>],
+        erasing: &Erasing<'_>,
+    ) -> io::Result<PayloadBundle> {
+        (self.most)(&|zone| {
+            let there = read(zone, &self.files.folder, bundle, self.start)?;
+            let nothing = || PayloadBundle(vec![Vec::new(); leaves.len()]);
+            let mut there = there.unwrap_or_else(nothing);
+            let entries = leaves.iter().map(Vec::as_slice);
+            there.erase(bundle * WIDTH, entries, erasing);
+            Ok(there)
+        })
     }
 
     fn leaves(&self, path: &TilePath) -> io::Result<Vec<Vec<u8>>> {

@@ -100,22 +100,13 @@ impl Zones {
         size: impl Fn(&T) -> u64,
         disagree: impl FnOnce() -> E,
     ) -> Result<T, E> {
-        let answers: Vec<(usize, Result<T, E>)> = self
-            .in_use()
-            .into_iter()
-            .map(|(number, hand)| (number, ask(hand.zone.as_ref())))
-            .collect();
+        let answers = self.ask(ask);
         let best = answers
             .iter()
             .filter_map(|(number, answer)| Some((size(answer.as_ref().ok()?), number)))
             .max_by_key(|(size, number)| (*size, std::cmp::Reverse(**number)))
-            .and_then(|(_, best)| answers.iter().find(|(number, _)| number == best));
-        let is_best = |answer: &Result<T, E>| match (best, answer) {
-            (Some((_, Ok(best))), Ok(said)) => best == said,
-            _ => false,
-        };
-        let others = answers.iter().filter(|(_, answer)| !is_best(answer));
-        let others: BTreeSet<usize> = others.map(|(number, _)| *number).collect();
+            .map(|(_, best)| *best);
+        let others = others(&answers, best);
         let enough = answers.len() - others.len() >= self.needed;
         let (mut agreed, mut failed) = (None, None);
         for (number, answer) in answers {
@@ -131,6 +122,44 @@ impl Zones {
             Some(agreed) if enough || others.is_empty() => Ok(agreed),
             _ => Err(failed.unwrap_or_else(disagree)),
         }
+    }
+
+    /// What more than half of the zones say. Those that say anything else are lost, if enough are
+    /// left. Where no half agrees, nothing tells which is right, and it is what the first says.
+    pub(super) fn most<T: PartialEq>(
+        &self,
+        ask: &dyn Fn(&dyn Zone) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let answers = self.ask(ask);
+        let others_of = |number: &usize| others(&answers, Some(*number));
+        let agree = |number: &&usize| others_of(number).len() * 2 < answers.len();
+        let numbers: Vec<usize> = answers.iter().map(|(number, _)| *number).collect();
+        let best = numbers.iter().find(agree).copied();
+        let others = best
+            .map(|best| others(&answers, Some(best)))
+            .unwrap_or_default();
+        let enough = answers.len() - others.len() >= self.needed;
+        let (mut taken, mut failed) = (None, None);
+        for (number, answer) in answers {
+            match answer {
+                Ok(said) if best.is_none_or(|best| best == number) => taken = taken.or(Some(said)),
+                Ok(_) if enough && others.contains(&number) => {
+                    self.lose(number, &"it has other payloads than most");
+                }
+                Err(error) if enough && others.contains(&number) => self.lose(number, &error),
+                Err(error) => failed = failed.or(Some(error)),
+                Ok(_) => {}
+            }
+        }
+        let gone = || io::Error::other("no zone is left");
+        taken.ok_or_else(|| failed.unwrap_or_else(gone))
+    }
+
+    fn ask<T, E>(&self, ask: impl Fn(&dyn Zone) -> Result<T, E>) -> Vec<(usize, Result<T, E>)> {
+        let zones = self.in_use().into_iter();
+        zones
+            .map(|(number, hand)| (number, ask(hand.zone.as_ref())))
+            .collect()
     }
 
     /// Does the same in every zone, side by side. One that fails or hangs is lost; too few left are
@@ -195,4 +224,18 @@ impl Zones {
             .filter_map(|(number, hand)| Some((number, Arc::clone(hand.as_ref()?))))
             .collect()
     }
+}
+
+/// The zones that do not say what this one says.
+fn others<T: PartialEq, E>(
+    answers: &[(usize, Result<T, E>)],
+    best: Option<usize>,
+) -> BTreeSet<usize> {
+    let best = answers.iter().find(|(number, _)| Some(*number) == best);
+    let is_best = |answer: &Result<T, E>| match (best, answer) {
+        (Some((_, Ok(best))), Ok(said)) => best == said,
+        _ => false,
+    };
+    let others = answers.iter().filter(|(_, answer)| !is_best(answer));
+    others.map(|(number, _)| *number).collect()
 }

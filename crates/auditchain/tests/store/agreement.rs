@@ -135,6 +135,36 @@ fn a_zone_whose_tile_or_head_is_damaged_or_gone_does_not_stop_the_others() {
     }
 }
 
+/// No hash vouches for a payload: two of three zones do.
+#[test]
+fn a_damaged_payload_stays_where_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let platters: Vec<Platter> = (0..3).map(|_| Platter::default()).collect();
+    create(&platters, 2);
+    let store = open(&platters, folder.path());
+    let payload = |number: u64| format!("<payload of {number}>").into_bytes();
+    for number in 0..10 {
+        let appended = store.append(&origin("a"), leaf(number), payload(number));
+        appended.unwrap();
+    }
+    store.integrate().unwrap();
+    assert!(platters[0].flip(&in_log("payload/000.p/10"), 20));
+    let appended = store.append(&origin("a"), leaf(10), payload(10));
+    appended.unwrap();
+    store.integrate().unwrap();
+    assert_eq!(lost(&store), [0]);
+    drop(store);
+    drop(open(&platters, folder.path()));
+    for (number, platter) in (0..).zip(&platters) {
+        let bundle = &platter.all()[&in_log("payload/000.p/11")];
+        for index in 0..11 {
+            let (there, payload) = (bundle, payload(index));
+            let is_there = there.windows(payload.len()).any(|part| part == payload);
+            assert!(is_there, "zone {number}, payload {index}");
+        }
+    }
+}
+
 /// A log that one zone has lost would begin anew there; of this one nothing was signed.
 #[test]
 fn a_zone_without_a_log_that_others_have_is_lost() {

@@ -115,8 +115,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "erased-payload-left-in-full-bundles",
         file: "crates/auditchain/src/store/payloads.rs",
-        find: "payloads.erase(bundle * WIDTH, entries, erasing);",
-        replace: "payloads.erase(u64::MAX / 2, entries, erasing);",
+        find: "there.erase(bundle * WIDTH, entries, erasing);",
+        replace: "there.erase(u64::MAX / 2, entries, erasing);",
         test: ERASED,
     },
     Mutation {

@@ -18,6 +18,13 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-auditchain --test store -- --exact agreement::a_zone_with_a_damaged_entry_is_lost_and_its_damage_stays_where_it_is",
     },
     Mutation {
+        name: "damaged-payload-carried-on",
+        file: "crates/auditchain/src/store/zones.rs",
+        find: "let agree = |number: &&usize| others_of(number).len() * 2 < answers.len();",
+        replace: "let agree = |number: &&usize| others_of(number).len() < answers.len();",
+        test: "-p strongroom-auditchain --test store -- --exact agreement::a_damaged_payload_stays_where_it_is",
+    },
+    Mutation {
         name: "zone-of-another-mind-kept",
         file: "crates/auditchain/src/store/zones.rs",
         find: "Ok(_) if enough => self.lose(number, &\"it has another head of a log\"),",
