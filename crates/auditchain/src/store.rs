@@ -494,7 +494,14 @@ impl Store {
     /// The zones that are not in use, and why.
     #[must_use]
     pub fn lost_zones(&self) -> Vec<(usize, String)> {
-        locked(&self.shared.lost).clone()
+        let mut lost = locked(&self.shared.lost).clone();
+        // Of those that the integrator has lost the committer may not know yet.
+        for (zone, why) in self.integrator.zones.lost() {
+            if lost.iter().all(|(known, _)| *known != zone) {
+                lost.push((zone, why));
+            }
+        }
+        lost
     }
 
     /// Why batches' roots are not kept apart at the moment, if they are not.

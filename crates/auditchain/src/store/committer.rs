@@ -374,8 +374,8 @@ impl Committer {
             self.quorum.lose(zone, why);
         }
         if let Some(news) = self.quorum.losses() {
-            for (zone, _) in &news {
-                self.logs.zones.lose(*zone, &"");
+            for (zone, why) in &news {
+                self.logs.zones.lose(*zone, why);
             }
             *locked(&self.shared.lost) = news;
         }

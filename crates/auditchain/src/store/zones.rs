@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -18,8 +19,10 @@ pub(super) struct Zones {
     needed: usize,
     /// How long one call of a zone may take.
     patience: Duration,
-    /// Those that were lost here, and why, until they are told.
-    news: Mutex<Vec<(usize, String)>>,
+    /// Those that were lost here, and why.
+    lost: Mutex<Vec<(usize, String)>>,
+    /// How many of them were told.
+    told: AtomicUsize,
 }
 
 impl Zones {
@@ -37,7 +40,8 @@ impl Zones {
             places: Mutex::new(places?),
             needed,
             patience,
-            news: Mutex::default(),
+            lost: Mutex::default(),
+            told: AtomicUsize::new(0),
         })
     }
 
@@ -52,17 +56,24 @@ impl Zones {
     pub(super) fn lose(&self, number: usize, why: &dyn std::fmt::Display) {
         let place = locked(&self.places).get_mut(number).and_then(Option::take);
         if place.is_some() {
-            locked(&self.news).push((number, why.to_string()));
+            locked(&self.lost).push((number, why.to_string()));
         }
     }
 
     pub(super) fn has_news(&self) -> bool {
-        !locked(&self.news).is_empty()
+        self.told.load(Ordering::Relaxed) < locked(&self.lost).len()
     }
 
     /// The zones that were lost here since it was last asked, and why.
     pub(super) fn news(&self) -> Vec<(usize, String)> {
-        std::mem::take(&mut *locked(&self.news))
+        let lost = locked(&self.lost);
+        let told = self.told.swap(lost.len(), Ordering::Relaxed);
+        lost.get(told..).unwrap_or_default().to_vec()
+    }
+
+    /// All that were lost here, and why.
+    pub(super) fn lost(&self) -> Vec<(usize, String)> {
+        locked(&self.lost).clone()
     }
 
     /// Reads what all zones in use should have from the first that has it as it should be; those
@@ -138,7 +149,8 @@ impl Zones {
         let others = best
             .map(|best| others(&answers, Some(best)))
             .unwrap_or_default();
-        let enough = answers.len() - others.len() >= self.needed;
+        let left = answers.len() - others.len();
+        let enough = left >= self.needed;
         let (mut taken, mut failed) = (None, None);
         for (number, answer) in answers {
             match answer {
