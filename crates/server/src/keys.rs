@@ -244,6 +244,10 @@ pub(crate) async fn subject_key(
     clock: &dyn Clock,
 ) -> Result<Zeroizing<[u8; 32]>, KeysError> {
     let purpose = Purpose::Subject;
+    // A commit that wrote something, be it a lock, waits for zones; a start must not.
+    if let Some(there) = open_one(job, kek, purpose, FIRST).await? {
+        return Ok(there);
+    }
     let mut tx = job.begin().await?;
     create_one(&mut tx, kek, purpose, FIRST, clock).await?;
     tx.commit().await?;
