@@ -1,8 +1,10 @@
 //! The batch note: one signature over the new checkpoints of many logs.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::frontier::Frontier;
+use crate::growth::Growth;
 use crate::lines::{Lines, decimal};
 use crate::{
     Checkpoint, CheckpointError, Hash, InclusionProof, Note, NoteError, Receipt, ReceiptError,
@@ -22,8 +24,8 @@ pub type BatchLine = Checkpoint;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedBatch {
     lines: Vec<BatchLine>,
-    paths: Vec<InclusionProof>,
-    note: Note,
+    tree: Growth,
+    note: Arc<Note>,
 }
 
 /// Why a batch is not signed.
@@ -65,6 +67,15 @@ pub fn sign_batch(
     zones: u8,
     signer: &dyn Signer,
 ) -> Result<SignedBatch, BatchError> {
+    sign_lines(lines.to_vec(), zones, signer)
+}
+
+/// The same of lines that nobody else needs.
+pub(crate) fn sign_lines(
+    lines: Vec<BatchLine>,
+    zones: u8,
+    signer: &dyn Signer,
+) -> Result<SignedBatch, BatchError> {
     if zones == 0 {
         return Err(BatchError::NoZones);
     }
@@ -74,25 +85,26 @@ pub fn sign_batch(
     if lines.len() > MAX_BATCH_LINES {
         return Err(BatchError::TooManyLines);
     }
-    let mut origins = BTreeSet::new();
+    let mut origins = HashSet::with_capacity(lines.len());
     let mut leaves = Vec::with_capacity(lines.len());
-    for line in lines {
+    for line in &lines {
         // Two lines of one log in one note could be two histories under one signature.
         if !origins.insert(&line.origin) {
             return Err(BatchError::RepeatedOrigin);
         }
         leaves.push(Hash::of_leaf(line.to_text()?.as_bytes()));
     }
-    let (tree, paths) = Frontier::new().append_batch(&leaves);
+    let (tree, growth) = Frontier::new().grow(&leaves);
+    drop(origins);
     let text = format!(
         "{BATCH_LABEL}\n{}\n{}\nzones {zones}\n",
         tree.size(),
         tree.root()
     );
     Ok(SignedBatch {
-        lines: lines.to_vec(),
-        paths,
-        note: Note::sign(&text, signer)?,
+        lines,
+        tree: growth,
+        note: Arc::new(Note::sign(&text, signer)?),
     })
 }
 
@@ -103,7 +115,7 @@ impl SignedBatch {
         self.note.to_string()
     }
 
-    pub(crate) const fn signed_note(&self) -> &Note {
+    pub(crate) fn signed_note(&self) -> &Note {
         &self.note
     }
 
@@ -113,10 +125,10 @@ impl SignedBatch {
         &self.lines
     }
 
-    /// Where each line stands in the tree over all of them.
+    /// Where a line stands in the tree over all of them; none if there is no such line.
     #[must_use]
-    pub fn paths(&self) -> &[InclusionProof] {
-        &self.paths
+    pub fn path(&self, line: usize) -> Option<InclusionProof> {
+        self.tree.prove(u64::try_from(line).ok()?)
     }
 
     /// The receipt of one entry, given its leaf hash and its proof in the tree of this line.
@@ -129,10 +141,16 @@ impl SignedBatch {
         leaf: Hash,
         inclusion: &InclusionProof,
     ) -> Result<Receipt, ReceiptError> {
-        let (Some(checkpoint), Some(path)) = (self.lines.get(line), self.paths.get(line)) else {
+        let (Some(checkpoint), Some(path)) = (self.lines.get(line), self.path(line)) else {
             return Err(ReceiptError::LineIndex);
         };
-        Receipt::new(checkpoint, leaf, inclusion, path, self.note.clone())
+        Receipt::new(
+            checkpoint,
+            leaf,
+            inclusion.clone(),
+            path,
+            Arc::clone(&self.note),
+        )
     }
 
     /// The receipt of an entry whose proof was made with this line's root, from one tree: a proof
@@ -142,10 +160,10 @@ impl SignedBatch {
         &self,
         line: usize,
         leaf: Hash,
-        inclusion: &InclusionProof,
+        inclusion: InclusionProof,
     ) -> Option<Receipt> {
-        let (checkpoint, path) = (self.lines.get(line)?, self.paths.get(line)?);
-        let note = self.note.clone();
+        let (checkpoint, path) = (self.lines.get(line)?, self.path(line)?);
+        let note = Arc::clone(&self.note);
         Some(Receipt::of_proved(checkpoint, leaf, inclusion, path, note))
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use crate::merkle::{MAX_TREE_SIZE, append_level};
+use crate::growth::Growth;
+use crate::merkle::MAX_TREE_SIZE;
 use crate::{Hash, InclusionProof};
 
 /// The roots of a tree's perfect subtrees, largest first: one for each one-bit of its size.
@@ -150,76 +151,25 @@ impl Frontier {
     /// Needs nothing of the older entries: whatever lies left of a new leaf is in the frontier.
     #[must_use]
     pub fn append_batch(&self, leaves: &[Hash]) -> (Self, Vec<InclusionProof>) {
+        let (grown, growth) = self.grow(leaves);
+        let new = self.size..grown.size;
+        (grown, new.filter_map(|index| growth.prove(index)).collect())
+    }
+
+    /// Appends several leaf hashes; answers what is proved of each of them later.
+    pub(crate) fn grow(&self, leaves: &[Hash]) -> (Self, Growth) {
+        let growth = Growth::new(self, leaves);
         if leaves.is_empty() {
-            return (self.clone(), Vec::new());
+            return (self.clone(), growth);
         }
-        let size = leaves.iter().fold(self.size, |size, _| size + 1);
-        let depth = usize::try_from(u64::BITS - size.leading_zeros()).unwrap_or_default();
-        let new = (self.size..size).map(|index| InclusionProof {
-            index,
-            size,
-            hashes: Vec::with_capacity(depth),
-        });
-        let mut proofs: Vec<InclusionProof> = new.collect();
-        let mut parts = Vec::with_capacity(depth);
-        let mut older = self.parts.iter().rev();
-        // Two buffers take turns; no level but the first needs more room.
-        let mut spare = Vec::with_capacity(leaves.len() / 2 + 2);
-        let room = Vec::with_capacity(leaves.len() + 1);
-        let mut level = Level::new(room, self.size, &mut older);
-        level.nodes.extend_from_slice(leaves);
-        let (mut height, mut complete, mut old) = (0, size, self.size);
-        loop {
-            for proof in &mut proofs {
-                let position = proof.index.checked_shr(height).unwrap_or_default();
-                proof.hashes.extend(level.get(position ^ 1));
-            }
-            // The last complete node of a level is a perfect subtree of its own if it has no
-            // sibling to its right: if the level's count of complete nodes is odd.
-            if complete & 1 == 1 {
-                parts.extend(level.get(complete - 1));
-            }
-            if level.start == 0 && level.nodes.len() == 1 {
-                break;
-            }
-            (height, complete, old) = (height + 1, complete >> 1, old >> 1);
-            let mut above = Level::new(spare, old, &mut older);
-            append_level(&level.nodes, &mut above.nodes);
-            spare = std::mem::replace(&mut level, above).nodes;
-        }
-        parts.reverse();
-        (Self { size, parts }, proofs)
+        let (size, parts) = (growth.size(), growth.parts());
+        (Self { size, parts }, growth)
     }
 }
 
 impl fmt::Debug for Frontier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Frontier(size {}, root {})", self.size, self.root())
-    }
-}
-
-/// The nodes of one level from `start` to the tree's right edge.
-struct Level {
-    start: u64,
-    nodes: Vec<Hash>,
-}
-
-impl Level {
-    /// A level that had `old` complete nodes, in an emptied buffer: it begins with the next of the
-    /// frontier's nodes if a new one needs it as its left sibling.
-    fn new<'a>(mut nodes: Vec<Hash>, old: u64, older: &mut impl Iterator<Item = &'a Hash>) -> Self {
-        nodes.clear();
-        let mut start = old;
-        if old & 1 == 1 {
-            nodes.extend(older.next());
-            start -= 1;
-        }
-        Self { start, nodes }
-    }
-
-    fn get(&self, index: u64) -> Option<&Hash> {
-        let offset = usize::try_from(index.checked_sub(self.start)?).ok()?;
-        self.nodes.get(offset)
     }
 }
 

@@ -39,6 +39,7 @@ mod erasure;
 mod event;
 mod finding;
 mod frontier;
+mod growth;
 #[cfg(feature = "json")]
 mod json;
 mod label;

@@ -178,6 +178,10 @@ const LANES: usize = 8;
 /// just been written stalls it. Several are written ahead, which takes a fifth of the time off.
 pub(crate) fn append_parents(nodes: &[Hash], parents: &mut Vec<Hash>) {
     let (pairs, _) = nodes.as_chunks::<2>();
+    if let [[left, right]] = pairs {
+        parents.push(Hash::of_node(left, right));
+        return;
+    }
     parents.reserve(pairs.len());
     let mut messages = [NODE; LANES];
     for pairs in pairs.chunks(LANES) {

@@ -1,6 +1,7 @@
 //! The receipt: that an entry was sequenced, `docs/spec/audit-receipt.md`.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -53,7 +54,7 @@ pub struct Receipt {
     root: Hash,
     line: u64,
     path: Vec<Hash>,
-    note: Note,
+    note: Arc<Note>,
 }
 
 /// What a verified receipt proves; only [`Receipt::verify`] makes it.
@@ -118,9 +119,9 @@ impl Receipt {
     pub(crate) fn new(
         checkpoint: &Checkpoint,
         leaf: Hash,
-        inclusion: &InclusionProof,
-        path: &InclusionProof,
-        note: Note,
+        inclusion: InclusionProof,
+        path: InclusionProof,
+        note: Arc<Note>,
     ) -> Result<Self, ReceiptError> {
         if inclusion.size != checkpoint.size {
             return Err(ReceiptError::Inclusion(ProofError::SizeMismatch));
@@ -135,17 +136,17 @@ impl Receipt {
     pub(crate) fn of_proved(
         checkpoint: &Checkpoint,
         leaf: Hash,
-        inclusion: &InclusionProof,
-        path: &InclusionProof,
-        note: Note,
+        inclusion: InclusionProof,
+        path: InclusionProof,
+        note: Arc<Note>,
     ) -> Self {
         Self {
             origin: checkpoint.origin.clone(),
             leaf,
-            inclusion: inclusion.clone(),
+            inclusion,
             root: checkpoint.root,
             line: path.index,
-            path: path.hashes.clone(),
+            path: path.hashes,
             note,
         }
     }
@@ -266,7 +267,7 @@ impl FromStr for Receipt {
             root,
             line,
             path,
-            note: lines.rest().parse()?,
+            note: Arc::new(lines.rest().parse()?),
         })
     }
 }

@@ -25,6 +25,7 @@ mod head;
 mod history;
 mod identity;
 mod ids;
+mod inbox;
 mod integration;
 mod integrator;
 mod keeper;
@@ -48,7 +49,7 @@ mod zones;
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -74,10 +75,11 @@ pub use stored_log::{StoredLog, StoredLogError};
 pub use wal::{EntryRecord, Frame, FrameError, MAX_FRAME_BYTES, Record, StoreId, find_frame};
 pub use zone::{Frames, Zone, ZoneRead};
 
-use crate::{BatchError, Checkpoint, Classes, Leaf, Origin, Receipt};
+use crate::{BatchError, Checkpoint, Classes, Hash, Leaf, Origin, Receipt};
 use answer::{Awaited, answer};
 use committer::{Append, Command, Committer, Shared};
 use guard::Guard;
+use inbox::Inbox;
 use integrator::Integrator;
 use keeper::Keeper;
 use log_state::Tail;
@@ -211,7 +213,7 @@ pub struct StoreConfig {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub struct Store {
-    commands: SyncSender<Command>,
+    inbox: Arc<Inbox>,
     shared: Arc<Shared>,
     limits: Limits,
     integrator: Arc<Integrator>,
@@ -337,7 +339,7 @@ impl Store {
         let known = |store: &StoreId| checkpoints.bind(store);
         let opened = opening::open(&zones, adopt_empty_zones, known)?;
         let guard = Arc::new(Guard { checkpoints, keys });
-        let (commands, queue) = sync_channel(limits.queue_entries);
+        let inbox = Arc::new(Inbox::new(limits));
         let shared = Arc::new(Shared::default());
         let (full, asked) = sync_channel::<()>(1);
         let zones_said = u8::try_from(opened.quorum).map_err(|_| OpenError::Quorum)?;
@@ -369,7 +371,7 @@ impl Store {
         let begun = committer.open(opened.zones.len());
         begun.map_err(|error| OpenError::Begin(error.into()))?;
         let integrator = Arc::new(Integrator {
-            commands: commands.clone(),
+            inbox: Arc::clone(&inbox),
             guard: Arc::clone(&guard),
             classes,
             zones,
@@ -381,10 +383,11 @@ impl Store {
             thread.spawn(work).map_err(OpenError::Threads)
         };
         // What the replay tells it is read while it is told.
+        let queue = Arc::clone(&inbox);
         let committing = spawn("audit-committer", Box::new(move || committer.run(&queue)))?;
         if let Err(error) = integrator.replay(replayed) {
-            let _ = commands.send(Command::Poison(error.to_string()));
-            let _ = commands.send(Command::Stop);
+            let _ = inbox.command(Command::Poison(error.to_string()));
+            let _ = inbox.command(Command::Stop);
             let _ = committing.join();
             return Err(OpenError::Integrate(error.into()));
         }
@@ -401,7 +404,7 @@ impl Store {
         let keeper =
             Keeper::start(Arc::clone(&shared), guard, zones_said).map_err(OpenError::Threads)?;
         let store = Self {
-            commands,
+            inbox,
             shared,
             limits,
             integrator,
@@ -445,6 +448,7 @@ impl Store {
         let (answer, answered) = answer();
         let append = Append {
             origin: origin.clone(),
+            leaf: Hash::of_leaf(leaf.as_bytes()),
             entry: Tail {
                 event_id: leaf.event_id(),
                 leaf: leaf.into_bytes(),
@@ -452,24 +456,10 @@ impl Store {
             },
             answer,
         };
-        let bytes = append.bytes();
-        let before = self.shared.queued.fetch_add(bytes, Ordering::Relaxed);
-        let behind = self.shared.behind.load(Ordering::Relaxed);
-        let is_full = before + bytes > self.limits.queue_bytes && before > 0
-            || behind >= self.limits.behind_bytes;
-        let taken = if is_full {
-            Err(AppendError::Busy(RETRY_AFTER))
-        } else {
-            let sent = self.commands.try_send(Command::Append(append));
-            sent.map_err(|error| match error {
-                TrySendError::Full(_) => AppendError::Busy(RETRY_AFTER),
-                TrySendError::Disconnected(_) => AppendError::Closed,
-            })
-        };
-        if let Err(error) = taken {
-            self.shared.queued.fetch_sub(bytes, Ordering::Relaxed);
-            return Err(error);
+        if self.shared.behind.load(Ordering::Relaxed) >= self.limits.behind_bytes {
+            return Err(AppendError::Busy(RETRY_AFTER));
         }
+        self.inbox.append(append)?;
         Ok(Ticket(answered))
     }
 
@@ -514,7 +504,7 @@ impl Store {
 /// Everything that was taken is answered, and the frames say that the store was closed.
 impl Drop for Store {
     fn drop(&mut self) {
-        let _ = self.commands.send(Command::Stop);
+        let _ = self.inbox.command(Command::Stop);
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }

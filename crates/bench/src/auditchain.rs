@@ -5,6 +5,7 @@ pub mod durable;
 pub mod entries;
 pub mod memory;
 pub mod peers;
+mod slow_zone;
 pub mod trees;
 pub mod verification;
 

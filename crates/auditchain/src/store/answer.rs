@@ -36,13 +36,27 @@ pub(super) fn answer() -> (Answer, Awaited) {
 impl Answer {
     /// Answers. Whoever waited may be gone.
     pub(super) fn give(self, said: Said) {
-        self.0.give(said);
+        if self.0.give(said) {
+            self.0.given.notify_one();
+        }
+    }
+
+    /// Answers several, and wakes those who wait once all are answered: one that was woken before
+    /// takes its answer, waits for the next, and has to be woken again.
+    pub(super) fn give_all(answers: impl Iterator<Item = (Self, Said)>) {
+        let given = answers.filter_map(|(answer, said)| answer.0.give(said).then_some(answer));
+        let awaited: Vec<Self> = given.collect();
+        for answer in awaited {
+            answer.0.given.notify_one();
+        }
     }
 }
 
 impl Drop for Answer {
     fn drop(&mut self) {
-        self.0.give(Err(AppendError::Closed));
+        if self.0.give(Err(AppendError::Closed)) {
+            self.0.given.notify_one();
+        }
     }
 }
 
@@ -61,14 +75,10 @@ impl Awaited {
 }
 
 impl Slot {
-    /// The first answer holds.
-    fn give(&self, said: Said) {
+    /// The first answer holds. Answers whether somebody must be woken.
+    fn give(&self, said: Said) -> bool {
         let mut state = locked(&self.state);
-        let is_awaited = std::mem::take(&mut state.is_awaited);
         state.said.get_or_insert(said);
-        drop(state);
-        if is_awaited {
-            self.given.notify_one();
-        }
+        std::mem::take(&mut state.is_awaited)
     }
 }

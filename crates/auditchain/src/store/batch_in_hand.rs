@@ -1,17 +1,18 @@
 //! A batch between being gathered and being acknowledged.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::answer::Answer;
+use super::logs::OpenLog;
 use super::{AppendError, Appended};
+use crate::growth::Growth;
 use crate::{Hash, InclusionProof, Origin, Receipt, SignedBatch};
 
 /// Who waits for what.
 #[derive(Default)]
 pub(super) struct BatchInHand {
     logs: Vec<BatchLog>,
-    numbers: HashMap<Origin, usize>,
     /// Which log, which entry, and who waits for it.
     answers: Vec<(usize, u64, Answer)>,
     is_fresh: bool,
@@ -23,13 +24,15 @@ pub(super) type Known = BTreeMap<u64, Option<(Hash, InclusionProof)>>;
 /// What a batch does to one log.
 #[derive(Debug)]
 pub(super) struct BatchLog {
+    /// Its number among the logs that are loaded.
+    pub(super) number: usize,
     pub(super) origin: Origin,
     /// The size before the batch.
     start: u64,
     /// The leaf hashes of its new entries.
     pub(super) leaves: Vec<Hash>,
-    /// Their proofs.
-    pub(super) proofs: Vec<InclusionProof>,
+    /// What they add to its tree.
+    pub(super) growth: Option<Growth>,
     /// Entries that were there before, or stand in the batch twice: where, and their proofs.
     pub(super) known: Known,
     /// Its line in the signed batch.
@@ -74,27 +77,35 @@ impl BatchLog {
         }
         let offset = usize::try_from(index.checked_sub(self.start)?).ok()?;
         let leaf = self.leaves.get(offset)?;
-        signed.receipt_of_proved(self.line, *leaf, self.proofs.get(offset)?)
+        let proof = self.growth.as_ref()?.prove(index)?;
+        signed.receipt_of_proved(self.line, *leaf, proof)
     }
 }
 
 impl BatchInHand {
-    /// Takes a new entry of a log that had this size before the batch.
-    pub(super) fn fresh(&mut self, origin: &Origin, size: u64, leaf: Hash, answer: Answer) {
+    /// Takes a new entry.
+    pub(super) fn fresh(&mut self, log: &mut OpenLog<'_>, leaf: Hash, answer: Answer) {
         self.is_fresh = true;
-        let number = self.number(origin, size);
-        if let Some(log) = self.logs.get_mut(number) {
+        let place = self.place(log);
+        if let Some(log) = self.logs.get_mut(place) {
             let index = log.start + log.leaves.len() as u64;
             log.leaves.push(leaf);
-            self.answers.push((number, index, answer));
+            self.answers.push((place, index, answer));
         }
     }
 
-    pub(super) fn known(&mut self, origin: &Origin, size: u64, index: u64, answer: Answer) {
-        let number = self.number(origin, size);
-        if let Some(log) = self.logs.get_mut(number) {
+    pub(super) fn known(&mut self, log: &mut OpenLog<'_>, index: u64, answer: Answer) {
+        let place = self.place(log);
+        if let Some(log) = self.logs.get_mut(place) {
             log.known.insert(index, None);
-            self.answers.push((number, index, answer));
+            self.answers.push((place, index, answer));
+        }
+    }
+
+    pub(super) fn with_capacity(entries: usize) -> Self {
+        Self {
+            answers: Vec::with_capacity(entries),
+            ..Self::default()
         }
     }
 
@@ -124,27 +135,28 @@ impl BatchInHand {
             signed,
             zones,
         });
-        for (log, index, answer) in self.answers {
+        Answer::give_all(self.answers.into_iter().map(|(log, index, answer)| {
             let batch = Arc::clone(&batch);
-            answer.give(Ok(Place { batch, log, index }));
-        }
+            (answer, Ok(Place { batch, log, index }))
+        }));
     }
 
-    /// A log's number in this batch.
-    fn number(&mut self, origin: &Origin, size: u64) -> usize {
-        if let Some(number) = self.numbers.get(origin) {
-            return *number;
+    /// A log's place in this batch.
+    fn place(&mut self, log: &mut OpenLog<'_>) -> usize {
+        if let Some(place) = log.state.in_hand {
+            return place as usize;
         }
-        let number = self.logs.len();
-        self.numbers.insert(origin.clone(), number);
+        let place = self.logs.len();
+        log.state.in_hand = u32::try_from(place).ok();
         self.logs.push(BatchLog {
-            origin: origin.clone(),
-            start: size,
+            number: log.number,
+            origin: log.origin.clone(),
+            start: log.state.frontier.size(),
             leaves: Vec::new(),
-            proofs: Vec::new(),
+            growth: None,
             known: BTreeMap::new(),
             line: 0,
         });
-        number
+        place
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::answer::Answer;
 use super::batch_in_hand::BatchInHand;
 use super::history::FILE_BYTES;
+use super::inbox::{Inbox, Next};
 use super::integration::CutLog;
 use super::log_state::Tail;
 use super::logs::Logs;
@@ -19,11 +20,11 @@ use super::quorum::Quorum;
 use super::retry::is_same_event;
 use super::wal::{FrameWriter, StoreId};
 use super::{AppendError, Limits, locked};
-use crate::{BatchLine, Hash, Origin, SignedBatch, Signer, sign_batch};
+use crate::batch::sign_lines;
+use crate::{BatchLine, Hash, Origin, SignedBatch, Signer};
 
 /// What the committer is told.
 pub(super) enum Command {
-    Append(Append),
     /// Begin a new file of frames, and hand out what the others hold.
     Cut(SyncSender<Result<Cut, AppendError>>),
     /// These logs' entries are in tiles up to these sizes, with these greatest event ids; so many
@@ -43,6 +44,8 @@ pub(super) enum Command {
 pub(super) struct Append {
     pub(super) origin: Origin,
     pub(super) entry: Tail,
+    /// Hashed by whoever appends: the committer has all of them to see to.
+    pub(super) leaf: Hash,
     pub(super) answer: Answer,
 }
 
@@ -64,8 +67,6 @@ impl Append {
 /// What the committer and its store look at together.
 #[derive(Default)]
 pub(super) struct Shared {
-    /// The bytes of what is queued.
-    pub(super) queued: AtomicUsize,
     /// The bytes of what is durable and not in tiles yet.
     pub(super) behind: AtomicUsize,
     /// The newest line of each log that grew since they were last kept.
@@ -101,35 +102,30 @@ pub(super) struct Committer {
 }
 
 impl Committer {
-    pub(super) fn run(mut self, commands: &Receiver<Command>) {
+    pub(super) fn run(mut self, inbox: &Inbox) {
+        let reader = inbox.reader();
         let mut expected = 1;
         let mut took = Duration::ZERO;
-        let mut next = commands.recv().ok();
-        while let Some(command) = next.take() {
-            match command {
-                Command::Append(first) => {
-                    let mut batch = Vec::with_capacity(expected);
-                    let linger = self.limits.linger.min(took / 4);
-                    next = self.gather(commands, first, (expected, linger), &mut batch);
+        loop {
+            let linger = self.limits.linger.min(took / 4);
+            match reader.next(expected, linger) {
+                Next::Batch(batch) => {
                     expected = batch.len();
                     let began = Instant::now();
                     self.commit(batch);
                     took = began.elapsed();
                 }
-                Command::Cut(answer) => {
+                Next::Command(Command::Cut(answer)) => {
                     let cut = self.cut();
                     let _ = answer.send(cut);
                 }
-                Command::Integrated { logs, bytes } => {
+                Next::Command(Command::Integrated { logs, bytes }) => {
                     self.logs.integrated(&logs);
                     self.shared.behind.fetch_sub(bytes, Ordering::Relaxed);
                 }
-                Command::Poison(why) => *locked(&self.shared.poisoned) = Some(why),
-                Command::Look => self.note_losses(),
-                Command::Stop => break,
-            }
-            if next.is_none() {
-                next = commands.recv().ok();
+                Next::Command(Command::Poison(why)) => *locked(&self.shared.poisoned) = Some(why),
+                Next::Command(Command::Look) => self.note_losses(),
+                Next::Command(Command::Stop) => break,
             }
         }
         // So that nobody takes the last frame for one that may have been cut off.
@@ -140,57 +136,30 @@ impl Committer {
         }
     }
 
-    /// Takes what is queued behind the first entry, and waits a little for as many as there were
-    /// the last time: those who just got their answers are about to come again. Answers what came
-    /// that is no entry.
-    fn gather(
-        &self,
-        commands: &Receiver<Command>,
-        first: Append,
-        (expected, linger): (usize, Duration),
-        batch: &mut Vec<Append>,
-    ) -> Option<Command> {
-        let deadline = Instant::now() + linger;
-        let mut bytes = first.bytes();
-        batch.push(first);
-        while batch.len() < self.limits.batch_entries && bytes < self.limits.batch_bytes {
-            let command = match commands.try_recv() {
-                Ok(command) => command,
-                Err(_) if batch.len() >= expected => break,
-                Err(_) => {
-                    let left = deadline.saturating_duration_since(Instant::now());
-                    let Ok(command) = commands.recv_timeout(left) else {
-                        break;
-                    };
-                    command
-                }
-            };
-            match command {
-                Command::Append(append) => {
-                    bytes += append.bytes();
-                    batch.push(append);
-                }
-                other => return Some(other),
-            }
-        }
-        None
-    }
-
     /// Writes a batch, and answers everyone in it.
     fn commit(&mut self, batch: Vec<Append>) {
         let bytes = batch.iter().map(Append::bytes).sum();
-        self.shared.queued.fetch_sub(bytes, Ordering::Relaxed);
         if let Some(why) = self.poisoned() {
             for append in batch {
                 append.answer.give(Err(AppendError::Poisoned(why.clone())));
             }
             return;
         }
-        let mut hand = BatchInHand::default();
-        let mut frame = FrameWriter::new();
+        if let Err(error) = self.logs.zones.source() {
+            let error = AppendError::Read(Arc::new(error));
+            for append in batch {
+                append.answer.give(Err(error.again()));
+            }
+            return;
+        }
+        let before = self.tail_bytes;
+        let mut hand = BatchInHand::with_capacity(batch.len());
+        let mut frame = FrameWriter::with_capacity(bytes);
         for append in batch {
             self.place(append, &mut frame, &mut hand);
         }
+        let grown = self.tail_bytes - before;
+        self.shared.behind.fetch_add(grown, Ordering::Relaxed);
         // A log that was opened for the first time may have shown that a zone is damaged.
         self.note_losses();
         if hand.is_empty() {
@@ -210,7 +179,10 @@ impl Committer {
         };
         let mut lines = locked(&self.shared.lines);
         for line in signed.lines() {
-            lines.insert(line.origin.clone(), line.clone());
+            match lines.get_mut(&line.origin) {
+                Some(newest) => (newest.size, newest.root) = (line.size, line.root),
+                None => drop(lines.insert(line.origin.clone(), line.clone())),
+            }
         }
         drop(lines);
         hand.acknowledge(signed, self.zones);
@@ -229,35 +201,35 @@ impl Committer {
         let Append {
             origin,
             entry,
+            leaf,
             answer,
         } = append;
         let found = self.logs.open(&origin).and_then(|log| {
-            let known = log.find(&origin, &entry.event_id)?;
+            let known = log.find(&entry.event_id)?;
             Ok((log, known))
         });
-        let (log, known) = match found {
+        let (mut log, known) = match found {
             Ok(found) => found,
             Err(error) => {
                 answer.give(Err(error));
                 return;
             }
         };
-        let size = log.state.frontier.size();
-        let leaf = Hash::of_leaf(&entry.leaf);
         if let Some((index, before)) = known {
             let same = if leaf == before {
                 Ok(true)
             } else {
-                let there = log.leaf(&origin, index);
+                let there = log.leaf(index);
                 there.map(|there| is_same_event(&there, &entry.leaf))
             };
             match same {
-                Ok(true) => hand.known(&origin, size, index, answer),
+                Ok(true) => hand.known(&mut log, index, answer),
                 Ok(false) => answer.give(Err(AppendError::Conflict { index })),
                 Err(error) => answer.give(Err(error)),
             }
             return;
         }
+        hand.fresh(&mut log, leaf, answer);
         let state = log.state;
         let number = *state.number.get_or_insert_with(|| {
             let number = self.numbered;
@@ -266,10 +238,7 @@ impl Committer {
             number
         });
         frame.entry(&entry.record(number));
-        let bytes = entry.bytes();
-        self.tail_bytes += bytes;
-        self.shared.behind.fetch_add(bytes, Ordering::Relaxed);
-        hand.fresh(&origin, size, leaf, answer);
+        self.tail_bytes += entry.bytes();
         state.push(leaf, entry);
     }
 
@@ -277,26 +246,27 @@ impl Committer {
     fn sign(&mut self, hand: &mut BatchInHand) -> Result<SignedBatch, AppendError> {
         let mut lines = Vec::with_capacity(hand.logs().len());
         for log in hand.logs() {
-            let origin = &log.origin;
-            let opened = self.logs.open(origin);
+            let opened = self.logs.opened(log.number, &log.origin);
             // Its frame is on its way.
-            let opened = opened.map_err(|error| AppendError::Unknown(error.to_string()))?;
-            let (grown, proofs) = opened.state.frontier.append_batch(&log.leaves);
+            let gone = || AppendError::Unknown("a log is not loaded any more".to_owned());
+            let opened = opened.ok_or_else(gone)?;
+            opened.state.in_hand = None;
+            let (grown, growth) = opened.state.frontier.grow(&log.leaves);
+            let root = growth.root().unwrap_or_else(|| grown.root());
             opened.state.frontier = grown;
-            log.proofs = proofs;
+            log.growth = Some(growth);
             if !log.known.is_empty() {
                 // One that cannot be proved now leaves its own caller without a receipt.
-                opened.prove(origin, &mut log.known);
+                opened.prove(&mut log.known);
             }
-            let frontier = &opened.state.frontier;
             log.line = lines.len();
             lines.push(BatchLine {
-                origin: origin.clone(),
-                size: frontier.size(),
-                root: frontier.root(),
+                origin: log.origin.clone(),
+                size: opened.state.frontier.size(),
+                root,
             });
         }
-        sign_batch(&lines, self.zones, self.signer.as_ref())
+        sign_lines(lines, self.zones, self.signer.as_ref())
             .map_err(|error| AppendError::Sign(Arc::new(error)))
     }
 

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::beneath::{self, Beneath, Found};
 use super::claim::{Claim, Claimed};
-use super::folders::{Folders, create_durably, parent, sync_folder};
+use super::folders::{Folders, Lasting, create_durably, parent, sync_folder};
 use super::locked;
 use super::temporary::{Temporary, private};
 use super::zone::{Frames, Zone, ZoneRead};
@@ -86,7 +86,8 @@ impl Directory {
         let mut folders = BTreeSet::new();
         for (name, path) in written {
             folders.insert(parent(&path).to_owned());
-            self.folders.within(&path, || name.rename(&path))?;
+            self.folders
+                .within(&path, Lasting::AtOnce, || name.rename(&path))?;
         }
         folders.iter().try_for_each(|folder| sync_folder(folder))
     }
@@ -107,7 +108,7 @@ impl Directory {
     /// What a crash left there has no name, and nobody to erase it.
     fn empty_temporary(&self) -> io::Result<()> {
         let folder = self.root.join(TEMPORARY);
-        self.folders.within(&folder.join("0"), || {
+        self.folders.within(&folder.join("0"), Lasting::AtOnce, || {
             let mut entries = fs::read_dir(&folder)?;
             entries.try_for_each(|entry| fs::remove_file(entry?.path()))
         })
@@ -189,20 +190,30 @@ impl Zone for Directory {
         let path = self.at(path)?;
         let (name, file) = self.temporary(bytes)?;
         file.sync_all()?;
-        self.folders.within(&path, || name.link(&path))?;
+        self.folders
+            .within(&path, Lasting::AtOnce, || name.link(&path))?;
         sync_folder(parent(&path))
     }
 
     fn put(&self, path: &str, bytes: &[u8]) -> io::Result<()> {
         let path = self.at(path)?;
         let (name, _) = self.temporary(bytes)?;
-        self.folders.within(&path, || name.rename(&path))?;
+        let lasting = if FLUSHES_WHOLE {
+            Lasting::Settled
+        } else {
+            Lasting::AtOnce
+        };
+        self.folders.within(&path, lasting, || name.rename(&path))?;
         self.remember(path);
         Ok(())
     }
 
     fn settle(&self) -> io::Result<()> {
+        let loose = self.folders.loose();
         self.flush_whole()?;
+        if FLUSHES_WHOLE {
+            self.folders.settled(&loose);
+        }
         let mut unsettled = locked(&self.unsettled);
         let mut folders = BTreeSet::new();
         for path in &*unsettled {
@@ -239,7 +250,8 @@ impl Zone for Directory {
         let path = self.at(path)?;
         let (name, file) = self.temporary(&[])?;
         file.sync_all()?;
-        self.folders.within(&path, || name.rename(&path))?;
+        self.folders
+            .within(&path, Lasting::AtOnce, || name.rename(&path))?;
         sync_folder(parent(&path))?;
         Ok(Box::new(FrameFile(file)))
     }

@@ -9,35 +9,66 @@ use std::sync::Mutex;
 use super::beneath;
 use super::locked;
 
-/// The most folders that are remembered.
+/// The most folders that are remembered of either kind.
 const KNOWN: usize = 4096;
 
-/// The folders below a root, some of which this process has seen or made.
+/// The folders below a root.
 pub(super) struct Folders {
     root: PathBuf,
-    known: Mutex<BTreeSet<PathBuf>>,
+    seen: Mutex<Seen>,
+}
+
+/// The folders that this process has seen or made.
+#[derive(Default)]
+struct Seen {
+    known: BTreeSet<PathBuf>,
+    /// Those of them that may not be on disk.
+    loose: BTreeSet<PathBuf>,
+}
+
+/// When a folder that is made must be on disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lasting {
+    /// Before anything is put into it.
+    AtOnce,
+    /// Once everything is flushed, as what is put into it.
+    Settled,
 }
 
 impl Folders {
     pub(super) fn new(root: PathBuf) -> Self {
-        let known = Mutex::default();
-        Self { root, known }
+        let seen = Mutex::default();
+        Self { root, seen }
     }
 
     /// Makes the folder of a file, then has the file put into it: nobody removes it in between.
     pub(super) fn within(
         &self,
         file: &Path,
+        lasting: Lasting,
         put: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<()> {
-        let mut known = locked(&self.known);
-        self.make(&mut known, parent(file))?;
+        let mut seen = locked(&self.seen);
+        if lasting == Lasting::AtOnce {
+            seen.fasten(parent(file))?;
+        }
+        self.make(&mut seen, parent(file), lasting)?;
         put()
     }
 
+    /// Those that may not be on disk.
+    pub(super) fn loose(&self) -> BTreeSet<PathBuf> {
+        locked(&self.seen).loose.clone()
+    }
+
+    /// Everything was flushed since these were loose.
+    pub(super) fn settled(&self, folders: &BTreeSet<PathBuf>) {
+        locked(&self.seen).loose.retain(|it| !folders.contains(it));
+    }
+
     /// Makes a folder and those above it.
-    fn make(&self, known: &mut BTreeSet<PathBuf>, folder: &Path) -> io::Result<()> {
-        if known.contains(folder) {
+    fn make(&self, seen: &mut Seen, folder: &Path, lasting: Lasting) -> io::Result<()> {
+        if seen.known.contains(folder) {
             return Ok(());
         }
         let mut at = self.root.clone();
@@ -53,41 +84,59 @@ impl Folders {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 Err(_) => {
                     create_private(&at)?;
-                    sync_folder(&above)?;
+                    if lasting == Lasting::AtOnce || seen.loose.len() == KNOWN {
+                        sync_folder(&above)?;
+                    } else {
+                        seen.loose.insert(at.clone());
+                    }
                 }
             }
         }
         // A log has several folders, and there may be very many logs.
-        if known.len() == KNOWN {
-            known.clear();
+        if seen.known.len() == KNOWN {
+            seen.known.clear();
         }
-        known.insert(folder.to_owned());
+        seen.known.insert(folder.to_owned());
         Ok(())
     }
 
     /// Removes a file or an empty folder, if there is one; a folder of partial files goes with the
     /// last of them.
     pub(super) fn remove(&self, path: &Path) -> io::Result<()> {
-        let mut known = locked(&self.known);
+        let mut seen = locked(&self.seen);
         match fs::symlink_metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
-            Ok(about) if about.is_dir() => remove_empty(path, &mut known)?,
+            Ok(about) if about.is_dir() => remove_empty(path, &mut seen)?,
             Ok(_) => fs::remove_file(path)?,
         }
         let folder = parent(path);
         if folder.extension().is_some_and(|ending| ending == "p") {
-            remove_empty(folder, &mut known)?;
+            remove_empty(folder, &mut seen)?;
+        }
+        Ok(())
+    }
+}
+
+impl Seen {
+    /// Has a folder and those above it on disk, those that this process made.
+    fn fasten(&mut self, folder: &Path) -> io::Result<()> {
+        for folder in folder.ancestors() {
+            if self.loose.contains(folder) {
+                sync_folder(parent(folder))?;
+                self.loose.remove(folder);
+            }
         }
         Ok(())
     }
 }
 
 /// Removes a folder, unless it holds something.
-fn remove_empty(path: &Path, known: &mut BTreeSet<PathBuf>) -> io::Result<()> {
+fn remove_empty(path: &Path, seen: &mut Seen) -> io::Result<()> {
     match fs::remove_dir(path) {
         Ok(()) => {
-            known.remove(path);
+            seen.known.remove(path);
+            seen.loose.remove(path);
             Ok(())
         }
         Err(error) => match error.kind() {
@@ -134,4 +183,44 @@ pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
 #[cfg(not(unix))]
 pub(super) fn sync_folder(_: &Path) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(folders: &Folders, path: &Path, lasting: Lasting) {
+        let file = path.join("file");
+        let write = || fs::write(&file, b"1");
+        folders.within(&file, lasting, write).unwrap();
+    }
+
+    #[test]
+    fn what_must_be_on_disk_at_once_is_not_in_a_folder_that_may_not_be() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = Folders::new(root.path().to_owned());
+        let (above, below) = (root.path().join("a"), root.path().join("a/b"));
+        put(&folders, &below, Lasting::Settled);
+        assert_eq!(folders.loose(), [above, below.clone()].into());
+        put(&folders, &below, Lasting::AtOnce);
+        assert_eq!(folders.loose(), [].into());
+        // A folder that is not there yet is on disk before what is put into it.
+        put(&folders, &root.path().join("c"), Lasting::AtOnce);
+        assert_eq!(folders.loose(), [].into());
+    }
+
+    #[test]
+    fn what_was_made_since_a_flush_began_is_not_settled_by_it() {
+        let root = tempfile::tempdir().unwrap();
+        let folders = Folders::new(root.path().to_owned());
+        let [before, since] = ["before", "since"].map(|name| root.path().join(name));
+        put(&folders, &before, Lasting::Settled);
+        let loose = folders.loose();
+        put(&folders, &since, Lasting::Settled);
+        folders.settled(&loose);
+        assert_eq!(folders.loose(), [since.clone()].into());
+        folders.remove(&since.join("file")).unwrap();
+        folders.remove(&since).unwrap();
+        assert_eq!(folders.loose(), [].into());
+    }
 }

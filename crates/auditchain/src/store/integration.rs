@@ -10,9 +10,10 @@ use super::ids::Ranges;
 use super::log_state::{LogState, Tail, log_folder};
 use super::payloads::{self, Most};
 use super::zone::Zone;
+use crate::tile::grow;
 use crate::{
     BundleError, Classes, ERASED_KIND, EntryBundle, Erasure, Frontier, Hash, Leaf, Origin,
-    TILE_WIDTH, TileError, TileKind, TilePath, TileReader as _, TileTree, grow_tiles,
+    TILE_WIDTH, TileError, TileKind, TilePath, TileReader as _, TileTree,
 };
 
 const WIDTH: u64 = TILE_WIDTH as u64;
@@ -140,13 +141,12 @@ impl CutLog {
             let tree = TileTree::new(files, start).and_then(|mut tree| tree.frontier_at(start));
             tree.map_err(unreadable)?
         };
-        let mut grown = frontier.clone();
-        self.hashes.iter().for_each(|hash| grown.push(*hash));
+        let (tiles, grown) = grow(files, &frontier, &self.hashes).map_err(unreadable)?;
         if grown != self.head.frontier {
             let why = format!("log {}: its tiles are not those of its frames", self.origin);
             return Err(io::Error::new(io::ErrorKind::InvalidData, why));
         }
-        for tile in grow_tiles(files, &frontier, &self.hashes).map_err(unreadable)? {
+        for tile in tiles {
             let kind = tile.path.kind();
             let before = TilePath::in_tree(kind, tile.path.index(), start);
             out.supersede(before);

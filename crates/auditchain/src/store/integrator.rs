@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex};
 
 use super::base::Base;
@@ -11,6 +11,7 @@ use super::checkpoint_store::Swap;
 use super::committer::{Command, Cut};
 use super::guard::{Guard, Standing};
 use super::history::{FOLDER, WalFile};
+use super::inbox::Inbox;
 use super::integration::{Plan, Write};
 use super::log_state::log_folder;
 use super::payloads::Most;
@@ -21,7 +22,7 @@ use super::{CheckpointError, Checkpointed, Refused, locked};
 use crate::{Checkpoint, Classes, Origin};
 
 pub(super) struct Integrator {
-    pub(super) commands: SyncSender<Command>,
+    pub(super) inbox: Arc<Inbox>,
     pub(super) guard: Arc<Guard>,
     pub(super) classes: Classes,
     pub(super) zones: Arc<Zones>,
@@ -38,14 +39,14 @@ impl Integrator {
         let batches = self.guard.checkpoints.newest_batch();
         let (answer, cut) = sync_channel(1);
         let closed = || CheckpointError::Closed;
-        let sent = self.commands.send(Command::Cut(answer));
+        let sent = self.inbox.command(Command::Cut(answer));
         sent.map_err(|_| closed())?;
         let cut = cut.recv().map_err(|_| closed())??;
         let position = cut.base;
         let written = self.integrate(&mut unsigned, cut, false);
         if let Err(error) = written {
             // What was cut is in frames alone now: the next opening takes it from there.
-            let _ = self.commands.send(Command::Poison(error.to_string()));
+            let _ = self.inbox.command(Command::Poison(error.to_string()));
             return Err(error);
         }
         if !sign {
@@ -103,7 +104,7 @@ impl Integrator {
             let head = &log.head;
             (log.origin.clone(), head.frontier.size(), head.last)
         });
-        let _ = self.commands.send(Command::Integrated {
+        let _ = self.inbox.command(Command::Integrated {
             logs: sizes.collect(),
             bytes: cut.bytes,
         });
@@ -201,7 +202,7 @@ impl Integrator {
 
     fn tell(&self) {
         if self.zones.has_news() {
-            let _ = self.commands.send(Command::Look);
+            let _ = self.inbox.command(Command::Look);
         }
     }
 

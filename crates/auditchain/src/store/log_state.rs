@@ -1,6 +1,6 @@
 //! What a store remembers of one log while it is open.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
@@ -55,6 +55,8 @@ pub(super) struct LogState {
     pub(super) last: Uuid,
     /// Its number in the file of frames in hand.
     pub(super) number: Option<u32>,
+    /// Its place in the batch in hand.
+    pub(super) in_hand: Option<u32>,
     /// The entries since the last cut.
     pub(super) tail: Vec<Tail>,
     /// The size up to which its entries are in tiles for sure.
@@ -64,7 +66,7 @@ pub(super) struct LogState {
     /// The leaf hashes of the others.
     pub(super) hashes: Vec<Hash>,
     /// Where the others stand, by event id.
-    pub(super) recent: HashMap<Uuid, u64>,
+    pub(super) recent: BTreeMap<Uuid, u64>,
 }
 
 impl LogState {
@@ -74,10 +76,11 @@ impl LogState {
             frontier,
             last,
             number: None,
+            in_hand: None,
             tail: Vec::new(),
             integrated_last: last,
             hashes: Vec::new(),
-            recent: HashMap::new(),
+            recent: BTreeMap::new(),
         }
     }
 
@@ -102,7 +105,6 @@ impl LogState {
         self.recent.retain(|_, index| *index >= size);
         if self.hashes.is_empty() {
             self.hashes.shrink_to_fit();
-            self.recent.shrink_to_fit();
         }
     }
 }

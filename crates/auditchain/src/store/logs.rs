@@ -23,13 +23,18 @@ use crate::{
 pub(super) struct Logs {
     pub(super) zones: Arc<Zones>,
     pub(super) guard: Arc<Guard>,
-    states: HashMap<Origin, LogState>,
+    /// Where each log's state stands.
+    numbers: HashMap<Origin, usize>,
+    states: Vec<LogState>,
 }
 
 /// A log that is loaded.
 pub(super) struct OpenLog<'a> {
+    /// Its number among the logs that are loaded.
+    pub(super) number: usize,
     pub(super) state: &'a mut LogState,
-    zone: Arc<dyn Zone>,
+    pub(super) origin: &'a Origin,
+    zones: &'a Zones,
 }
 
 impl Logs {
@@ -37,37 +42,56 @@ impl Logs {
         Self {
             zones,
             guard,
-            states: HashMap::new(),
+            numbers: HashMap::new(),
+            states: Vec::new(),
         }
     }
 
     /// The log of this origin, empty if there is none yet.
     ///
     /// A log that is not what was signed is not opened.
-    pub(super) fn open(&mut self, origin: &Origin) -> Result<OpenLog<'_>, AppendError> {
-        let read = |error| AppendError::Read(Arc::new(error));
-        self.zones.source().map_err(read)?;
-        if !self.states.contains_key(origin) {
-            let state = self.load(origin)?;
-            self.states.insert(origin.clone(), state);
-        }
-        let zone = self.zones.source().map_err(read)?;
-        let state = self.states.get_mut(origin);
-        Ok(OpenLog {
-            state: state.ok_or(AppendError::Busy(super::RETRY_AFTER))?,
-            zone,
+    pub(super) fn open<'a>(&'a mut self, origin: &'a Origin) -> Result<OpenLog<'a>, AppendError> {
+        let number = match self.numbers.get(origin) {
+            Some(number) => *number,
+            None => {
+                let state = self.load(origin)?;
+                let number = self.states.len();
+                self.states.push(state);
+                self.numbers.insert(origin.clone(), number);
+                number
+            }
+        };
+        let opened = self.opened(number, origin);
+        opened.ok_or(AppendError::Busy(super::RETRY_AFTER))
+    }
+
+    /// The log of this number and origin, if it is loaded.
+    pub(super) fn opened<'a>(
+        &'a mut self,
+        number: usize,
+        origin: &'a Origin,
+    ) -> Option<OpenLog<'a>> {
+        Some(OpenLog {
+            number,
+            state: self.states.get_mut(number)?,
+            origin,
+            zones: &self.zones,
         })
     }
 
     /// The logs that are loaded.
     pub(super) fn states(&mut self) -> impl Iterator<Item = (&Origin, &mut LogState)> {
-        self.states.iter_mut()
+        let mut origins: Vec<_> = self.numbers.iter().collect();
+        origins.sort_unstable_by_key(|(_, number)| **number);
+        let origins = origins.into_iter().map(|(origin, _)| origin);
+        origins.zip(&mut self.states)
     }
 
     /// The logs' entries are in tiles up to these sizes, with these greatest event ids.
     pub(super) fn integrated(&mut self, logs: &[(Origin, u64, Uuid)]) {
         for (origin, size, last) in logs {
-            if let Some(state) = self.states.get_mut(origin) {
+            let number = self.numbers.get(origin);
+            if let Some(state) = number.and_then(|it| self.states.get_mut(*it)) {
                 state.integrated(*size, *last);
             }
         }
@@ -85,12 +109,9 @@ impl Logs {
 
 impl OpenLog<'_> {
     /// Where the entry of this event id stands already, and its leaf hash.
-    pub(super) fn find(
-        &self,
-        origin: &Origin,
-        event_id: &Uuid,
-    ) -> Result<Option<(u64, Hash)>, AppendError> {
-        if event_id.is_nil() {
+    pub(super) fn find(&self, event_id: &Uuid) -> Result<Option<(u64, Hash)>, AppendError> {
+        // Ids ascend with time: of most it is known at once that they are new.
+        if event_id.is_nil() || *event_id > self.state.last {
             return Ok(None);
         }
         if let Some(index) = self.state.recent.get(event_id) {
@@ -98,17 +119,16 @@ impl OpenLog<'_> {
             let hash = at.ok().and_then(|at| self.state.hashes.get(at));
             return Ok(hash.map(|hash| (*index, *hash)));
         }
-        // Ids ascend with time: of most it is known at once that they are new.
         if *event_id > self.state.integrated_last {
             return Ok(None);
         }
-        let files = LogFiles::of(self.zone.as_ref(), origin);
-        find_id(&files, self.state.integrated, event_id)
-            .map_err(|it| AppendError::Read(Arc::new(it)))
+        let zone = self.zone()?;
+        let files = LogFiles::of(zone.as_ref(), self.origin);
+        find_id(&files, self.state.integrated, event_id).map_err(read_error)
     }
 
     /// The leaf at an index, of an entry that was found.
-    pub(super) fn leaf(&self, origin: &Origin, index: u64) -> Result<Vec<u8>, AppendError> {
+    pub(super) fn leaf(&self, index: u64) -> Result<Vec<u8>, AppendError> {
         let state = &self.state;
         let size = state.integrated + state.hashes.len() as u64;
         let tail = size.saturating_sub(state.tail.len() as u64);
@@ -121,7 +141,8 @@ impl OpenLog<'_> {
             // It is on its way into tiles.
             return Err(AppendError::Busy(super::RETRY_AFTER));
         }
-        let files = LogFiles::of(self.zone.as_ref(), origin);
+        let zone = self.zone()?;
+        let files = LogFiles::of(zone.as_ref(), self.origin);
         let read = || -> io::Result<Option<Vec<u8>>> {
             let width = u64::from(TILE_WIDTH);
             let path = TilePath::in_tree(TileKind::Entries, index / width, state.integrated);
@@ -134,19 +155,26 @@ impl OpenLog<'_> {
             let at = usize::try_from(index % width).unwrap_or(usize::MAX);
             Ok(bundle.entries().nth(at).map(<[u8]>::to_vec))
         };
-        let leaf = read().map_err(|it| AppendError::Read(Arc::new(it)))?;
+        let leaf = read().map_err(read_error)?;
         leaf.ok_or(AppendError::Busy(super::RETRY_AFTER))
+    }
+
+    /// A zone to read from.
+    fn zone(&self) -> Result<Arc<dyn Zone>, AppendError> {
+        self.zones.source().map_err(read_error)
     }
 
     /// Proves that entries are in the log as it is now, wherever they stand. One that cannot be
     /// proved now has none: what is being integrated just now may be gone from one name and not be
     /// asked for under the next; the entry is there all the same.
-    pub(super) fn prove(&self, origin: &Origin, known: &mut Known) {
-        let _ = self.try_prove(origin, known);
+    pub(super) fn prove(&self, known: &mut Known) {
+        if let Ok(zone) = self.zone() {
+            let _ = self.try_prove(zone.as_ref(), known);
+        }
     }
 
-    fn try_prove(&self, origin: &Origin, known: &mut Known) -> Result<(), TileError<io::Error>> {
-        let files = LogFiles::of(self.zone.as_ref(), origin);
+    fn try_prove(&self, zone: &dyn Zone, known: &mut Known) -> Result<(), TileError<io::Error>> {
+        let files = LogFiles::of(zone, self.origin);
         let (before, size) = (self.state.integrated, self.state.frontier.size());
         let frontier = TileTree::new(&files, before)?.frontier_at(before)?;
         let tiles = grow_tiles(&files, &frontier, &self.state.hashes)?;
@@ -161,6 +189,10 @@ impl OpenLog<'_> {
         }
         Ok(())
     }
+}
+
+fn read_error(error: io::Error) -> AppendError {
+    AppendError::Read(Arc::new(error))
 }
 
 /// Tiles in memory over those on disk.

@@ -178,24 +178,23 @@ impl Growth<'_> {
         self.erase_older(erasing, puts)?;
         let folder = &self.files.folder;
         let first = self.start / WIDTH;
-        let (mut bundle, mut leaves) = (PayloadBundle::default(), Vec::new());
+        let (mut bundle, mut carried) = (PayloadBundle::default(), Vec::new());
         if let Some(path) = TilePath::in_tree(TileKind::Entries, first, self.start) {
-            leaves = self.leaves(&path)?;
-            bundle = self.before(first, &leaves, erasing)?;
+            carried = self.leaves(&path)?;
+            bundle = self.before(first, &carried, erasing)?;
             superseded.push(self::path(folder, &path));
         }
+        let mut leaves: Vec<&[u8]> = carried.iter().map(Vec::as_slice).collect();
         let end = self.start + self.entries.len() as u64;
         for (entry, index) in self.entries.iter().zip(self.start..) {
             bundle.0.push(entry.payload.to_vec());
-            leaves.push(entry.leaf.to_vec());
+            leaves.push(&entry.leaf);
             let next = index + 1;
             if !next.is_multiple_of(WIDTH) && next != end {
                 continue;
             }
             let mut whole = std::mem::take(&mut bundle);
-            let entries = std::mem::take(&mut leaves);
-            let entries = entries.iter().map(Vec::as_slice);
-            whole.erase(index / WIDTH * WIDTH, entries, erasing);
+            whole.erase(index / WIDTH * WIDTH, leaves.drain(..), erasing);
             let path = TilePath::in_tree(TileKind::Entries, index / WIDTH, next);
             if let Some(path) = path.filter(|_| !whole.is_empty()) {
                 puts.push(Write::new(self::path(folder, &path), whole.encode()));

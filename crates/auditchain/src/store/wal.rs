@@ -179,7 +179,14 @@ pub(super) struct FrameWriter(Vec<u8>);
 
 impl FrameWriter {
     pub(super) fn new() -> Self {
-        Self(vec![0; HEADER])
+        Self::with_capacity(0)
+    }
+
+    /// With room for so many bytes.
+    pub(super) fn with_capacity(bytes: usize) -> Self {
+        let mut frame = Vec::with_capacity(HEADER + bytes);
+        frame.resize(HEADER, 0);
+        Self(frame)
     }
 
     /// The body's length so far, in bytes.

@@ -30,13 +30,23 @@ pub fn grow_tiles<R: TileReader>(
     frontier: &Frontier,
     leaves: &[Hash],
 ) -> Result<Vec<Tile>, TileError<R::Error>> {
+    grow(reader, frontier, leaves).map(|(tiles, _)| tiles)
+}
+
+/// The same, with the frontier of the grown tree, which is hashed from its right edge alone.
+pub(crate) fn grow<R: TileReader>(
+    reader: &R,
+    frontier: &Frontier,
+    leaves: &[Hash],
+) -> Result<(Vec<Tile>, Frontier), TileError<R::Error>> {
     let old = frontier.size();
     let new = u64::try_from(leaves.len()).ok();
     let new = new.and_then(|count| old.checked_add(count));
-    if new.is_none_or(|new| new > crate::MAX_TREE_SIZE) {
-        return Err(ProofError::SizeTooLarge.into());
-    }
+    let new = new.filter(|new| *new <= crate::MAX_TREE_SIZE);
+    let new = new.ok_or(ProofError::SizeTooLarge)?;
     let mut tiles = Vec::new();
+    // The grown tree's perfect subtrees, smallest first.
+    let mut parts = Vec::new();
     let mut nodes = leaves.to_vec();
     let mut level = 0;
     while !nodes.is_empty() {
@@ -48,7 +58,10 @@ pub fn grow_tiles<R: TileReader>(
             let width = u16::try_from(tile.len()).unwrap_or(TILE_WIDTH);
             let path = TilePath::new(TileKind::Hashes(level), index, width);
             let path = path.map_err(|_| ProofError::SizeTooLarge)?;
-            if !path.is_partial() {
+            if path.is_partial() {
+                let made = perfect_subtrees(&mut Leaves(tile), u64::from(width))?;
+                parts.extend(made.into_iter().rev());
+            } else {
                 nodes.push(root(tile));
             }
             let bytes = tile.iter().flat_map(|hash| *hash.as_bytes()).collect();
@@ -56,7 +69,13 @@ pub fn grow_tiles<R: TileReader>(
         }
         level += 1;
     }
-    Ok(tiles)
+    // What is above the last level that grew is as it was.
+    let above = old.checked_shr(8 * u32::from(level)).unwrap_or_default();
+    let above = frontier.parts().get(..above.count_ones() as usize);
+    parts.extend(above.unwrap_or_default().iter().rev());
+    parts.reverse();
+    let grown = Frontier::from_parts(new, &parts);
+    Ok((tiles, grown.map_err(|_| ProofError::SizeTooLarge)?))
 }
 
 /// The hashes of the partial tile at the right edge of a level, none if there is none.
@@ -83,4 +102,32 @@ fn right_edge<R: TileReader>(
         return Err(TileError::Mismatch(path));
     }
     Ok(hashes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn the_frontier_of_the_right_edge_is_that_of_all_leaves() {
+        let leaves: Vec<Hash> = (0..70_000_u32)
+            .map(|i| Hash::of_leaf(&i.to_be_bytes()))
+            .collect();
+        let mut tiles: BTreeMap<TilePath, Vec<u8>> = BTreeMap::new();
+        let mut frontier = Frontier::new();
+        let mut start = 0;
+        for end in [
+            0, 1, 2, 255, 256, 257, 511, 512, 1000, 65_535, 65_536, 65_537, 70_000,
+        ] {
+            let (fresh, grown) = grow(&tiles, &frontier, &leaves[start..end]).unwrap();
+            leaves[start..end]
+                .iter()
+                .for_each(|leaf| frontier.push(*leaf));
+            assert_eq!(grown, frontier, "{start} to {end}");
+            tiles.extend(fresh.into_iter().map(|tile| (tile.path, tile.bytes)));
+            start = end;
+        }
+    }
 }

@@ -59,8 +59,15 @@ impl Ceiling {
     }
 }
 
-/// The same with one file, by the thread that calls: nothing is faster.
-pub fn alone(folder: &Path, entries: usize, leaf: usize, time: Duration) -> io::Result<f64> {
+/// The same with one file, by the thread that calls: nothing is faster. Each flush takes so much
+/// longer than it takes here.
+pub fn alone(
+    folder: &Path,
+    entries: usize,
+    leaf: usize,
+    time: Duration,
+    longer: Duration,
+) -> io::Result<f64> {
     let path = folder.join("ceiling");
     let mut file = File::create(&path)?;
     let batch = vec![7; FRAME + entries * (RECORD + leaf)];
@@ -69,6 +76,9 @@ pub fn alone(folder: &Path, entries: usize, leaf: usize, time: Duration) -> io::
     while begun.elapsed() < time {
         file.write_all(&batch)?;
         file.sync_data()?;
+        if !longer.is_zero() {
+            thread::sleep(longer);
+        }
         done += entries;
     }
     let rate = done as f64 / begun.elapsed().as_secs_f64();

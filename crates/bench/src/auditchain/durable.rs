@@ -16,11 +16,15 @@ use tempfile::TempDir;
 
 use super::ceiling::{self, Ceiling};
 use super::entries::{keys, leaf, origin};
+use super::slow_zone::SlowZone;
 use crate::case::Goal;
 use crate::report::{Rates, Report};
 
 /// Measured runs of each side.
 const RUNS: usize = 7;
+
+/// What a flush takes longer on the slower disk: no cache of its own survives a loss of power.
+const SLOW: Duration = Duration::from_millis(2);
 
 /// How long a run lasts, about.
 const RUN: Duration = Duration::from_secs(2);
@@ -46,6 +50,8 @@ struct Load {
     threads: bool,
     logs: usize,
     zones: usize,
+    /// What each flush takes beyond what it takes here.
+    longer: Duration,
     goal: Option<f64>,
 }
 
@@ -67,25 +73,29 @@ pub fn measure(report: &mut Report) -> Result<(), Box<dyn Error>> {
                     threads: false,
                     logs,
                     zones,
+                    longer: Duration::ZERO,
                     goal: Some(goal),
                 };
-                if report.wants(&load.name()) {
-                    report.rates(&load.measure()?);
-                }
+                load.report(report)?;
             }
         }
     }
     for writers in [256, 1024] {
         let load = Load {
             writers,
-            threads: true,
+            threads: false,
             logs: 1,
             zones: 1,
+            longer: Duration::ZERO,
             goal: None,
         };
-        if report.wants(&load.name()) {
-            report.rates(&load.measure()?);
+        Load {
+            threads: true,
+            ..load
         }
+        .report(report)?;
+        let longer = SLOW;
+        Load { longer, ..load }.report(report)?;
     }
     Ok(())
 }
@@ -94,24 +104,33 @@ impl Load {
     fn name(&self) -> String {
         let kind = if self.threads { "threads" } else { "writers" };
         let zones = if self.zones == 1 { "zone" } else { "zones" };
+        let logs = if self.logs == 1 { "log" } else { "logs" };
+        let longer = match self.longer.as_millis() {
+            0 => String::new(),
+            longer => format!(", flushes {longer} ms longer"),
+        };
         format!(
-            "durable, {} {zones}, {} {kind}, {} log{}",
-            self.zones,
-            self.writers,
-            self.logs,
-            if self.logs == 1 { "" } else { "s" }
+            "durable, {} {zones}, {} {kind}, {} {logs}{longer}",
+            self.zones, self.writers, self.logs,
         )
     }
 
+    fn report(&self, report: &mut Report) -> Result<(), Box<dyn Error>> {
+        if report.wants(&self.name()) {
+            report.rates(&self.measure()?);
+        }
+        Ok(())
+    }
+
     fn measure(&self) -> Result<Rates, Box<dyn Error>> {
-        let open = OpenStore::new(self.zones)?;
+        let open = OpenStore::slow(self.zones, self.longer)?;
         let mut numbers = 0;
         let origins: Vec<Origin> = (0..self.logs).map(origin).collect::<Result<_, _>>()?;
         let mut ours = |count| self.run(&open.store, &origins, &mut numbers, count);
         let bytes = leaf(0)?.as_bytes().len();
         let raw = || -> io::Result<f64> {
             match open.zones.as_slice() {
-                [one] => ceiling::alone(one, self.writers, bytes, RUN),
+                [one] => ceiling::alone(one, self.writers, bytes, RUN, self.longer),
                 several => Ceiling::new(several)?.run(self.writers, bytes, RUN),
             }
         };
@@ -181,7 +200,17 @@ fn keep_in_flight(
         {
             oldest.wait()?;
         }
-        tickets.push_back(store.submit(&origin, leaf, Vec::new())?);
+        loop {
+            match store.submit(&origin, leaf.clone(), Vec::new()) {
+                Ok(ticket) => break tickets.push_back(ticket),
+                // What is durable waits to be taken into tiles: as every caller, it comes back.
+                Err(AppendError::Busy(after)) => match tickets.pop_front() {
+                    Some(oldest) => drop(oldest.wait()?),
+                    None => thread::sleep(after),
+                },
+                Err(error) => return Err(error),
+            }
+        }
     }
     tickets
         .into_iter()
@@ -191,11 +220,20 @@ fn keep_in_flight(
 impl OpenStore {
     /// Makes a store in so many new folders on a disk, with all of them as its quorum.
     pub fn new(zones: usize) -> Result<Self, Box<dyn Error>> {
+        Self::slow(zones, Duration::ZERO)
+    }
+
+    /// The same on disks whose flushes take so much longer.
+    fn slow(zones: usize, longer: Duration) -> Result<Self, Box<dyn Error>> {
         let folder = tempfile::tempdir()?;
         on_disk(folder.path())?;
         let zones = (0..zones).map(|zone| folder.path().join(format!("zone-{zone}")));
         let zones: Vec<PathBuf> = zones.collect();
-        let directories = open_zones(&zones)?;
+        let mut directories = open_zones(&zones)?;
+        if !longer.is_zero() {
+            let slow = |zone| -> Arc<dyn Zone> { Arc::new(SlowZone { zone, longer }) };
+            directories = directories.into_iter().map(slow).collect();
+        }
         Store::create(&directories, zones.len())?;
         Ok(Self {
             store: open(&directories, &folder.path().join("signed"))?,

@@ -23,6 +23,9 @@ use crate::zone_ledger::Ledger;
 
 const WRITERS: usize = 8;
 
+/// Kills of one log: each is followed by a look at all that was ever acknowledged of it.
+const CHAPTER: usize = 100;
+
 /// How long acknowledgements may take to go on once all zones are there.
 const GOES_ON: Duration = Duration::from_secs(60);
 
@@ -100,7 +103,7 @@ struct Scene {
 }
 
 impl Scene {
-    async fn new(seed: u64) -> Self {
+    async fn new(random: Random) -> Self {
         strongroom_server::upstream::install_tls();
         let root = folder();
         let zones = ThreeZones::start(&spec(root.clone()), ZoneMode::Any2).await;
@@ -141,7 +144,7 @@ impl Scene {
             key,
             provider,
             ledger: Arc::new(Ledger::new(batch_key, tenant)),
-            random: Random(seed),
+            random,
             running: None,
         }
     }
@@ -297,7 +300,7 @@ impl Scene {
     }
 
     /// A last server sweeps up what was staged and never announced, signs, and verifies.
-    async fn conclude(mut self) {
+    async fn conclude(mut self) -> Random {
         self.end().await;
         let server = start(&self.zones, &self.state, &self.upstream);
         let sql = superuser(&self.zones, self.zones.leader(), "strongroom").await;
@@ -315,6 +318,7 @@ impl Scene {
         server.kill();
         self.ledger.check_zones(&self.zones).await;
         self.ledger.check_events(&self.zones, &self.provider).await;
+        self.random
     }
 }
 
@@ -329,22 +333,26 @@ async fn kill_again_and_again(rounds: usize, each: &[(Kill, usize)]) {
     let seed = seed.map(|seed| seed.parse().unwrap());
     let seed = seed.unwrap_or_else(|| u64::from_le_bytes(random()) | 1);
     println!("seed {seed}: ZONE_KILLS_SEED={seed} repeats the order");
-    let mut scene = Scene::new(seed).await;
+    let mut random = Random(seed);
     let began = Instant::now();
-    let mut deck = Vec::new();
-    for round in 1..=rounds {
-        if deck.is_empty() {
-            deck = scene.random.deck(each);
+    let (mut deck, mut before) = (Vec::new(), 0);
+    for first in (0..rounds).step_by(CHAPTER) {
+        let mut scene = Scene::new(random).await;
+        for round in first + 1..=rounds.min(first + CHAPTER) {
+            if deck.is_empty() {
+                deck = scene.random.deck(each);
+            }
+            let kill = deck.pop().unwrap();
+            scene.round(kill).await;
+            println!(
+                "{round}/{rounds} {kill:?}: all of {} acknowledged entries are there, {:.0} s",
+                before + scene.ledger.acknowledged(),
+                began.elapsed().as_secs_f64()
+            );
         }
-        let kill = deck.pop().unwrap();
-        scene.round(kill).await;
-        println!(
-            "{round}/{rounds} {kill:?}: all of {} acknowledged entries are there, {:.0} s",
-            scene.ledger.acknowledged(),
-            began.elapsed().as_secs_f64()
-        );
+        before += scene.ledger.acknowledged();
+        random = scene.conclude().await;
     }
-    scene.conclude().await;
 }
 
 #[test]

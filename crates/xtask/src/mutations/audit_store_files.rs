@@ -41,9 +41,23 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "folder-removed-as-a-file",
         file: "crates/auditchain/src/store/folders.rs",
-        find: "Ok(about) if about.is_dir() => remove_empty(path, &mut known)?,",
+        find: "Ok(about) if about.is_dir() => remove_empty(path, &mut seen)?,",
         replace: "Ok(about) if about.is_dir() => fs::remove_file(path)?,",
         test: "-p strongroom-auditchain --test store -- --exact folders::a_folder_that_holds_something_stays",
+    },
+    Mutation {
+        name: "loose-folder-built-upon",
+        file: "crates/auditchain/src/store/folders.rs",
+        find: "if lasting == Lasting::AtOnce {\n            seen.fasten",
+        replace: "if lasting == Lasting::AtOnce && file.as_os_str().is_empty() {\n            seen.fasten",
+        test: "-p strongroom-auditchain --lib -- --exact store::folders::tests::what_must_be_on_disk_at_once_is_not_in_a_folder_that_may_not_be",
+    },
+    Mutation {
+        name: "folder-of-no-flush-settled",
+        file: "crates/auditchain/src/store/folders.rs",
+        find: "loose.retain(|it| !folders.contains(it));",
+        replace: "loose.retain(|it| folders.is_empty() && !folders.contains(it));",
+        test: "-p strongroom-auditchain --lib -- --exact store::folders::tests::what_was_made_since_a_flush_began_is_not_settled_by_it",
     },
     Mutation {
         name: "folders-of-partial-files-left",

@@ -76,8 +76,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "integration-behind-without-bound",
         file: "crates/auditchain/src/store.rs",
-        find: "|| behind >= self.limits.behind_bytes;",
-        replace: "|| behind == usize::MAX;",
+        find: "if self.shared.behind.load(Ordering::Relaxed) >= self.limits.behind_bytes {",
+        replace: "if self.shared.behind.load(Ordering::Relaxed) == usize::MAX {",
         test: "-p strongroom-auditchain --test store -- --exact pauses::what_integration_is_behind_with_is_bounded_and_in_files_that_can_be_read",
     },
     Mutation {
