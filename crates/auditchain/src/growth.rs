@@ -64,6 +64,7 @@ impl Growth {
     }
 
     /// The grown tree's root; none if nothing was added.
+    #[cfg(feature = "std")]
     pub(crate) fn root(&self) -> Option<Hash> {
         self.nodes.last().copied()
     }

@@ -385,14 +385,21 @@ impl Store {
         // What the replay tells it is read while it is told.
         let queue = Arc::clone(&inbox);
         let committing = spawn("audit-committer", Box::new(move || committer.run(&queue)))?;
+        // From here on whatever fails ends the committer.
+        let mut store = Self {
+            inbox,
+            shared: Arc::clone(&shared),
+            limits,
+            integrator: Arc::clone(&integrator),
+            keeper: None,
+            threads: vec![committing],
+        };
         if let Err(error) = integrator.replay(replayed) {
-            let _ = inbox.command(Command::Poison(error.to_string()));
-            let _ = inbox.command(Command::Stop);
-            let _ = committing.join();
+            let _ = store.inbox.command(Command::Poison(error.to_string()));
             return Err(OpenError::Integrate(error.into()));
         }
         let background = Arc::clone(&integrator);
-        let integrating = spawn(
+        store.threads.push(spawn(
             "audit-integrator",
             Box::new(move || {
                 while asked.recv().is_ok() {
@@ -400,17 +407,9 @@ impl Store {
                     let _ = background.run(false);
                 }
             }),
-        )?;
-        let keeper =
-            Keeper::start(Arc::clone(&shared), guard, zones_said).map_err(OpenError::Threads)?;
-        let store = Self {
-            inbox,
-            shared,
-            limits,
-            integrator,
-            keeper: Some(keeper),
-            threads: vec![committing, integrating],
-        };
+        )?);
+        let keeper = Keeper::start(shared, guard, zones_said).map_err(OpenError::Threads)?;
+        store.keeper = Some(keeper);
         Ok((store, recovery))
     }
 
@@ -445,6 +444,9 @@ impl Store {
         if let Some(why) = &*locked(&self.shared.poisoned) {
             return Err(AppendError::Poisoned(why.clone()));
         }
+        if self.shared.behind.load(Ordering::Relaxed) >= self.limits.behind_bytes {
+            return Err(AppendError::Busy(RETRY_AFTER));
+        }
         let (answer, answered) = answer();
         let append = Append {
             origin: origin.clone(),
@@ -456,9 +458,6 @@ impl Store {
             },
             answer,
         };
-        if self.shared.behind.load(Ordering::Relaxed) >= self.limits.behind_bytes {
-            return Err(AppendError::Busy(RETRY_AFTER));
-        }
         self.inbox.append(append)?;
         Ok(Ticket(answered))
     }

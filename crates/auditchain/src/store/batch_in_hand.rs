@@ -33,7 +33,7 @@ pub(super) struct BatchLog {
     pub(super) leaves: Vec<Hash>,
     /// What they add to its tree.
     pub(super) growth: Option<Growth>,
-    /// Entries that were there before, or stand in the batch twice: where, and their proofs.
+    /// Entries that were there before: where, and their proofs.
     pub(super) known: Known,
     /// Its line in the signed batch.
     pub(super) line: usize,
@@ -70,13 +70,12 @@ impl Place {
 impl BatchLog {
     /// An entry's receipt, whether it is new or was known.
     fn receipt(&self, index: u64, signed: &SignedBatch) -> Option<Receipt> {
-        if let Some(known) = self.known.get(&index) {
-            let (leaf, proof) = known.as_ref()?;
+        let Some(offset) = index.checked_sub(self.start) else {
+            let (leaf, proof) = self.known.get(&index)?.as_ref()?;
             // It was made from what is on disk.
             return signed.receipt(self.line, *leaf, proof).ok();
-        }
-        let offset = usize::try_from(index.checked_sub(self.start)?).ok()?;
-        let leaf = self.leaves.get(offset)?;
+        };
+        let leaf = self.leaves.get(usize::try_from(offset).ok()?)?;
         let proof = self.growth.as_ref()?.prove(index)?;
         signed.receipt_of_proved(self.line, *leaf, proof)
     }
@@ -97,7 +96,10 @@ impl BatchInHand {
     pub(super) fn known(&mut self, log: &mut OpenLog<'_>, index: u64, answer: Answer) {
         let place = self.place(log);
         if let Some(log) = self.logs.get_mut(place) {
-            log.known.insert(index, None);
+            // What stands in the batch twice is proved as all that is new.
+            if index < log.start {
+                log.known.insert(index, None);
+            }
             self.answers.push((place, index, answer));
         }
     }

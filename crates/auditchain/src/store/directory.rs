@@ -57,6 +57,8 @@ impl Directory {
             unsettled: Mutex::default(),
         };
         directory.empty_temporary()?;
+        // What a process that was killed has made may not be on disk, and is built upon.
+        directory.flush_whole()?;
         Ok(directory)
     }
 
@@ -209,10 +211,10 @@ impl Zone for Directory {
     }
 
     fn settle(&self) -> io::Result<()> {
-        let loose = self.folders.loose();
+        let made = self.folders.made();
         self.flush_whole()?;
         if FLUSHES_WHOLE {
-            self.folders.settled(&loose);
+            self.folders.settled(made);
         }
         let mut unsettled = locked(&self.unsettled);
         let mut folders = BTreeSet::new();

@@ -1,6 +1,6 @@
-//! The folders of a directory: made before their files, each on disk before its contents.
+//! The folders of a directory: made before their files, and on disk before what must be at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,8 +22,9 @@ pub(super) struct Folders {
 #[derive(Default)]
 struct Seen {
     known: BTreeSet<PathBuf>,
-    /// Those of them that may not be on disk.
-    loose: BTreeSet<PathBuf>,
+    /// Those that may not be on disk, each with its number among all that were made.
+    loose: BTreeMap<PathBuf, u64>,
+    made: u64,
 }
 
 /// When a folder that is made must be on disk.
@@ -56,14 +57,15 @@ impl Folders {
         put()
     }
 
-    /// Those that may not be on disk.
-    pub(super) fn loose(&self) -> BTreeSet<PathBuf> {
-        locked(&self.seen).loose.clone()
+    /// How many were made so far.
+    pub(super) fn made(&self) -> u64 {
+        locked(&self.seen).made
     }
 
-    /// Everything was flushed since these were loose.
-    pub(super) fn settled(&self, folders: &BTreeSet<PathBuf>) {
-        locked(&self.seen).loose.retain(|it| !folders.contains(it));
+    /// Everything was flushed since so many were made.
+    pub(super) fn settled(&self, made: u64) {
+        let mut seen = locked(&self.seen);
+        seen.loose.retain(|_, number| *number > made);
     }
 
     /// Makes a folder and those above it.
@@ -87,7 +89,9 @@ impl Folders {
                     if lasting == Lasting::AtOnce || seen.loose.len() == KNOWN {
                         sync_folder(&above)?;
                     } else {
-                        seen.loose.insert(at.clone());
+                        seen.made += 1;
+                        let number = seen.made;
+                        seen.loose.insert(at.clone(), number);
                     }
                 }
             }
@@ -122,7 +126,7 @@ impl Seen {
     /// Has a folder and those above it on disk, those that this process made.
     fn fasten(&mut self, folder: &Path) -> io::Result<()> {
         for folder in folder.ancestors() {
-            if self.loose.contains(folder) {
+            if self.loose.contains_key(folder) {
                 sync_folder(parent(folder))?;
                 self.loose.remove(folder);
             }
@@ -195,32 +199,36 @@ mod tests {
         folders.within(&file, lasting, write).unwrap();
     }
 
+    fn loose(folders: &Folders) -> Vec<PathBuf> {
+        locked(&folders.seen).loose.keys().cloned().collect()
+    }
+
     #[test]
     fn what_must_be_on_disk_at_once_is_not_in_a_folder_that_may_not_be() {
         let root = tempfile::tempdir().unwrap();
         let folders = Folders::new(root.path().to_owned());
         let (above, below) = (root.path().join("a"), root.path().join("a/b"));
         put(&folders, &below, Lasting::Settled);
-        assert_eq!(folders.loose(), [above, below.clone()].into());
+        assert_eq!(loose(&folders), [above, below.clone()]);
         put(&folders, &below, Lasting::AtOnce);
-        assert_eq!(folders.loose(), [].into());
+        assert!(loose(&folders).is_empty());
         // A folder that is not there yet is on disk before what is put into it.
         put(&folders, &root.path().join("c"), Lasting::AtOnce);
-        assert_eq!(folders.loose(), [].into());
+        assert!(loose(&folders).is_empty());
     }
 
     #[test]
     fn what_was_made_since_a_flush_began_is_not_settled_by_it() {
         let root = tempfile::tempdir().unwrap();
         let folders = Folders::new(root.path().to_owned());
-        let [before, since] = ["before", "since"].map(|name| root.path().join(name));
+        let [before, anew] = ["before", "anew"].map(|name| root.path().join(name));
         put(&folders, &before, Lasting::Settled);
-        let loose = folders.loose();
-        put(&folders, &since, Lasting::Settled);
-        folders.settled(&loose);
-        assert_eq!(folders.loose(), [since.clone()].into());
-        folders.remove(&since.join("file")).unwrap();
-        folders.remove(&since).unwrap();
-        assert_eq!(folders.loose(), [].into());
+        put(&folders, &anew, Lasting::Settled);
+        let made = folders.made();
+        folders.remove(&anew.join("file")).unwrap();
+        folders.remove(&anew).unwrap();
+        put(&folders, &anew, Lasting::Settled);
+        folders.settled(made);
+        assert_eq!(loose(&folders), [anew]);
     }
 }

@@ -18,7 +18,7 @@ pub(super) struct Inbox {
 
 #[derive(Default)]
 struct State {
-    entries: Vec<Append>,
+    entries: VecDeque<Append>,
     /// Their bytes.
     bytes: usize,
     /// Each with the number of the entries that must be taken before it.
@@ -37,7 +37,7 @@ pub(super) enum Next {
     Command(Command),
 }
 
-/// The inbox is closed when this is dropped: what still waits there is not answered by anybody.
+/// The inbox is closed when this is dropped: whoever still waits there is told so.
 pub(super) struct Reader<'a>(&'a Inbox);
 
 impl Inbox {
@@ -61,7 +61,7 @@ impl Inbox {
         if is_full {
             return Err(AppendError::Busy(RETRY_AFTER));
         }
-        state.entries.push(append);
+        state.entries.push_back(append);
         state.bytes += bytes;
         state.given += 1;
         // To wake it for each entry takes longer than all else that is done with the entry.
@@ -164,12 +164,11 @@ impl State {
         }
         self.bytes -= bytes;
         self.taken += count as u64;
-        let rest = if count == self.entries.len() {
-            Vec::with_capacity(count)
-        } else {
-            self.entries.split_off(count)
-        };
-        Next::Batch(std::mem::replace(&mut self.entries, rest))
+        if count < self.entries.len() {
+            return Next::Batch(self.entries.drain(..count).collect());
+        }
+        let room = VecDeque::with_capacity(count);
+        Next::Batch(std::mem::replace(&mut self.entries, room).into())
     }
 }
 

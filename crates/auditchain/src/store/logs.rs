@@ -24,8 +24,8 @@ pub(super) struct Logs {
     pub(super) zones: Arc<Zones>,
     pub(super) guard: Arc<Guard>,
     /// Where each log's state stands.
-    numbers: HashMap<Origin, usize>,
-    states: Vec<LogState>,
+    numbers: HashMap<Arc<Origin>, usize>,
+    states: Vec<(Arc<Origin>, LogState)>,
 }
 
 /// A log that is loaded.
@@ -56,8 +56,9 @@ impl Logs {
             None => {
                 let state = self.load(origin)?;
                 let number = self.states.len();
-                self.states.push(state);
-                self.numbers.insert(origin.clone(), number);
+                let origin = Arc::new(origin.clone());
+                self.states.push((Arc::clone(&origin), state));
+                self.numbers.insert(origin, number);
                 number
             }
         };
@@ -73,7 +74,7 @@ impl Logs {
     ) -> Option<OpenLog<'a>> {
         Some(OpenLog {
             number,
-            state: self.states.get_mut(number)?,
+            state: &mut self.states.get_mut(number)?.1,
             origin,
             zones: &self.zones,
         })
@@ -81,17 +82,15 @@ impl Logs {
 
     /// The logs that are loaded.
     pub(super) fn states(&mut self) -> impl Iterator<Item = (&Origin, &mut LogState)> {
-        let mut origins: Vec<_> = self.numbers.iter().collect();
-        origins.sort_unstable_by_key(|(_, number)| **number);
-        let origins = origins.into_iter().map(|(origin, _)| origin);
-        origins.zip(&mut self.states)
+        let logs = self.states.iter_mut();
+        logs.map(|(origin, state)| (&**origin, state))
     }
 
     /// The logs' entries are in tiles up to these sizes, with these greatest event ids.
     pub(super) fn integrated(&mut self, logs: &[(Origin, u64, Uuid)]) {
         for (origin, size, last) in logs {
             let number = self.numbers.get(origin);
-            if let Some(state) = number.and_then(|it| self.states.get_mut(*it)) {
+            if let Some((_, state)) = number.and_then(|it| self.states.get_mut(*it)) {
                 state.integrated(*size, *last);
             }
         }

@@ -175,6 +175,11 @@ fn a_zone_without_a_log_that_others_have_is_lost() {
     store.append(&origin("a"), leaf(0), Vec::new()).unwrap();
     store.integrate().unwrap();
     drop(store);
+    // A zone that is late keeps its base, and whatever it lacks is given to it by the next opening.
+    let base = |platter: &Platter| platter.all().remove("base");
+    while platters.iter().any(|it| base(it) != base(&platters[0])) {
+        drop(open(&platters, &folder.path().join("one")));
+    }
     let zone = platters[0].zone(0, &calm());
     zone.remove(&in_log("head/1")).unwrap();
     zone.settle().unwrap();
