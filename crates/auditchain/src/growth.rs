@@ -89,7 +89,7 @@ impl Growth {
 
     /// The roots of the grown tree's perfect subtrees, largest first; none if nothing was added.
     pub(crate) fn parts(&self) -> Vec<Hash> {
-        let mut parts = Vec::with_capacity(self.levels.len());
+        let mut parts = Vec::with_capacity(self.size.count_ones() as usize);
         let mut complete = self.size;
         // The last complete node of a level is a perfect subtree of its own if it has no sibling
         // to its right: if the level's count of complete nodes is odd.

@@ -105,6 +105,8 @@ impl LogState {
         self.recent.retain(|_, index| *index >= size);
         if self.hashes.is_empty() {
             self.hashes.shrink_to_fit();
+            // An emptied map keeps a node, and there may be very many logs.
+            self.recent = BTreeMap::new();
         }
     }
 }
