@@ -69,8 +69,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "removed-folder-remembered",
         file: "crates/auditchain/src/store/folders.rs",
-        find: "known.remove(path);",
-        replace: "let _ = &known;",
+        find: "seen.known.remove(path);",
+        replace: "let _ = &seen.known;",
         test: "-p strongroom-auditchain --test store -- --exact folders::a_folder_that_holds_something_stays",
     },
     Mutation {

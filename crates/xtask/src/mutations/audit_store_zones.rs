@@ -42,7 +42,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         name: "another-event-taken-for-a-retry",
         file: "crates/auditchain/src/store/committer.rs",
         find: "Ok(false) => answer.give(Err(AppendError::Conflict { index })),",
-        replace: "Ok(false) => hand.known(&origin, size, index, answer),",
+        replace: "Ok(false) => hand.known(&mut log, index, answer),",
         test: "-p strongroom-auditchain --test store -- --exact agreement::another_event_under_a_known_id_is_a_conflict",
     },
     Mutation {
