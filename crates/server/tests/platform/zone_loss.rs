@@ -77,7 +77,7 @@ fn while_a_zone_is_missing_nothing_is_acknowledged_and_what_all_held_is_signed_a
         assert_eq!(sign().await.unwrap(), 1);
         let before = running.entries(&tenant.token).await.len() as u64;
         assert_eq!(zones_of(&running, &tenant).await, 3);
-        append(&running, &tenant).await.unwrap();
+        let last = append(&running, &tenant).await.unwrap();
         let token = running.token(&running.admin_key).await;
         // What starting staged has its place; that entries were read is the next.
         let activated = "token_key.activated";
@@ -119,6 +119,11 @@ fn while_a_zone_is_missing_nothing_is_acknowledged_and_what_all_held_is_signed_a
         let row = sql.query_one(rows, &[tenant.id.as_uuid()]).await.unwrap();
         let (note, size, origin): (String, i64, String) = (row.get(0), row.get(1), row.get(2));
         assert!(size > normal && size as u64 > before && size <= row.get::<_, i64>(3));
+        // It covers all that was acknowledged before.
+        let index = "select idx from app.audit_leaves where tenant_id = $1 and event_id = $2";
+        let index = sql.query_one(index, &[tenant.id.as_uuid(), &last]).await;
+        let index: i64 = index.unwrap().get(0);
+        assert!(size > index, "{size} entries, of which {index} came before");
         let key = running.app.checkpoint_signer.with_name(&origin).unwrap();
         let origin = origin.parse().unwrap();
         assert!(Checkpoint::verify(&note, key.verifier_key(), &origin).is_err());
