@@ -151,7 +151,6 @@ pub fn log_files(data: &[u8]) {
     let folder = log_folder(&original.origin);
     let mut files = original.files.clone();
     changed(&mut files, data);
-    let files = Files(files);
     let (Ok(classes), Ok(signer)) = (Classes::new(["chat."]), signer(original.origin.as_str()))
     else {
         return;
@@ -190,7 +189,7 @@ pub fn log_files(data: &[u8]) {
         bundles.max_by_key(Vec::len).unwrap_or_default()
     };
     let covered = usize::try_from(done.report.covered).unwrap_or_default();
-    let (was, is) = (entries(&original.files), entries(&files.0));
+    let (was, is) = (entries(&original.files), entries(&files));
     assert_eq!(
         was.get(..covered),
         is.get(..covered),
@@ -226,26 +225,6 @@ pub fn open(data: &[u8]) {
     assert!(again.is_some(), "it does not open again");
     if let Some((directory, _)) = &again {
         assert_eq!(size(directory.as_ref()).ok(), before.ok());
-    }
-}
-
-/// Files by their paths.
-struct Files(BTreeMap<String, Vec<u8>>);
-
-impl ZoneRead for Files {
-    fn read(&self, path: &str, most: u64) -> io::Result<Option<Vec<u8>>> {
-        match self.0.get(path) {
-            Some(bytes) if bytes.len() as u64 > most => Err(io::ErrorKind::FileTooLarge.into()),
-            bytes => Ok(bytes.cloned()),
-        }
-    }
-
-    fn list(&self, folder: &str) -> io::Result<Vec<(String, Option<u64>)>> {
-        let names = self.0.iter().filter_map(|(path, bytes)| {
-            let name = path.strip_prefix(folder)?.strip_prefix('/')?;
-            (!name.contains('/')).then(|| (name.to_owned(), Some(bytes.len() as u64)))
-        });
-        Ok(names.collect())
     }
 }
 

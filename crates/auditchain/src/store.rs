@@ -33,6 +33,7 @@ mod log_state;
 mod logs;
 mod mirror;
 mod opening;
+mod paths;
 mod payloads;
 mod quorum;
 mod read_only;
@@ -65,6 +66,7 @@ pub use guard::{Inconsistent, StoreKeys};
 pub use identity::MAX_ZONES;
 pub use log_state::log_folder;
 pub use opening::{OpenError, Recovery};
+pub use paths::list_paths;
 pub use payloads::{MAX_STORED_PAYLOAD_BYTES, PayloadBundle};
 pub use read_only::ReadOnlyDirectory;
 pub use scrub::{

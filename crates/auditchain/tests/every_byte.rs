@@ -10,7 +10,6 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
@@ -30,26 +29,6 @@ const ORIGIN: &str = "audit.example.com/t/acme";
 const AGENTS: [&str; 1] = ["chat."];
 
 type Files = BTreeMap<String, Vec<u8>>;
-
-#[derive(Clone)]
-struct Shelf(Files);
-
-impl ZoneRead for Shelf {
-    fn read(&self, path: &str, most: u64) -> io::Result<Option<Vec<u8>>> {
-        match self.0.get(path) {
-            Some(bytes) if bytes.len() as u64 > most => Err(io::ErrorKind::FileTooLarge.into()),
-            bytes => Ok(bytes.cloned()),
-        }
-    }
-
-    fn list(&self, folder: &str) -> io::Result<Vec<(String, Option<u64>)>> {
-        let names = self.0.iter().filter_map(|(path, bytes)| {
-            let name = path.strip_prefix(folder)?.strip_prefix('/')?;
-            (!name.contains('/')).then(|| (name.to_owned(), Some(bytes.len() as u64)))
-        });
-        Ok(names.collect())
-    }
-}
 
 fn origin() -> Origin {
     ORIGIN.parse().unwrap()
@@ -101,7 +80,7 @@ fn entry(number: u8) -> (Leaf, Vec<u8>) {
 }
 
 /// A zone's files, after nine entries, of which 1 and 2 were erased by 6, and two checkpoints.
-fn zone(folder: &Path) -> Shelf {
+fn zone(folder: &Path) -> Files {
     let keys = Ed25519Signer::from_seed("audit.example.com/batch", &[1; 32]).unwrap();
     let zone: Arc<dyn Zone> = Arc::new(Directory::open(folder.join("zone")).unwrap());
     Store::create(&[Arc::clone(&zone)], 1).unwrap();
@@ -127,7 +106,7 @@ fn zone(folder: &Path) -> Shelf {
     take(&folder.join("zone"), "", &mut files);
     let log = format!("{}/", log_folder(&origin()));
     files.retain(|path, _| path.starts_with(&log));
-    Shelf(files)
+    files
 }
 
 fn take(folder: &Path, prefix: &str, files: &mut Files) {
@@ -142,7 +121,7 @@ fn take(folder: &Path, prefix: &str, files: &mut Files) {
     }
 }
 
-fn exported(zone: &Shelf, with_payloads: bool) -> Shelf {
+fn exported(zone: &Files, with_payloads: bool) -> Files {
     let mut files = Files::new();
     let agents = AGENTS.map(str::to_owned);
     let options = ExportOptions {
@@ -157,7 +136,7 @@ fn exported(zone: &Shelf, with_payloads: bool) -> Shelf {
         Ok(())
     })
     .unwrap();
-    Shelf(files)
+    files
 }
 
 /// A pass as `strongroom audit verify --log` makes it; none where it refuses to.
@@ -179,11 +158,11 @@ fn verify(zone: &dyn ZoneRead, payloads: PayloadForm, agents: &[String]) -> Opti
     done.ok()
 }
 
-fn verify_zone(files: &Shelf) -> Option<Scrubbed> {
+fn verify_zone(files: &Files) -> Option<Scrubbed> {
     verify(files, PayloadForm::AsWritten, &AGENTS.map(str::to_owned))
 }
 
-fn verify_export(files: &Shelf) -> Option<Scrubbed> {
+fn verify_export(files: &Files) -> Option<Scrubbed> {
     let export = Export::open(Box::new(files.clone())).ok()?;
     let manifest = export.manifest().clone();
     if manifest.origin != origin() {
@@ -203,14 +182,14 @@ fn is_ok(done: Option<Scrubbed>) -> Option<Scrubbed> {
 /// - The file `origin` is for people.
 /// - A head that is damaged is passed over: what is signed does without it.
 /// - A payload that no longer begins as an open one does is taken for sealed, and counted as that.
-fn excused(path: &str, before: &Shelf, done: &Scrubbed) -> Option<&'static str> {
+fn excused(path: &str, before: &Files, done: &Scrubbed) -> Option<&'static str> {
     let sealed = done.payloads.sealed;
     match path {
         "export" => Some("the manifest"),
         _ if path.ends_with("origin") => Some("the origin for people"),
         _ if path.contains("/head/") => Some("the head"),
         _ if path.contains("payload/") && sealed == 1 => {
-            assert_eq!(done.payloads.checked, 5, "{}", before.0.len());
+            assert_eq!(done.payloads.checked, 5, "{}", before.len());
             Some("the beginning of a payload")
         }
         _ => None,
@@ -218,16 +197,16 @@ fn excused(path: &str, before: &Shelf, done: &Scrubbed) -> Option<&'static str> 
 }
 
 fn changed_everywhere(
-    files: &Shelf,
-    verify: fn(&Shelf) -> Option<Scrubbed>,
+    files: &Files,
+    verify: fn(&Files) -> Option<Scrubbed>,
 ) -> BTreeMap<&'static str, usize> {
     let whole = is_ok(verify(files)).expect("the log is intact");
     assert_eq!((whole.report.covered, whole.size), (9, 9));
     let mut passed = BTreeMap::new();
-    for (path, bytes) in &files.0 {
+    for (path, bytes) in files {
         for at in 0..bytes.len() {
             let mut changed = files.clone();
-            changed.0.get_mut(path).unwrap()[at] ^= 1 << (at % 8);
+            changed.get_mut(path).unwrap()[at] ^= 1 << (at % 8);
             if let Some(done) = is_ok(verify(&changed)) {
                 let why = excused(path, files, &done);
                 *passed
@@ -237,7 +216,7 @@ fn changed_everywhere(
         }
         for at in 0..bytes.len() {
             let mut cut = files.clone();
-            cut.0.get_mut(path).unwrap().truncate(at);
+            cut.get_mut(path).unwrap().truncate(at);
             if let Some(done) = is_ok(verify(&cut)) {
                 let why = excused(path, files, &done);
                 assert!(why.is_some(), "{path}, cut at {at}: not found");
@@ -271,7 +250,7 @@ fn every_byte_of_an_export_counts() {
     assert_eq!(passed["the beginning of a payload"], 5 * 6);
     assert_eq!(passed["the origin for people"], ORIGIN.len() + 1);
     // The rest of it is labels and words that have one spelling.
-    assert!(passed["the manifest"] < files.0["export"].len() / 2);
+    assert!(passed["the manifest"] < files["export"].len() / 2);
     assert_eq!(passed.len(), 3, "{passed:?}");
 }
 
@@ -291,14 +270,14 @@ fn files_that_are_missing_or_stand_in_for_each_other_are_found() {
     for (files, verify) in [
         (
             exported(&zone, true),
-            verify_export as fn(&Shelf) -> Option<Scrubbed>,
+            verify_export as fn(&Files) -> Option<Scrubbed>,
         ),
         (zone, verify_zone),
     ] {
-        let paths: Vec<&String> = files.0.keys().collect();
+        let paths: Vec<&String> = files.keys().collect();
         for path in &paths {
             let mut without = files.clone();
-            without.0.remove(*path);
+            without.remove(*path);
             let ok = is_ok(verify(&without)).is_some();
             // A log is what it was without a checkpoint that a later one covers.
             let may = path.ends_with("checkpoints/4")
@@ -310,9 +289,9 @@ fn files_that_are_missing_or_stand_in_for_each_other_are_found() {
             assert!(!ok || may, "without {path}");
             for other in &paths {
                 let mut swapped = files.clone();
-                swapped.0.insert((*path).clone(), files.0[*other].clone());
+                swapped.insert((*path).clone(), files[*other].clone());
                 let ok = is_ok(verify(&swapped)).is_some();
-                let same = files.0[*path] == files.0[*other];
+                let same = files[*path] == files[*other];
                 assert!(!ok || same || may, "{other} as {path}");
             }
         }

@@ -32,28 +32,16 @@ impl Clone for Ed25519Signer2 {
     }
 }
 
+/// Its files are where a zone has the log's.
 impl ZoneRead for Shelf {
     fn read(&self, path: &str, most: u64) -> io::Result<Option<Vec<u8>>> {
-        let path = self.within(path);
-        let bytes = path.and_then(|path| self.files.get(path)).cloned();
-        if bytes
-            .as_ref()
-            .is_some_and(|bytes| bytes.len() as u64 > most)
-        {
-            return Err(io::ErrorKind::FileTooLarge.into());
-        }
-        Ok(bytes)
+        self.within(path)
+            .map_or(Ok(None), |path| self.files.read(path, most))
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<(String, Option<u64>)>> {
-        let Some(folder) = self.within(folder) else {
-            return Ok(Vec::new());
-        };
-        let names = self.files.iter().filter_map(|(path, bytes)| {
-            let name = path.strip_prefix(folder)?.strip_prefix('/')?;
-            (!name.contains('/')).then(|| (name.to_owned(), Some(bytes.len() as u64)))
-        });
-        Ok(names.collect())
+        self.within(folder)
+            .map_or(Ok(Vec::new()), |folder| self.files.list(folder))
     }
 }
 

@@ -6,7 +6,7 @@ use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use strongroom::auditchain::store::ZoneRead;
+use strongroom::auditchain::store::{ZoneRead, list_paths};
 use tar::{Builder, EntryType, Header};
 
 /// The longest path in an export: every one of the format is far shorter.
@@ -72,13 +72,7 @@ impl ZoneRead for Archive {
     }
 
     fn list(&self, folder: &str) -> io::Result<Vec<(String, Option<u64>)>> {
-        let within = format!("{folder}/");
-        let files = self.files.range(within.clone()..);
-        let files = files.map_while(|(path, place)| Some((path.strip_prefix(&within)?, place)));
-        let names = files.filter(|(name, _)| !name.contains('/'));
-        Ok(names
-            .map(|(name, (_, length))| (name.to_owned(), Some(*length)))
-            .collect())
+        Ok(list_paths(&self.files, folder, |(_, length)| *length))
     }
 }
 
