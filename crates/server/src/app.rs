@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use prometheus_client::metrics::counter::Counter;
 use strongroom_apikey::{KeyGate, LastUsed};
 use strongroom_auditchain::Ed25519Signer;
 use strongroom_envelope::{KeyAdmin, KeyRef, LocalKms};
@@ -21,6 +22,7 @@ use crate::jobs;
 use crate::keys::PlatformKeys;
 use crate::keystore::{self, KeyStore, Roots};
 use crate::login::IssuerKeySets;
+use crate::metrics::Metrics;
 use crate::peppers;
 use crate::postgres::{AuthLookup, Endpoint, Gateway, Job, Pool, Role, self_check, zones_check};
 use crate::subjects::Subjects;
@@ -89,6 +91,8 @@ pub struct App {
     pub calls: Arc<Semaphore>,
     /// Places for the examination of texts, which keeps a processor busy: one for each there is.
     pub redactions: Arc<Semaphore>,
+    /// What the platform counts.
+    pub metrics: Arc<Metrics>,
     /// Requests that must come to their end before the platform does.
     pub in_flight: TaskTracker,
 }
@@ -231,7 +235,9 @@ impl Platform {
         .with_store(Some(Arc::clone(&store)))
         .with_platform_log(Arc::clone(&platform_log));
         let upstream = Upstream::new(&config).map_err(StartError::of)?;
+        let not_intact = Counter::default();
         let app = Arc::new(App {
+            metrics: Arc::new(Metrics::new(&sequencer, zones.clone(), &not_intact)),
             gateway,
             lookup: AuthLookup::new(pool(Role::Authenticator, 4)?),
             key_gate: KeyGate::new(hasher, KEPT_KEYS),
@@ -277,6 +283,7 @@ impl Platform {
             sequencer: app.sequencer.clone(),
             clock: Arc::clone(&app.clock),
             every_seconds: app.config.verify_seconds,
+            not_intact,
         };
         let jobs = jobs::Jobs::start(
             &app,

@@ -1,5 +1,6 @@
 //! Configuration: a file, then the environment over it; every key is in one table.
 
+mod addresses;
 mod checkpoints;
 mod keys;
 mod network;
@@ -7,12 +8,13 @@ mod zones;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use strongroom_tenant_token::{Algorithm, RotationPolicy, RotationPolicyError};
 
+use addresses::{address, issuer, upstream};
 pub use keys::{KEYS, Key, explain};
 pub use network::Network;
 pub use zones::{Standby, ZoneMode, ZoneName, Zones};
@@ -22,6 +24,8 @@ pub use zones::{Standby, ZoneMode, ZoneName, Zones};
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Where metrics are read, if anywhere.
+    pub metrics: Option<SocketAddr>,
     /// `iss` of tokens.
     pub issuer: String,
     /// `aud` of tokens.
@@ -160,11 +164,12 @@ impl Config {
                     .map_err(|e: String| refuse(&"behind_tls_proxy.trusted", &e))
             })
             .collect::<Result<Vec<Network>, _>>()?;
-        let listen: SocketAddr = values.parsed("listen")?;
-        if !listen.ip().is_loopback() && trusted_proxies.is_empty() {
-            let reason = "must be loopback, or set behind_tls_proxy.trusted: this server speaks \
-                          no TLS of its own";
-            return Err(refuse(&"listen", &reason));
+        let listen = address("listen", values.text("listen"), !trusted_proxies.is_empty())?;
+        let metrics = optional(values.text("metrics.listen"))
+            .map(|text| address("metrics.listen", &text, !trusted_proxies.is_empty()))
+            .transpose()?;
+        if metrics.is_some_and(|metrics| metrics.port() != 0 && metrics.port() == listen.port()) {
+            return Err(refuse(&"metrics.listen", &"must have a port of its own"));
         }
         let state_dir = state_dir(values.text("state_dir"));
         let config = Self {
@@ -173,6 +178,7 @@ impl Config {
                 &state_dir,
             )?,
             listen,
+            metrics,
             issuer: issuer(values.text("issuer"))?,
             audience: non_empty("audience", values.text("audience"))?,
             state_dir,
@@ -339,43 +345,6 @@ fn non_empty(key: &'static str, text: &str) -> Result<String, ConfigError> {
     optional(text).ok_or_else(|| refuse(&key, &"must not be empty"))
 }
 
-fn issuer(text: &str) -> Result<String, ConfigError> {
-    let url: reqwest::Url = text
-        .parse()
-        .map_err(|_| refuse(&"issuer", &"expected a URL"))?;
-    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-    if url.scheme() != "https" || url.host_str().is_none() || !plain {
-        return Err(refuse(
-            &"issuer",
-            &"expected an https URL without user, query or fragment",
-        ));
-    }
-    Ok(text.trim_end_matches('/').to_owned())
-}
-
-fn upstream(text: &str) -> Result<Option<reqwest::Url>, ConfigError> {
-    let Some(text) = optional(text) else {
-        return Ok(None);
-    };
-    let key = "upstream.base_url";
-    let url: reqwest::Url = text.parse().map_err(|_| refuse(&key, &"expected a URL"))?;
-    let loopback = match url.host_str() {
-        Some("localhost") => true,
-        Some(host) => host
-            .trim_matches(['[', ']'])
-            .parse::<IpAddr>()
-            .is_ok_and(|address| address.is_loopback()),
-        None => false,
-    };
-    if !url.username().is_empty() || url.password().is_some() || url.query().is_some() {
-        return Err(refuse(&key, &"must not hold a user, a password or a query"));
-    }
-    if url.scheme() != "https" && !(url.scheme() == "http" && loopback) {
-        return Err(refuse(&key, &"expected https, or http on loopback"));
-    }
-    Ok(Some(url))
-}
-
 fn state_dir(text: &str) -> PathBuf {
     if !text.is_empty() {
         return PathBuf::from(text);
@@ -414,6 +383,21 @@ mod tests {
         for (file, key, reason) in [
             ("listen = 'here'", "listen", "invalid socket address"),
             ("listen = '0.0.0.0:80'", "listen", "must be loopback"),
+            (
+                "metrics.listen = 'here'",
+                "metrics.listen",
+                "invalid socket address",
+            ),
+            (
+                "metrics.listen = '0.0.0.0:9464'",
+                "metrics.listen",
+                "must be loopback",
+            ),
+            (
+                "metrics.listen = '127.0.0.1:8080'",
+                "metrics.listen",
+                "a port of its own",
+            ),
             ("issuer = 'http://x.example'", "issuer", "https"),
             ("issuer = 'https://u@x.example'", "issuer", "without user"),
             ("audience = ''", "audience", "must not be empty"),

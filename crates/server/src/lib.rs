@@ -18,6 +18,7 @@ pub mod jobs;
 pub mod keys;
 pub mod keystore;
 pub mod login;
+pub mod metrics;
 pub mod peppers;
 pub mod postgres;
 pub mod problem;

@@ -1,5 +1,6 @@
 //! `strongroom-server`: the reference platform's one program.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,10 +11,11 @@ use strongroom_server::clock::SystemClock;
 use strongroom_server::config::{Config, ZoneMode, explain};
 use strongroom_server::init::{Initialised, adopt_checkpoints, init};
 use strongroom_server::postgres::Endpoint;
-use strongroom_server::serve::{serve, stop_signal};
+use strongroom_server::serve::{Listeners, serve, stop_signal};
 use strongroom_server::supervise::{Home, stop_server};
 use strongroom_server::telemetry;
 use strongroom_server::trial::Trial;
+use tokio::net::TcpListener;
 
 /// The reference platform: a gateway in front of any LLM provider.
 ///
@@ -209,15 +211,26 @@ async fn run(config: Config, file: Option<PathBuf>, adopting: bool) -> Result<()
 
 async fn serve_on(endpoint: Endpoint, config: Config) -> Result<(), String> {
     let stop = stop_signal().map_err(|error| error.to_string())?;
-    let listen = config.listen;
+    let (listen, metrics) = (config.listen, config.metrics);
     let platform = Platform::start(config, endpoint, Arc::new(SystemClock))
         .await
         .map_err(|error| error.to_string())?;
-    let listener = tokio::net::TcpListener::bind(listen)
-        .await
-        .map_err(|error| format!("listen: {listen}: {error}"))?;
-    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    let gateway = bind("listen", listen).await?;
+    let metrics = match metrics {
+        Some(address) => Some(bind("metrics.listen", address).await?),
+        None => None,
+    };
+    let address = gateway.local_addr().map_err(|error| error.to_string())?;
     eprintln!("serving on http://{address}");
-    serve(platform, listener, stop).await;
+    if let Some(metrics) = &metrics {
+        let address = metrics.local_addr().map_err(|error| error.to_string())?;
+        eprintln!("metrics on http://{address}/metrics");
+    }
+    serve(platform, Listeners { gateway, metrics }, stop).await;
     Ok(())
+}
+
+async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, String> {
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| format!("{key}: {address}: {error}"))
 }

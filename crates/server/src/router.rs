@@ -550,6 +550,7 @@ pub fn router(app: &Arc<App>) -> Router {
     router
         .layer(from_fn_with_state(Arc::clone(app), gates::limit_address))
         .layer(from_fn_with_state(Arc::clone(app), gates::request_id))
+        .layer(from_fn_with_state(Arc::clone(app), gates::count))
         .with_state(Arc::clone(app))
 }
 

@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::app::Platform;
+use crate::metrics;
 use crate::router::router;
 
 /// How long open connections may take to come to their end.
@@ -32,28 +33,65 @@ const HEAD: Duration = Duration::from_secs(10);
 /// Most connections at once; further ones wait to be accepted.
 const CONNECTIONS: usize = 4096;
 
+/// The same for those who read metrics.
+const METRICS_CONNECTIONS: usize = 16;
+
 /// Most headers of a request. The request-id gate refuses far fewer with a document of its own.
 const HEADERS: usize = 1024;
 
-/// Serves until `stop` is done, then lets what began come to its end. The listener's errors are
+/// Where to listen.
+pub struct Listeners {
+    /// The gateway's.
+    pub gateway: TcpListener,
+    /// The metrics', where they are read.
+    pub metrics: Option<TcpListener>,
+}
+
+impl From<TcpListener> for Listeners {
+    /// The gateway alone.
+    fn from(gateway: TcpListener) -> Self {
+        let metrics = None;
+        Self { gateway, metrics }
+    }
+}
+
+/// Serves until `stop` is done, then lets what began come to its end. The listeners' errors are
 /// logged and waited out, since they pass.
 pub async fn serve(
     platform: Platform,
-    listener: TcpListener,
+    listeners: impl Into<Listeners>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
-    let router = router(&platform.app);
+    let Listeners { gateway, metrics } = listeners.into();
     let closing = CancellationToken::new();
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let metrics = metrics.map(|listener| {
+        let router = metrics::router(Arc::clone(&platform.app.metrics));
+        let served = accept(router, listener, METRICS_CONNECTIONS, closing.clone());
+        tokio::spawn(served)
+    });
+    let served = accept(router(&platform.app), gateway, CONNECTIONS, closing.clone());
+    tokio::join!(served, async {
+        stop.await;
+        closing.cancel();
+    });
+    if let Some(metrics) = metrics {
+        let _ = metrics.await;
+    }
+    platform.stop().await;
+    tracing::info!("stopped");
+}
+
+/// Accepts connections until it is told that all is closing, then waits for those that are open.
+async fn accept(router: Router, listener: TcpListener, most: usize, closing: CancellationToken) {
+    let places = Arc::new(Semaphore::new(most));
     let mut connections = JoinSet::new();
-    tokio::pin!(stop);
     loop {
         let accepted = async {
             let place = Arc::clone(&places).acquire_owned().await;
             (place, listener.accept().await)
         };
         let (place, accepted) = tokio::select! {
-            () = &mut stop => break,
+            () = closing.cancelled() => break,
             Some(_) = connections.join_next() => continue,
             accepted = accepted => accepted,
         };
@@ -72,7 +110,6 @@ pub async fn serve(
         }
     }
     drop(listener);
-    closing.cancel();
     let drained = async { while connections.join_next().await.is_some() {} };
     if tokio::time::timeout(DRAIN, drained).await.is_err() {
         tracing::warn!(
@@ -82,9 +119,6 @@ pub async fn serve(
     }
     // Cut connections end here; what their requests began goes on in tasks of its own.
     connections.shutdown().await;
-    drop(router);
-    platform.stop().await;
-    tracing::info!("stopped");
 }
 
 /// One connection, to its end or, once we are closing, to the end of the request in hand.

@@ -12,11 +12,15 @@ mod apikey;
 mod audit;
 mod audit_log;
 mod audit_platform;
+#[cfg(target_os = "linux")]
+mod audit_progress;
 mod audit_verify;
 mod command_line;
 mod envelope;
 mod pii;
 mod rls;
 mod shell;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod token;
 mod webhook;

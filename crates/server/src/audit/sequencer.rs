@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use strongroom_auditchain::{BatchLine, Ed25519Signer, Hash, Leaf, Receipt, sign_batch};
 use strongroom_tenancy::TenantId;
 use tokio::sync::{mpsc, oneshot};
@@ -19,6 +21,7 @@ use super::payloads::SealedPayload;
 use super::renewals::Renewal;
 use super::rows::commit;
 use super::zones::ZoneSet;
+use crate::metrics::Fate;
 use crate::postgres::Job;
 
 /// Events that may wait; beyond it a caller is told to come back.
@@ -72,6 +75,8 @@ pub struct Sequencer {
     /// What comes before all that waits.
     first: mpsc::Sender<Item>,
     zones: Option<Arc<ZoneSet>>,
+    /// What those who wait for events were told.
+    fates: Family<Fate, Counter>,
 }
 
 /// The running sequencer's task: it ends once every [`Sequencer`] is gone and its queue is empty.
@@ -126,6 +131,7 @@ impl Sequencer {
             queue,
             first,
             zones,
+            fates: Fate::none_yet(),
         };
         (sequencer, SequencerHandle { task })
     }
@@ -210,7 +216,25 @@ impl Sequencer {
         .await
     }
 
+    /// What those who wait for events were told, how often.
+    pub(crate) const fn fates(&self) -> &Family<Fate, Counter> {
+        &self.fates
+    }
+
     async fn submit<T>(
+        &self,
+        item: impl FnOnce(oneshot::Sender<Result<T, AuditError>>) -> Item,
+    ) -> Result<T, AuditError> {
+        let answered = self.answered(item).await;
+        let fate = match &answered {
+            Ok(_) => Fate::ACKNOWLEDGED,
+            Err(error) => Fate::of(*error),
+        };
+        self.fates.get_or_create(&fate).inc();
+        answered
+    }
+
+    async fn answered<T>(
         &self,
         item: impl FnOnce(oneshot::Sender<Result<T, AuditError>>) -> Item,
     ) -> Result<T, AuditError> {

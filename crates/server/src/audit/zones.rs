@@ -15,6 +15,8 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use strongroom_tenancy::TenantId;
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -25,6 +27,7 @@ pub(super) use roots::{Agreement, Reading, root_in};
 
 use super::batch::BatchError;
 use crate::config::{ZoneMode, ZoneName, Zones};
+use crate::metrics;
 use crate::postgres::{
     Endpoint, EndpointError, InZones, Job, Pool, Position, PrimaryView, QueryError, Role,
 };
@@ -48,6 +51,8 @@ pub struct ZoneSet {
     /// This process among those that look.
     watcher: Uuid,
     standing: watch::Sender<Vec<Standing>>,
+    /// How often each was lost.
+    losses: Family<metrics::Zone, Counter>,
     /// How much of each log every zone holds, of what was appended here since its last checkpoint.
     whole: Mutex<HashMap<TenantId, u64>>,
 }
@@ -108,13 +113,16 @@ impl ZoneSet {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|_| ZoneSetError::Randomness)?;
         let (standing, _) = watch::channel(vec![Standing::Unknown; standbys.len()]);
+        let names: Vec<_> = zones.standbys.iter().map(|it| it.name.clone()).collect();
+        let losses = metrics::Zone::none_yet(&names);
         Ok(Some(Self {
             mode: zones.mode,
-            names: zones.standbys.iter().map(|it| it.name.clone()).collect(),
+            names,
             standbys,
             primary: Job::new(Pool::dedicated(primary, Role::Checkpointer)?),
             watcher: Uuid::from_bytes(random),
             standing,
+            losses,
             whole: Mutex::default(),
         }))
     }
@@ -127,6 +135,20 @@ impl ZoneSet {
         lost.filter(|(_, standing)| **standing == Standing::Lost)
             .map(|(name, _)| name.clone())
             .collect()
+    }
+
+    /// Each zone but the primary's, and whether what it says counts.
+    pub(crate) fn held(&self) -> Vec<(String, bool)> {
+        let standing = self.standing.borrow();
+        let zones = self.names.iter().zip(standing.iter());
+        zones
+            .map(|(name, it)| (name.to_string(), matches!(it, Standing::Admitted(_))))
+            .collect()
+    }
+
+    /// How often each zone was lost.
+    pub(crate) const fn losses(&self) -> &Family<metrics::Zone, Counter> {
+        &self.losses
     }
 
     /// Whether too few zones are left for anything to be acknowledged.

@@ -28,6 +28,12 @@ pub const KEYS: &[Key] = &[
         "address and port; must be loopback unless behind_tls_proxy.trusted is set",
     ),
     key(
+        "metrics.listen",
+        "",
+        "address and port of GET /metrics, for Prometheus; whoever reaches it may read it, and it names \
+         no tenant; must be loopback unless behind_tls_proxy.trusted is set",
+    ),
+    key(
         "issuer",
         "https://strongroom.localhost",
         "the platform's public URL: `iss` of tokens; its host names audit logs and keys",

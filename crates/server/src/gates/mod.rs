@@ -8,6 +8,7 @@ mod audit;
 mod authenticate;
 mod authorise;
 mod caller;
+mod count;
 mod pii;
 mod rate_limit;
 mod refusals;
@@ -19,6 +20,7 @@ pub use audit::{acknowledge_staged, audit, commit_recorded, commit_recorded_by, 
 pub use authenticate::{authenticate, present_key};
 pub use authorise::authorise;
 pub use caller::{Caller, Credential};
+pub use count::count;
 pub use pii::{Redacted, active_policy, examine, redact_chat};
 pub use rate_limit::{RateLimits, limit_address};
 pub use refusals::{Counted, Noted, Refusals};

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use prometheus_client::metrics::counter::Counter;
 use strongroom_auditchain::{Ed25519Signer, Outcome};
 use strongroom_tenancy::{Actor, ActorError, ActorId, ActorKind, TenantId};
 use tokio_util::sync::CancellationToken;
@@ -57,6 +58,8 @@ pub struct Verifier {
     pub clock: Arc<dyn Clock>,
     /// How often each log is read.
     pub every_seconds: u64,
+    /// How often one was found not to be intact.
+    pub not_intact: Counter,
 }
 
 /// Why a log was not verified. It is due again in minutes.
@@ -143,6 +146,7 @@ impl Verifier {
                 first = finding,
                 "audit log not intact"
             );
+            self.not_intact.inc();
             self.say(Actor::new(platform), request, origin).await?;
         }
         let now = self.clock.unix_seconds();

@@ -11,7 +11,8 @@ use strongroom_server::clock::{Clock, ManualClock};
 use strongroom_server::postgres::{Job, Role};
 
 use crate::database::{Database, database, folder};
-use crate::platform::{Running, Tenant, on_platform, on_runtime};
+use crate::metrics::value_of;
+use crate::platform::{Running, Tenant, on_platform, on_runtime, start};
 
 async fn post(running: &Running, tenant: &Tenant, path: &str) -> crate::platform::Answer {
     running
@@ -83,7 +84,10 @@ fn an_edited_leaf_is_named() {
 
 #[test]
 fn the_pass_by_schedule_finds_it_and_says_so() {
-    on_platform(|running| async move {
+    on_runtime(async {
+        // A cluster of its own: on another, another node may take it up.
+        let database = Database::start(folder()).await;
+        let running = start(database.endpoint(), &[]).await;
         let tenant = running.tenant("scheduled").await;
         let other = running.tenant("scheduled-too").await;
         let read = async |tenant: &Tenant| {
@@ -91,7 +95,7 @@ fn the_pass_by_schedule_finds_it_and_says_so() {
             log.await.json()
         };
         assert_eq!(read(&tenant).await["verified"], json!(null));
-        let superuser = database().sql("postgres").await;
+        let superuser = database.sql("postgres").await;
         let edit = "alter table app.audit_leaves disable trigger audit_leaves_append_only; \
              update app.audit_leaves set leaf = set_byte(leaf, 20, get_byte(leaf, 20) # 1) \
              where idx = 0 and tenant_id = ";
@@ -144,6 +148,9 @@ fn the_pass_by_schedule_finds_it_and_says_so() {
             .unwrap()
             .get(0);
         assert!(due > 80_000, "not before tomorrow");
+        let counted = running.app.metrics.render().unwrap();
+        let counted = value_of(&counted, "strongroom_audit_logs_not_intact_total");
+        assert_eq!(counted, Some(1.0));
     });
 }
 

@@ -32,6 +32,7 @@ mod left_behind;
 mod login;
 mod login_ends;
 mod login_keys;
+mod metrics;
 mod oidc_provider;
 mod peppers;
 mod platform;

@@ -13,6 +13,7 @@ use strongroom_tenancy::TenantId;
 use uuid::Uuid;
 
 use crate::database::{folder, spec};
+use crate::metrics::value_of;
 use crate::platform::{Running, Tenant, on_runtime};
 use crate::sequencing::leaf;
 use crate::three_zones::{append, held, lost, news, superuser, three, three_of, until};
@@ -27,6 +28,17 @@ async fn zones_of(running: &Running, tenant: &Tenant) -> u8 {
         .await;
     let key = running.app.batch_signer.verifier_key();
     appended.unwrap().verify(key).unwrap().zones()
+}
+
+const ACKNOWLEDGING: &str = "strongroom_audit_acknowledging";
+
+fn held_line(zone: &str) -> String {
+    format!(r#"strongroom_zone_held{{zone="{zone}"}}"#)
+}
+
+/// What the metrics say.
+fn counted(running: &Running, line: &str) -> Option<f64> {
+    value_of(&running.app.metrics.render().unwrap(), line)
 }
 
 /// What was acknowledged is on three disks: the primary dies in the middle of load, and the zone that
@@ -102,6 +114,11 @@ fn while_a_zone_is_missing_nothing_is_acknowledged_and_what_all_held_is_signed_a
         assert!(began.elapsed() < Duration::from_secs(1));
         let refused = append(&running, &tenant).await;
         assert_eq!(refused.unwrap_err(), AuditError::ZoneMissing);
+        assert_eq!(counted(&running, ACKNOWLEDGING), Some(0.0));
+        let zones_now = ["z2", "z3"].map(|zone| counted(&running, &held_line(zone)));
+        assert_eq!(zones_now, [Some(1.0), Some(0.0)]);
+        let refusals = r#"strongroom_audit_events_total{fate="zone_missing"}"#;
+        assert_eq!(counted(&running, refusals), Some(1.0));
 
         // Nothing under the normal name; what every zone held has another, and says who is missing.
         let unsigned = sign().await.unwrap_err().to_string();
@@ -147,6 +164,10 @@ fn while_a_zone_is_missing_nothing_is_acknowledged_and_what_all_held_is_signed_a
         );
         assert_eq!(said[1], back, "{said:?}");
         assert_eq!(sign().await.unwrap(), 1);
+        assert_eq!(counted(&running, ACKNOWLEDGING), Some(1.0));
+        assert_eq!(counted(&running, &held_line("z3")), Some(1.0));
+        let losses = r#"strongroom_zone_losses_total{zone="z3"}"#;
+        assert_eq!(counted(&running, losses), Some(1.0));
     });
 }
 

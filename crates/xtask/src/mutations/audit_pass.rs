@@ -220,4 +220,11 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "",
         test: "-p strongroom-cli --test cli -- --exact audit_verify::the_first_bad_index_and_its_kind_are_named_wherever_the_log_is",
     },
+    Mutation {
+        name: "pass-tells-nobody-how-far-it-is",
+        file: "crates/cli/src/audit/log.rs",
+        find: "is_watched: is_watched(output),",
+        replace: "is_watched: !is_watched(output),",
+        test: "-p strongroom-cli --test cli -- --exact audit_progress::somebody_at_a_terminal_is_shown_how_far_a_pass_is",
+    },
 ];

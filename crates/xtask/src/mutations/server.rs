@@ -4,6 +4,34 @@ use super::Mutation;
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
+        name: "path-in-metrics",
+        file: "crates/server/src/gates/count.rs",
+        find: "|| NO_ROUTE.to_owned()",
+        replace: "|| request.uri().path().to_owned()",
+        test: "-p strongroom-server --test platform what_is_asked_is_counted",
+    },
+    Mutation {
+        name: "method-in-metrics",
+        file: "crates/server/src/metrics.rs",
+        find: "_ => \"other\",",
+        replace: "_ => \"BREW\",",
+        test: "-p strongroom-server --test platform what_is_asked_is_counted",
+    },
+    Mutation {
+        name: "metrics-on-any-address",
+        file: "crates/server/src/config.rs",
+        find: ".map(|text| address(\"metrics.listen\", &text, !trusted_proxies.is_empty()))",
+        replace: ".map(|text| address(\"metrics.listen\", &text, true))",
+        test: "-p strongroom-server --lib a_bad_value_is_refused",
+    },
+    Mutation {
+        name: "broken-log-not-counted",
+        file: "crates/server/src/jobs/verification.rs",
+        find: "self.not_intact.inc();",
+        replace: "self.not_intact.get();",
+        test: "-p strongroom-server --test platform the_pass_by_schedule_finds_it",
+    },
+    Mutation {
         name: "revocation-answered-too-soon",
         file: "crates/server/src/routes/api_keys.rs",
         find: "\"api_key.revoke\", resource).await?;\n    revoked_everywhere().await;",

@@ -4,6 +4,27 @@ use super::Mutation;
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
+        name: "lost-zone-shown-as-held",
+        file: "crates/server/src/audit/zones.rs",
+        find: "matches!(it, Standing::Admitted(_))",
+        replace: "!matches!(it, Standing::Unknown)",
+        test: "-p strongroom-server --test platform while_a_zone_is_missing_nothing",
+    },
+    Mutation {
+        name: "stopped-log-shown-as-acknowledging",
+        file: "crates/server/src/metrics.rs",
+        find: "i64::from(!is_short)",
+        replace: "i64::from(!is_short || self.0.is_some())",
+        test: "-p strongroom-server --test platform while_a_zone_is_missing_nothing",
+    },
+    Mutation {
+        name: "loss-of-a-zone-not-counted",
+        file: "crates/server/src/audit/zones/monitor.rs",
+        find: "if is_news {\n                    let zone",
+        replace: "if !is_news {\n                    let zone",
+        test: "-p strongroom-server --test platform while_a_zone_is_missing_nothing",
+    },
+    Mutation {
         name: "zone-wait-cancelled-believed",
         file: "crates/server/src/postgres/transaction.rs",
         find: "if session.warnings() == before {",

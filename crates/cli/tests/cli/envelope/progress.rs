@@ -1,71 +1,16 @@
 //! The line that tells how far a long record has come: for somebody at a terminal, and nobody else.
 
-use std::fs::File;
 use std::io::{Read as _, Write as _};
-use std::os::fd::OwnedFd;
 use std::process::{Child, ChildStdin, Stdio};
-use std::sync::{Arc, Mutex};
-use std::thread::{JoinHandle, sleep, spawn};
+use std::thread::sleep;
 use std::time::{Duration, Instant};
-
-use rustix::pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt};
 
 use super::Envelope;
 use super::long::{MIB, command, wait, wait_until};
-
-/// Erases the rest of a terminal's line.
-const ERASE: &str = "\x1b[K";
+use crate::terminal::{ERASE, Terminal};
 
 /// More than the time for which nothing is shown yet.
 const LONG_ENOUGH: Duration = Duration::from_millis(1000);
-
-/// A pseudo terminal, and what was shown on it.
-struct Terminal {
-    peer: OwnedFd,
-    shown: Arc<Mutex<Vec<u8>>>,
-    reader: JoinHandle<()>,
-}
-
-impl Terminal {
-    fn open() -> Self {
-        let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-        let master = openpt(flags).unwrap();
-        grantpt(&master).unwrap();
-        unlockpt(&master).unwrap();
-        let peer = ioctl_tiocgptpeer(&master, flags).unwrap();
-        let shown = Arc::<Mutex<Vec<u8>>>::default();
-        let screen = Arc::clone(&shown);
-        let reader = spawn(move || {
-            let mut master = File::from(master);
-            let mut bytes = [0; 4096];
-            // The read fails once nobody has the terminal open any more.
-            while let Ok(count @ 1..) = master.read(&mut bytes) {
-                screen.lock().unwrap().extend_from_slice(&bytes[..count]);
-            }
-        });
-        Self {
-            peer,
-            shown,
-            reader,
-        }
-    }
-
-    fn stdio(&self) -> Stdio {
-        self.peer.try_clone().unwrap().into()
-    }
-
-    fn shown(&self) -> String {
-        String::from_utf8(self.shown.lock().unwrap().clone()).unwrap()
-    }
-
-    /// All that was shown, once nobody writes any more.
-    fn close(self) -> String {
-        drop(self.peer);
-        self.reader.join().unwrap();
-        let shown = self.shown.lock().unwrap().clone();
-        String::from_utf8(shown).unwrap()
-    }
-}
 
 /// Gives a mebibyte, and then a little at a time, for as long as it takes.
 fn feed(stdin: &mut ChildStdin, input: &[u8], mut is_enough: impl FnMut() -> bool) {

@@ -16,6 +16,7 @@ use super::{Admitted, Standing, ZoneSet};
 use crate::audit::{Draft, EventError, Sequencer, new_event_id};
 use crate::clock::Clock;
 use crate::jobs::request_id;
+use crate::metrics::Zone;
 use crate::postgres::{PrimaryView, QueryError, StandbyView, ZONE, ZONES};
 
 /// How often the zones are looked at.
@@ -184,6 +185,10 @@ impl Watch {
             Err(reason) => {
                 self.zones.set(zone, Standing::Lost);
                 let is_news = complained.is_none();
+                if is_news {
+                    let zone = name.clone();
+                    self.zones.losses.get_or_create(&Zone { zone }).inc();
+                }
                 if was != Standing::Lost || complained.is_none_or(|at| at.elapsed() >= COMPLAIN) {
                     tracing::error!(alarm = "zone.lost", zone = name, %reason, "a zone is lost");
                     *complained = Some(Instant::now());
