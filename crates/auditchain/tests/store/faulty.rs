@@ -104,12 +104,17 @@ impl Platter {
             if old == new {
                 continue;
             }
+            // What was flushed of a file that only grows stays.
+            let from = match &old {
+                Some(old) if path.starts_with("wal/") => old.len(),
+                _ => 0,
+            };
             let kept = match random.below(4) {
                 0 => old,
                 1 => new,
-                2 => new.map(|bytes| torn(&bytes, 0, random)),
-                // The name is there, and nothing in it.
-                _ => new.map(|_| Vec::new()),
+                2 => new.map(|bytes| torn(&bytes, from.min(bytes.len()), random)),
+                // The name is there, and nothing that was not flushed in it.
+                _ => new.map(|bytes| bytes[..from.min(bytes.len())].to_vec()),
             };
             match kept {
                 Some(bytes) => disk.flushed.insert(path, bytes),
