@@ -14,7 +14,7 @@ use std::str::FromStr;
 
 use strongroom_tenant_token::{Algorithm, RotationPolicy, RotationPolicyError};
 
-use addresses::{address, issuer, upstream};
+use addresses::{issuer, listen, metrics, upstream};
 pub use keys::{KEYS, Key, explain};
 pub use network::Network;
 pub use zones::{Standby, ZoneMode, ZoneName, Zones};
@@ -164,13 +164,8 @@ impl Config {
                     .map_err(|e: String| refuse(&"behind_tls_proxy.trusted", &e))
             })
             .collect::<Result<Vec<Network>, _>>()?;
-        let listen = address("listen", values.text("listen"), !trusted_proxies.is_empty())?;
-        let metrics = optional(values.text("metrics.listen"))
-            .map(|text| address("metrics.listen", &text, !trusted_proxies.is_empty()))
-            .transpose()?;
-        if metrics.is_some_and(|metrics| metrics.port() != 0 && metrics.port() == listen.port()) {
-            return Err(refuse(&"metrics.listen", &"must have a port of its own"));
-        }
+        let listen = listen(values.text("listen"), !trusted_proxies.is_empty())?;
+        let metrics = metrics(values.text("metrics.listen"), listen)?;
         let state_dir = state_dir(values.text("state_dir"));
         let config = Self {
             checkpoints: checkpoints::checkpoints(

@@ -212,14 +212,15 @@ async fn run(config: Config, file: Option<PathBuf>, adopting: bool) -> Result<()
 async fn serve_on(endpoint: Endpoint, config: Config) -> Result<(), String> {
     let stop = stop_signal().map_err(|error| error.to_string())?;
     let (listen, metrics) = (config.listen, config.metrics);
-    let platform = Platform::start(config, endpoint, Arc::new(SystemClock))
-        .await
-        .map_err(|error| error.to_string())?;
-    let gateway = bind("listen", listen).await?;
+    // Before anything is begun: the gateway is found only once it can answer.
     let metrics = match metrics {
         Some(address) => Some(bind("metrics.listen", address).await?),
         None => None,
     };
+    let platform = Platform::start(config, endpoint, Arc::new(SystemClock))
+        .await
+        .map_err(|error| error.to_string())?;
+    let gateway = bind("listen", listen).await?;
     let address = gateway.local_addr().map_err(|error| error.to_string())?;
     eprintln!("serving on http://{address}");
     if let Some(metrics) = &metrics {

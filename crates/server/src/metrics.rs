@@ -142,16 +142,16 @@ impl Metrics {
             "Passes over a log that found it tampered with: an alarm",
             not_intact.clone(),
         );
-        if let Some(zones) = &zones {
+        if let Some(zones) = zones {
             registry.register(
                 "zone_losses",
                 "Times that a zone was lost: an alarm",
                 zones.losses().clone(),
             );
+            registry.register_collector(Box::new(Zones(zones)));
         }
         let version = Info::new(vec![("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The program that runs", version);
-        registry.register_collector(Box::new(Zones(zones)));
         Self {
             registry,
             answers,
@@ -223,7 +223,7 @@ fn known(method: &Method) -> &'static str {
 }
 
 /// How the zones stand when somebody asks.
-struct Zones(Option<Arc<ZoneSet>>);
+struct Zones(Arc<ZoneSet>);
 
 impl fmt::Debug for Zones {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -233,16 +233,13 @@ impl fmt::Debug for Zones {
 
 impl Collector for Zones {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let is_short = self.0.as_ref().is_some_and(|zones| zones.is_short());
-        ConstGauge::new(i64::from(!is_short)).encode(encoder.encode_descriptor(
+        let zones = &self.0;
+        ConstGauge::new(i64::from(zones.acknowledges())).encode(encoder.encode_descriptor(
             "audit_acknowledging",
             "1 while enough zones are left for events to be acknowledged, else 0: an alarm",
             None,
             MetricType::Gauge,
         )?)?;
-        let Some(zones) = &self.0 else {
-            return Ok(());
-        };
         let mut held = encoder.encode_descriptor(
             "zone_held",
             "1 while what a zone holds counts, else 0",

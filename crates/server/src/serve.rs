@@ -24,17 +24,8 @@ use crate::app::Platform;
 use crate::metrics;
 use crate::router::router;
 
-/// How long open connections may take to come to their end.
-const DRAIN: Duration = Duration::from_secs(30);
-
 /// How long a request's head may take, and a connection between two requests.
 const HEAD: Duration = Duration::from_secs(10);
-
-/// Most connections at once; further ones wait to be accepted.
-const CONNECTIONS: usize = 4096;
-
-/// The same for those who read metrics.
-const METRICS_CONNECTIONS: usize = 16;
 
 /// Most headers of a request. The request-id gate refuses far fewer with a document of its own.
 const HEADERS: usize = 1024;
@@ -63,27 +54,57 @@ pub async fn serve(
     stop: impl Future<Output = ()> + Send + 'static,
 ) {
     let Listeners { gateway, metrics } = listeners.into();
-    let closing = CancellationToken::new();
-    let metrics = metrics.map(|listener| {
+    let (closing, closed) = (CancellationToken::new(), CancellationToken::new());
+    let watched = {
         let router = metrics::router(Arc::clone(&platform.app.metrics));
-        let served = accept(router, listener, METRICS_CONNECTIONS, closing.clone());
-        tokio::spawn(served)
-    });
-    let served = accept(router(&platform.app), gateway, CONNECTIONS, closing.clone());
-    tokio::join!(served, async {
-        stop.await;
-        closing.cancel();
-    });
-    if let Some(metrics) = metrics {
-        let _ = metrics.await;
-    }
-    platform.stop().await;
+        let closed = closed.clone();
+        async move {
+            if let Some(listener) = metrics {
+                accept(router, listener, WATCHING, closed).await;
+            }
+        }
+    };
+    let served = accept(router(&platform.app), gateway, SERVING, closing.clone());
+    let work = async move {
+        tokio::join!(served, async {
+            stop.await;
+            closing.cancel();
+        });
+        platform.stop().await;
+        // Until here somebody may watch how it ends.
+        closed.cancel();
+    };
+    tokio::join!(watched, work);
     tracing::info!("stopped");
 }
 
+/// How connections are held.
+#[derive(Clone, Copy)]
+struct Manner {
+    /// Most of them at once; further ones wait to be accepted.
+    most: usize,
+    /// Whether one is for many requests.
+    is_kept: bool,
+    /// How long open ones may take to come to their end.
+    drain: Duration,
+}
+
+const SERVING: Manner = Manner {
+    most: 4096,
+    is_kept: true,
+    drain: Duration::from_secs(30),
+};
+
+/// Those who read metrics cannot keep others away by staying.
+const WATCHING: Manner = Manner {
+    most: 16,
+    is_kept: false,
+    drain: Duration::from_secs(1),
+};
+
 /// Accepts connections until it is told that all is closing, then waits for those that are open.
-async fn accept(router: Router, listener: TcpListener, most: usize, closing: CancellationToken) {
-    let places = Arc::new(Semaphore::new(most));
+async fn accept(router: Router, listener: TcpListener, manner: Manner, closing: CancellationToken) {
+    let places = Arc::new(Semaphore::new(manner.most));
     let mut connections = JoinSet::new();
     loop {
         let accepted = async {
@@ -97,7 +118,7 @@ async fn accept(router: Router, listener: TcpListener, most: usize, closing: Can
         };
         match accepted {
             Ok((stream, peer)) => {
-                let served = connection(stream, peer, router.clone(), closing.clone());
+                let served = connection(stream, peer, router.clone(), manner, closing.clone());
                 connections.spawn(async move {
                     served.await;
                     drop(place);
@@ -111,7 +132,7 @@ async fn accept(router: Router, listener: TcpListener, most: usize, closing: Can
     }
     drop(listener);
     let drained = async { while connections.join_next().await.is_some() {} };
-    if tokio::time::timeout(DRAIN, drained).await.is_err() {
+    if tokio::time::timeout(manner.drain, drained).await.is_err() {
         tracing::warn!(
             open = connections.len(),
             "connections were cut after the drain"
@@ -126,6 +147,7 @@ async fn connection(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
+    manner: Manner,
     closing: CancellationToken,
 ) {
     let service = service_fn(move |request: hyper::Request<Incoming>| {
@@ -137,6 +159,7 @@ async fn connection(
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
         .header_read_timeout(HEAD)
+        .keep_alive(manner.is_kept)
         .max_headers(HEADERS);
     let served = http.serve_connection(TokioIo::new(stream), service);
     let mut served = std::pin::pin!(served);

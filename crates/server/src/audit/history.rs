@@ -168,7 +168,13 @@ impl Vouched {
                 }
                 Some(doubt) => {
                     let origin = head.origin.as_str();
-                    tracing::error!(%tenant, origin, %doubt, "a log takes no events");
+                    tracing::error!(
+                        alarm = "log.set_back",
+                        %tenant,
+                        origin,
+                        %doubt,
+                        "a log takes no events"
+                    );
                     self.refused.insert(*tenant.as_uuid(), Instant::now());
                     doubtful.push(tenant);
                 }

@@ -171,14 +171,14 @@ impl Sequencer {
         leaf: Leaf,
         payload: Option<SealedPayload>,
     ) -> Result<Receipt, AuditError> {
-        self.submit(|answer| Item::Append {
+        let appended = self.submit(|answer| Item::Append {
             tenant,
             event_id,
             leaf,
             payload,
             answer,
-        })
-        .await
+        });
+        self.told(appended.await)
     }
 
     /// Waits until an event that a committed transaction staged is durable.
@@ -186,12 +186,12 @@ impl Sequencer {
     /// # Errors
     /// [`AuditError`]; the event is written all the same, by the next sweep.
     pub async fn staged(&self, tenant: TenantId, event_id: Uuid) -> Result<Receipt, AuditError> {
-        self.submit(|answer| Item::Staged {
+        let placed = self.submit(|answer| Item::Staged {
             tenant,
             event_id,
             answer,
-        })
-        .await
+        });
+        self.told(placed.await)
     }
 
     /// Renews a refresh token and appends the event of it, both or neither, and waits until they
@@ -207,13 +207,27 @@ impl Sequencer {
         event_id: Uuid,
         leaf: Leaf,
     ) -> Result<Option<Receipt>, AuditError> {
-        self.submit(|answer| Item::Renew {
+        let renewed = self.submit(|answer| Item::Renew {
             renewal,
             event_id,
             leaf,
             answer,
-        })
-        .await
+        });
+        match renewed.await {
+            // There is no event.
+            Ok(None) => Ok(None),
+            done => self.told(done),
+        }
+    }
+
+    /// Notes what somebody was told who waited for an event.
+    fn told<T>(&self, answer: Result<T, AuditError>) -> Result<T, AuditError> {
+        let fate = match &answer {
+            Ok(_) => Fate::ACKNOWLEDGED,
+            Err(error) => Fate::of(*error),
+        };
+        self.fates.get_or_create(&fate).inc();
+        answer
     }
 
     /// What those who wait for events were told, how often.
@@ -222,19 +236,6 @@ impl Sequencer {
     }
 
     async fn submit<T>(
-        &self,
-        item: impl FnOnce(oneshot::Sender<Result<T, AuditError>>) -> Item,
-    ) -> Result<T, AuditError> {
-        let answered = self.answered(item).await;
-        let fate = match &answered {
-            Ok(_) => Fate::ACKNOWLEDGED,
-            Err(error) => Fate::of(*error),
-        };
-        self.fates.get_or_create(&fate).inc();
-        answered
-    }
-
-    async fn answered<T>(
         &self,
         item: impl FnOnce(oneshot::Sender<Result<T, AuditError>>) -> Item,
     ) -> Result<T, AuditError> {

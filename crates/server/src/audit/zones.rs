@@ -12,6 +12,7 @@ mod roots;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
@@ -51,6 +52,9 @@ pub struct ZoneSet {
     /// This process among those that look.
     watcher: Uuid,
     standing: watch::Sender<Vec<Standing>>,
+    /// Whether the primary does not say who streams from it: nothing is acknowledged then, whatever
+    /// stands here of the zones.
+    is_blind: AtomicBool,
     /// How often each was lost.
     losses: Family<metrics::Zone, Counter>,
     /// How much of each log every zone holds, of what was appended here since its last checkpoint.
@@ -122,6 +126,7 @@ impl ZoneSet {
             primary: Job::new(Pool::dedicated(primary, Role::Checkpointer)?),
             watcher: Uuid::from_bytes(random),
             standing,
+            is_blind: AtomicBool::new(false),
             losses,
             whole: Mutex::default(),
         }))
@@ -139,11 +144,20 @@ impl ZoneSet {
 
     /// Each zone but the primary's, and whether what it says counts.
     pub(crate) fn held(&self) -> Vec<(String, bool)> {
+        let sees = !self.is_blind.load(Ordering::Relaxed);
         let standing = self.standing.borrow();
         let zones = self.names.iter().zip(standing.iter());
         zones
-            .map(|(name, it)| (name.to_string(), matches!(it, Standing::Admitted(_))))
+            .map(|(name, it)| {
+                let is_held = sees && matches!(it, Standing::Admitted(_));
+                (name.to_string(), is_held)
+            })
             .collect()
+    }
+
+    /// Whether events can be acknowledged, as far as it is the zones that decide.
+    pub(crate) fn acknowledges(&self) -> bool {
+        !self.is_blind.load(Ordering::Relaxed) && !self.is_short()
     }
 
     /// How often each zone was lost.

@@ -4,19 +4,32 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::{ConfigError, optional, refuse};
 
-/// An address to listen on.
-pub(super) fn address(
-    key: &'static str,
-    text: &str,
-    is_behind_proxy: bool,
-) -> Result<SocketAddr, ConfigError> {
-    let address: SocketAddr = text.parse().map_err(|e| refuse(&key, &e))?;
-    if !address.ip().is_loopback() && !is_behind_proxy {
+/// The gateway's address.
+pub(super) fn listen(text: &str, is_behind_proxy: bool) -> Result<SocketAddr, ConfigError> {
+    let key = "listen";
+    let listen: SocketAddr = text.parse().map_err(|e| refuse(&key, &e))?;
+    if !listen.ip().is_loopback() && !is_behind_proxy {
         let reason = "must be loopback, or set behind_tls_proxy.trusted: this server speaks \
                       no TLS of its own";
         return Err(refuse(&key, &reason));
     }
-    Ok(address)
+    Ok(listen)
+}
+
+/// The metrics' address, if they are read: whoever reaches it may read, so nobody does from elsewhere.
+pub(super) fn metrics(text: &str, listen: SocketAddr) -> Result<Option<SocketAddr>, ConfigError> {
+    let Some(text) = optional(text) else {
+        return Ok(None);
+    };
+    let key = "metrics.listen";
+    let metrics: SocketAddr = text.parse().map_err(|e| refuse(&key, &e))?;
+    if !metrics.ip().is_loopback() {
+        return Err(refuse(&key, &"must be loopback"));
+    }
+    if metrics.port() != 0 && metrics.port() == listen.port() {
+        return Err(refuse(&key, &"must have a port of its own"));
+    }
+    Ok(Some(metrics))
 }
 
 /// The platform's public URL.

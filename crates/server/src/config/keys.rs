@@ -30,8 +30,8 @@ pub const KEYS: &[Key] = &[
     key(
         "metrics.listen",
         "",
-        "address and port of GET /metrics, for Prometheus; whoever reaches it may read it, and it names \
-         no tenant; must be loopback unless behind_tls_proxy.trusted is set",
+        "address and port of GET /metrics, for Prometheus; must be loopback, since whoever reaches it \
+         may read it; it names no tenant",
     ),
     key(
         "issuer",

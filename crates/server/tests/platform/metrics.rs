@@ -1,7 +1,7 @@
 //! Metrics: on an address of their own, and without anybody's name.
 
 use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use crate::database::database;
 use crate::platform::{Running, on_platform};
@@ -10,6 +10,16 @@ use crate::platform::{Running, on_platform};
 pub(crate) fn value_of(text: &str, line: &str) -> Option<f64> {
     let found = text.lines().find_map(|it| it.strip_prefix(line));
     found.and_then(|rest| rest.trim().parse().ok())
+}
+
+/// A server that ends with its test, whatever that came to.
+struct Ending(Child);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 fn read(running: &Running, line: &str) -> f64 {
@@ -48,7 +58,6 @@ fn what_is_asked_is_counted_by_its_route_and_by_nobodys_name() {
                 r#"strongroom_audit_events_total{fate="acknowledged"}"#
             ) > 0.0
         );
-        assert_eq!(read(running, "strongroom_audit_acknowledging"), 1.0);
         for private in [id, "none-of-ours", "counted", &tenant.id.to_string()] {
             assert!(!text.contains(private), "{private}");
         }
@@ -66,8 +75,9 @@ fn they_are_served_on_an_address_of_their_own() {
             .env("STRONGROOM_METRICS_LISTEN", "127.0.0.1:0")
             .stderr(Stdio::piped())
             .spawn()
+            .map(Ending)
             .unwrap();
-        let mut said = BufReader::new(server.stderr.take().unwrap()).lines();
+        let mut said = BufReader::new(server.0.stderr.take().unwrap()).lines();
         let mut address = |before: &str| {
             let mut lines = said.by_ref().map_while(Result::ok);
             let found = lines.find_map(|line| line.strip_prefix(before).map(str::to_owned));
@@ -77,7 +87,8 @@ fn they_are_served_on_an_address_of_their_own() {
         let metrics = address("metrics on ");
         std::thread::spawn(move || said.for_each(drop));
 
-        let get = async |url: String| reqwest::get(url).await.unwrap();
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let get = async |url: String| client.get(url).send().await.unwrap();
         assert_eq!(get(format!("{gateway}/healthz")).await.status(), 200);
         let answer = get(metrics.clone()).await;
         assert_eq!(answer.status(), 200);
@@ -93,9 +104,9 @@ fn they_are_served_on_an_address_of_their_own() {
         let other = metrics.replace("/metrics", "/healthz");
         assert_eq!(get(other).await.status(), 404);
 
-        let pid = rustix::process::Pid::from_child(&server);
+        let pid = rustix::process::Pid::from_child(&server.0);
         rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
-        let ended = tokio::task::spawn_blocking(move || server.wait());
+        let ended = tokio::task::spawn_blocking(move || server.0.wait());
         assert!(ended.await.unwrap().unwrap().success());
     });
 }

@@ -12,6 +12,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::database::request_id;
 use crate::key_rotation::on_own_platform;
+use crate::metrics::value_of;
 use crate::platform::{Running, Tenant, on_platform};
 use crate::token_renewal::{Session, login, renew, user};
 
@@ -149,7 +150,16 @@ fn a_renewal_of_a_row_that_changed_does_nothing() {
         let swap = async |before: &Family, newest| swap(&running, before, newest).await;
         let first = stored().await;
         assert!(swap(&first, [1; 32]).await);
+        let acknowledged = || {
+            let counted = running.app.metrics.render().unwrap();
+            value_of(
+                &counted,
+                r#"strongroom_audit_events_total{fate="acknowledged"}"#,
+            )
+        };
+        let before = acknowledged();
         assert!(!swap(&first, [2; 32]).await, "of an earlier version");
+        assert_eq!(acknowledged(), before, "there is no event");
         let second = stored().await;
         assert_eq!((second.version, second.current), (1, [1; 32]));
         assert_eq!(second.parent, Some(first.current));

@@ -100,6 +100,8 @@ fn while_a_zone_is_missing_nothing_is_acknowledged_and_what_all_held_is_signed_a
         .await;
         let entries = running.entries(&token).await.len() + 1;
 
+        let losses = r#"strongroom_zone_losses_total{zone="z3"}"#;
+        let lost_before = counted(&running, losses).unwrap();
         zones.kill(2).unwrap();
         until("said to be lost", async || lost(&running) == ["z3"]).await;
         let began = Instant::now();
@@ -166,8 +168,14 @@ fn while_a_zone_is_missing_nothing_is_acknowledged_and_what_all_held_is_signed_a
         assert_eq!(sign().await.unwrap(), 1);
         assert_eq!(counted(&running, ACKNOWLEDGING), Some(1.0));
         assert_eq!(counted(&running, &held_line("z3")), Some(1.0));
-        let losses = r#"strongroom_zone_losses_total{zone="z3"}"#;
-        assert_eq!(counted(&running, losses), Some(1.0));
+        assert_eq!(counted(&running, losses), Some(lost_before + 1.0));
+        // Whoever cannot see the primary knows of nothing that is acknowledged.
+        zones.kill(0).unwrap();
+        until("said not to acknowledge", async || {
+            counted(&running, ACKNOWLEDGING) == Some(0.0)
+        })
+        .await;
+        assert_eq!(counted(&running, &held_line("z2")), Some(0.0));
     });
 }
 

@@ -4,6 +4,13 @@ use super::Mutation;
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
+        name: "renewal-that-was-not-done-counted",
+        file: "crates/server/src/audit/sequencer.rs",
+        find: "Ok(None) => Ok(None),",
+        replace: "Ok(None) => self.told(Ok(None)),",
+        test: "-p strongroom-server --test platform a_renewal_of_a_row_that_changed",
+    },
+    Mutation {
         name: "path-in-metrics",
         file: "crates/server/src/gates/count.rs",
         find: "|| NO_ROUTE.to_owned()",
@@ -19,9 +26,9 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "metrics-on-any-address",
-        file: "crates/server/src/config.rs",
-        find: ".map(|text| address(\"metrics.listen\", &text, !trusted_proxies.is_empty()))",
-        replace: ".map(|text| address(\"metrics.listen\", &text, true))",
+        file: "crates/server/src/config/addresses.rs",
+        find: "if !metrics.ip().is_loopback() {",
+        replace: "if metrics.ip().is_multicast() {",
         test: "-p strongroom-server --lib a_bad_value_is_refused",
     },
     Mutation {

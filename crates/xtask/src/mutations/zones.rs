@@ -4,6 +4,13 @@ use super::Mutation;
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
+        name: "blind-server-shown-as-acknowledging",
+        file: "crates/server/src/audit/zones/monitor.rs",
+        find: "is_blind.swap(true,",
+        replace: "is_blind.swap(false,",
+        test: "-p strongroom-server --test platform while_a_zone_is_missing_nothing",
+    },
+    Mutation {
         name: "lost-zone-shown-as-held",
         file: "crates/server/src/audit/zones.rs",
         find: "matches!(it, Standing::Admitted(_))",
@@ -13,8 +20,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "stopped-log-shown-as-acknowledging",
         file: "crates/server/src/metrics.rs",
-        find: "i64::from(!is_short)",
-        replace: "i64::from(!is_short || self.0.is_some())",
+        find: "i64::from(zones.acknowledges())",
+        replace: "i64::from(zones.acknowledges() || zones.is_short())",
         test: "-p strongroom-server --test platform while_a_zone_is_missing_nothing",
     },
     Mutation {

@@ -1,6 +1,7 @@
 //! The monitor: looks at each zone, admits it, and says at once when one is lost.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
 use strongroom_auditchain::Outcome;
@@ -86,7 +87,6 @@ struct Watch {
     complained: Vec<Option<Instant>>,
     /// The connection of each that was admitted last.
     admitted: Vec<Option<(i32, SystemTime)>>,
-    is_blind: bool,
     looks: u32,
 }
 
@@ -101,7 +101,6 @@ impl Monitor {
             zones,
             clock,
             news,
-            is_blind: false,
             looks: 0,
         };
         if let Err(error) = watch.zones.sweep().await {
@@ -147,15 +146,14 @@ impl Watch {
             Ok(Ok(view)) => view,
             other => {
                 // Nothing is acknowledged without its answer, whatever stands here of the zones.
-                if !self.is_blind {
+                if !self.zones.is_blind.swap(true, Ordering::Relaxed) {
                     let reason = other.map(Result::err);
                     tracing::error!(?reason, "the primary does not say who streams from it");
                 }
-                self.is_blind = true;
                 return;
             }
         };
-        self.is_blind = false;
+        self.zones.is_blind.store(false, Ordering::Relaxed);
         self.looks = self.looks.wrapping_add(1);
         let is_read = self.looks.is_multiple_of(READ_AGAIN);
         for zone in 0..self.zones.standbys() {
