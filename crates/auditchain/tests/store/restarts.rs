@@ -1,6 +1,8 @@
 //! Openings after something went wrong: in another zone, in a flush, in the opening before.
 
 use std::sync::{Arc, Mutex};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use strongroom_auditchain::store::{Appended, Directory, Store, Zone};
 
@@ -181,4 +183,40 @@ fn zones_that_were_away_in_turn_are_made_equal() {
     live(Some(0), 5);
     let back = live(None, 5);
     assert!(back.unusable.is_empty() && back.lost.is_empty(), "{back:?}");
+}
+
+/// A store that was not opened keeps no thread, and so neither a zone nor what was signed: not even
+/// when the last step fails.
+#[test]
+fn an_opening_that_fails_leaves_nothing_running() {
+    for fault in [Fault::Crash, Fault::Failed] {
+        for calls in 0.. {
+            let folder = tempfile::tempdir().unwrap();
+            let signed = folder.path();
+            let platters = [Platter::default()];
+            create(&platters, 1);
+            let store = open(&platters, signed);
+            for number in 0..3 {
+                store.append(&origin("a"), leaf(number), vec![1]).unwrap();
+            }
+            store.checkpoint().unwrap();
+            store.append(&origin("a"), leaf(3), vec![1]).unwrap();
+            drop(store);
+            let zone = platters[0].zone(0, &plan(calls, fault));
+            let left = Arc::downgrade(&zone);
+            let config = config(vec![Some(zone)], signed);
+            let kept = Arc::downgrade(&config.checkpoints);
+            let opened = Store::open(config);
+            if opened.is_ok() {
+                assert!(calls > 5, "{calls} calls: nothing late was tried");
+                break;
+            }
+            // A zone that failed is let go, since it may hang: its thread ends by itself.
+            let since = Instant::now();
+            while left.strong_count() + kept.strong_count() > 0 {
+                assert!(since.elapsed().as_secs() < 20, "{fault:?} at call {calls}");
+                sleep(Duration::from_millis(1));
+            }
+        }
+    }
 }

@@ -15,6 +15,13 @@ const ERASED: &str =
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
+        name: "late-failure-leaves-the-committer",
+        file: "crates/auditchain/src/store.rs",
+        find: "let _ = store.inbox.command(Command::Poison(error.to_string()));",
+        replace: "std::mem::forget(store);",
+        test: "-p strongroom-auditchain --test store an_opening_that_fails_leaves_nothing_running",
+    },
+    Mutation {
         name: "frame-checksum-ignored",
         file: "crates/auditchain/src/store/wal.rs",
         find: "if crc32fast::hash(covered) != crc {",
