@@ -27,8 +27,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "loss-of-a-zone-not-counted",
         file: "crates/server/src/audit/zones/monitor.rs",
-        find: "if is_news {\n                    let zone",
-        replace: "if !is_news {\n                    let zone",
+        find: "self.zones.losses.get_or_create(&Zone { zone }).inc();",
+        replace: "self.zones.losses.get_or_create(&Zone { zone }).get();",
         test: "-p strongroom-server --test platform while_a_zone_is_missing_nothing",
     },
     Mutation {
