@@ -96,6 +96,8 @@ fn they_are_served_on_an_address_of_their_own() {
             answer.headers()["content-type"],
             "application/openmetrics-text; version=1.0.0; charset=utf-8"
         );
+        // Nobody keeps others away by staying.
+        assert_eq!(answer.headers()["connection"], "close");
         let text = answer.text().await.unwrap();
         let health = r#"strongroom_requests_total{route="/healthz",method="GET",status="200"}"#;
         assert_eq!(value_of(&text, health), Some(1.0), "{text}");
