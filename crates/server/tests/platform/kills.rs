@@ -19,6 +19,9 @@ const ROUNDS: usize = 25;
 /// In these rounds PostgreSQL is killed as well.
 const DATABASE_ROUNDS: [usize; 4] = [6, 12, 18, 24];
 
+/// How long a round may take to be acknowledged what it waits for; it takes a second or two.
+const PATIENCE: Duration = Duration::from_secs(90);
+
 pub(crate) struct Server {
     child: Child,
     pub(crate) base: String,
@@ -167,9 +170,15 @@ fn no_acknowledged_event_is_lost_in_twenty_five_kills() {
                 .collect();
             let so_far = acknowledged.lock().unwrap().len();
             // Killed at another moment each time, but never before something was acknowledged.
-            while acknowledged.lock().unwrap().len() < so_far + 5 + 3 * round {
-                tokio::time::sleep(Duration::from_millis(3)).await;
-            }
+            let wanted = so_far + 5 + 3 * round;
+            let enough = async {
+                while acknowledged.lock().unwrap().len() < wanted {
+                    tokio::time::sleep(Duration::from_millis(3)).await;
+                }
+            };
+            // A log that lost acknowledged events takes no more of them: that is an answer too.
+            let patience = tokio::time::timeout(PATIENCE, enough).await;
+            assert!(patience.is_ok(), "round {round}: nothing is acknowledged");
             if DATABASE_ROUNDS.contains(&round) {
                 database = database.crash_and_restart();
             }
