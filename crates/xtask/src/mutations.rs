@@ -109,4 +109,52 @@ mod tests {
             assert!(tests.contains(&format!("fn {filter}")), "{name}: {filter}");
         }
     }
+
+    /// The function of a migration in which an offset lies: its name.
+    fn enclosing(text: &str, offset: usize) -> Option<&str> {
+        let begin = text.get(..offset)?.rfind("create function ")?;
+        let whole = text.get(begin..)?;
+        let body = whole.find("$$;").map_or(text.len(), |end| begin + end);
+        let name = whole.strip_prefix("create function ")?.split('(').next()?;
+        (offset < body).then_some(name)
+    }
+
+    /// A sabotage of a function that a later migration drops or replaces breaks nothing.
+    #[test]
+    fn no_sabotage_lies_in_what_a_later_migration_replaced() {
+        let folder = "crates/server/migrations";
+        let mut migrations: Vec<_> = fs::read_dir(root().join(folder))
+            .unwrap()
+            .map(|entry| format!("{folder}/{}", entry.unwrap().file_name().display()))
+            .collect();
+        migrations.sort();
+        let mut tried = 0;
+        for mutation in all().filter(|mutation| mutation.file.starts_with(folder)) {
+            let text = fs::read_to_string(root().join(mutation.file)).unwrap();
+            let offset = text.find(mutation.find).unwrap();
+            let Some(function) = enclosing(&text, offset) else {
+                continue;
+            };
+            tried += 1;
+            for later in migrations
+                .iter()
+                .filter(|later| later.as_str() > mutation.file)
+            {
+                let text = fs::read_to_string(root().join(later)).unwrap();
+                let gone = [
+                    "drop function",
+                    "create or replace function",
+                    "create function",
+                ]
+                .iter()
+                .any(|what| text.contains(&format!("{what} {function}(")));
+                assert!(
+                    !gone,
+                    "{}: {function} is another one in {later}",
+                    mutation.name
+                );
+            }
+        }
+        assert!(tried > 20, "{tried} sabotages of functions");
+    }
 }

@@ -54,7 +54,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "family-outlives-its-epoch",
-        file: "crates/server/migrations/0005_lookups.sql",
+        file: "crates/server/migrations/0011_lookups.sql",
         find: "case when f.epoch < e.epoch then coalesce(f.revoked_at, 0) else f.revoked_at end,",
         replace: "f.revoked_at,",
         test: "-p strongroom-server --test platform what_is_revoked_is_accepted_nowhere",
