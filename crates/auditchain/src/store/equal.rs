@@ -81,9 +81,7 @@ fn write_frames(zone: &dyn Zone, history: &History, theirs: Option<&History>) ->
 fn trim(zone: &dyn Zone, history: &History, strays: &mut Vec<String>) -> io::Result<()> {
     for (name, length) in zone.list(FOLDER)? {
         let path = format!("{FOLDER}/{name}");
-        let first = name.parse::<u64>().ok();
-        let Some(first) = first.filter(|first| WalFile::path(*first) == path && length.is_some())
-        else {
+        let Some(first) = WalFile::first_of(&name).filter(|_| length.is_some()) else {
             strays.push(path);
             continue;
         };

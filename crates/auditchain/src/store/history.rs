@@ -66,6 +66,12 @@ impl WalFile {
         format!("{FOLDER}/{first:020}")
     }
 
+    /// The first sequence that a name in the folder says; `None` for a name that no store gives.
+    pub(super) fn first_of(name: &str) -> Option<u64> {
+        let first = name.parse().ok()?;
+        (format!("{FOLDER}/{name}") == Self::path(first)).then_some(first)
+    }
+
     /// Its frames, all of which were read before.
     pub(super) fn frames(&self, store: &StoreId) -> impl Iterator<Item = Frame<'_>> {
         let (mut rest, store) = (self.bytes.as_slice(), *store);
@@ -98,9 +104,8 @@ impl History {
         let mut epoch = history.base.epoch;
         let mut names = Vec::new();
         for (name, length) in zone.list(FOLDER)? {
-            let first = name.parse::<u64>().ok();
-            let is_file = |first: &u64| length.is_some() && WalFile::path(*first).ends_with(&name);
-            names.extend(first.filter(is_file).filter(|first| *first >= next));
+            let first = WalFile::first_of(&name).filter(|_| length.is_some());
+            names.extend(first.filter(|first| *first >= next));
         }
         names.sort_unstable();
         // A base is replaced only once the file that follows it was begun.

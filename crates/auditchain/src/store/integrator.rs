@@ -234,8 +234,7 @@ fn put(zone: &dyn Zone, file: &Write) -> io::Result<()> {
 /// Removes the files of frames that were integrated.
 fn drop_frames(zone: &dyn Zone, up_to: u64) -> io::Result<()> {
     for (name, _) in zone.list(FOLDER)? {
-        let first = name.parse::<u64>().ok();
-        if let Some(first) = first.filter(|first| *first <= up_to) {
+        if let Some(first) = WalFile::first_of(&name).filter(|first| *first <= up_to) {
             zone.remove(&WalFile::path(first))?;
         }
     }

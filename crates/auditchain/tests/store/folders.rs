@@ -194,6 +194,28 @@ fn stray_names_are_told_and_left_there() {
     }
 }
 
+/// Found by chance: it is the end of a name that a store gives, and was read as one.
+#[test]
+fn a_number_without_its_zeros_names_no_frames() {
+    let root = tempfile::tempdir().unwrap();
+    Store::create(&zones(root.path(), 3), 2).unwrap();
+    for number in 0..3 {
+        let (store, recovery) = opened(root.path(), None);
+        assert!(recovery.lost.is_empty(), "opening {number}");
+        store
+            .append(&origin("a"), leaf(number), Vec::new())
+            .unwrap();
+        drop(store);
+        for zone in 0..3 {
+            let path = root.path().join(format!("zone-{zone}/wal/196"));
+            std::fs::write(path, b"mine").unwrap();
+        }
+    }
+    let (_, recovery) = opened(root.path(), None);
+    let told = [0, 1, 2].map(|zone| (zone, "wal/196".to_owned()));
+    assert_eq!(recovery.strays, told);
+}
+
 /// As when a disk is unmounted, and its mount point is there.
 #[cfg(unix)]
 #[test]

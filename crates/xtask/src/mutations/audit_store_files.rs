@@ -102,6 +102,13 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-auditchain --test store -- --exact folders::a_link_does_not_lead_out_of_a_zone",
     },
     Mutation {
+        name: "frames-by-the-end-of-their-name",
+        file: "crates/auditchain/src/store/history.rs",
+        find: "(format!(\"{FOLDER}/{name}\") == Self::path(first)).then_some(first)",
+        replace: "Self::path(first).ends_with(name).then_some(first)",
+        test: "-p strongroom-auditchain --test store -- --exact folders::a_number_without_its_zeros_names_no_frames",
+    },
+    Mutation {
         name: "stray-names-removed",
         file: "crates/auditchain/src/store/mirror.rs",
         find: "if !is_written(folder, name) {",
