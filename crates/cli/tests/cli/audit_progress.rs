@@ -22,14 +22,15 @@ fn pass(logs: &Logs, terminal: &Terminal, more: &[&str]) -> Child {
         .unwrap()
 }
 
-/// Lets it run for a moment of each twenty, so that on any machine a short log is a long one.
+/// Lets it run for a moment at a time and stops it for longer than nothing is shown at first, so
+/// that on any machine a short log is a long one.
 fn slowly(mut pass: Child) {
     let pid = Pid::from_child(&pass);
     while pass.try_wait().unwrap().is_none() {
         kill_process(pid, Signal::STOP).unwrap();
-        sleep(Duration::from_millis(20));
+        sleep(Duration::from_millis(600));
         kill_process(pid, Signal::CONT).unwrap();
-        sleep(Duration::from_millis(1));
+        sleep(Duration::from_millis(10));
     }
     assert!(pass.wait().unwrap().success());
 }
