@@ -174,6 +174,12 @@ impl Database {
         )
     }
 
+    /// All that PostgreSQL has logged.
+    pub(crate) fn said(&self) -> String {
+        let log = std::fs::read(self.root.join("etc/postgresql.log")).unwrap();
+        String::from_utf8_lossy(&log).into_owned()
+    }
+
     /// A connection of the tests' own, to run any SQL as any role.
     pub(crate) async fn sql(&self, role: &str) -> Client {
         let (client, connection) = tokio_postgres::Config::new()

@@ -22,6 +22,7 @@ mod fake_issuer;
 mod first_call;
 mod generations;
 mod hang_ups;
+mod idle;
 mod isolation_check;
 mod key_gate;
 mod key_limits;
