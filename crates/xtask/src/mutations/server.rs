@@ -314,9 +314,9 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "idle-logs-asked-for",
-        file: "crates/server/src/audit/checkpoints.rs",
-        find: "and l.size <> coalesce(c.size, 0) and not",
-        replace: "and not",
+        file: "crates/server/src/jobs/retention.rs",
+        find: "const EVERY_SECONDS: u64 = 24 * 60 * 60;",
+        replace: "const EVERY_SECONDS: u64 = 2;",
         test: "-p strongroom-server --test platform -- --exact idle::idle_logs_are_asked_for_by_nobody",
     },
     Mutation {
