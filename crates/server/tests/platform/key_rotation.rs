@@ -327,7 +327,9 @@ fn keys_older_than_their_schedule_are_rotated_and_no_others() {
                 (&done["cause"], &done["rows_total"]),
                 (&json!("schedule"), &done["rows_done"])
             );
-            let all = versions(&running, tenant).await;
+            let mut all = versions(&running, tenant).await;
+            // When a checkpoint came due meanwhile, it made a key of its own.
+            all.retain(|(purpose, ..)| purpose == "tenant");
             assert_eq!(
                 all,
                 [
