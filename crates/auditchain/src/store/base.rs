@@ -61,7 +61,7 @@ impl Base {
 
     /// Whether this is the name of the file of frames that follows.
     pub(super) fn is_followed_by(&self, name: &str) -> bool {
-        WalFile::path(self.sequence.saturating_add(1)).ends_with(&format!("/{name}"))
+        WalFile::first_of(name) == Some(self.sequence.saturating_add(1))
     }
 
     fn to_text(&self) -> String {
