@@ -9,6 +9,7 @@ mod audit_store_zones;
 mod audit_tree;
 mod crates;
 mod envelope;
+mod idle_logs;
 mod login;
 mod platform_log;
 mod retention;
@@ -46,6 +47,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         audit_tree::MUTATIONS,
         crates::MUTATIONS,
         envelope::MUTATIONS,
+        idle_logs::MUTATIONS,
         login::MUTATIONS,
         platform_log::MUTATIONS,
         retention::MUTATIONS,

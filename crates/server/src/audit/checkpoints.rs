@@ -1,4 +1,4 @@
-//! Checkpoints: every log that grew is signed, every five minutes or when asked.
+//! Checkpoints: every log that grew is signed, every five minutes or when asked; none other is read.
 
 mod one_log;
 mod platform;
@@ -73,20 +73,39 @@ pub enum CheckpointError {
     ZoneMissing(Vec<String>),
 }
 
-/// With what every zone is known to hold: by the last batch, and by what was signed as degraded before.
-/// Not those whose last checkpoint has not come to its place in the platform's log: there they stand
-/// in the order of their sizes.
-const GROWN: &str = "select l.tenant_id, l.origin, l.size, l.frontier, c.size, c.note, c.frontier, \
-     greatest(l.whole, (select max(d.size) from app.audit_degraded_checkpoints d \
-     where d.tenant_id = l.tenant_id)) from app.audit_logs l left join lateral (select k.size, k.note, k.frontier \
-     from app.audit_checkpoints k where k.tenant_id = l.tenant_id order by k.size desc limit 1) c \
-     on true where l.size > 0 and ($1::uuid is null or l.tenant_id = $1) \
-     and l.size <> coalesce(c.size, 0) and not (l.tenant_id = any($2)) \
-     and not exists (select from app.audit_staged s \
-       where s.tenant_id = '00000000-0000-8000-8000-000000000002' and s.event_id = ( \
-         select a.entry_id from app.audit_anchors a where a.tenant_id = l.tenant_id \
-         order by a.size desc limit 1)) \
-     order by l.tenant_id limit 256";
+/// Which logs' heads are looked at, with their last checkpoints and what every zone is known to hold:
+/// by the last batch, and by what was signed as degraded before. Not those whose last checkpoint has
+/// not come to its place in the platform's log: there they stand in the order of their sizes.
+macro_rules! heads {
+    ($which:literal) => {
+        concat!(
+            "select l.tenant_id, l.origin, l.size, l.frontier, c.size, c.note, c.frontier, \
+             greatest(l.whole, (select max(d.size) from app.audit_degraded_checkpoints d \
+             where d.tenant_id = l.tenant_id)) from app.audit_logs l left join lateral ( \
+             select k.size, k.note, k.frontier from app.audit_checkpoints k \
+             where k.tenant_id = l.tenant_id order by k.size desc limit 1) c on true where ",
+            $which,
+            " and l.size > 0 and l.size <> coalesce(c.size, 0) and not (l.tenant_id = any($1)) \
+             and not exists (select from app.audit_staged s \
+               where s.tenant_id = '00000000-0000-8000-8000-000000000002' and s.event_id = ( \
+                 select a.entry_id from app.audit_anchors a where a.tenant_id = l.tenant_id \
+                 order by a.size desc limit 1)) \
+             order by l.tenant_id limit 256"
+        )
+    };
+}
+
+/// Those that grew: an idle log's row is not read.
+const GROWN: &str = heads!("l.grown");
+
+const ONE: &str = heads!("l.tenant_id = $2");
+
+/// Those that did not grow since they were signed. One that a batch holds is about to.
+const SETTLED: &str = "with settled as (select l.tenant_id from app.audit_logs l \
+       where l.grown and l.size = coalesce((select k.size from app.audit_checkpoints k \
+         where k.tenant_id = l.tenant_id order by k.size desc limit 1), 0) \
+       order by l.tenant_id for no key update skip locked) \
+     update app.audit_logs l set grown = false from settled s where l.tenant_id = s.tenant_id";
 
 impl Checkpointer {
     /// A checkpointer that is due every so many seconds.
@@ -170,7 +189,19 @@ impl Checkpointer {
         if only.is_none() && self.platform.is_some() {
             self.sign_logs(Some(platforms), Vec::new()).await?;
         }
+        if only.is_none() {
+            self.settle().await?;
+        }
         signed
+    }
+
+    /// Has nobody look again at logs that are signed as they are. Apart from their signing, which waits
+    /// for zones, since batches wait for it.
+    async fn settle(&self) -> Result<(), CheckpointError> {
+        let mut tx = self.job.begin().await?;
+        tx.query(DegradedNote::LOCALLY, &[]).await?;
+        tx.query(SETTLED, &[]).await?;
+        Ok(tx.commit().await?)
     }
 
     async fn sign_logs(
@@ -185,7 +216,10 @@ impl Checkpointer {
             // Before the heads are: a line that is noted later may be of a later head.
             let lines = self.store.as_ref().map(|store| store.newest_lines());
             let mut tx = self.job.begin().await?;
-            let rows = tx.query(GROWN, &[&only, &refused]).await?;
+            let rows = match &only {
+                None => tx.query(GROWN, &[&refused]).await?,
+                Some(tenant) => tx.query(ONE, &[&refused, tenant]).await?,
+            };
             let full = rows.len() == 256;
             let reading = match &self.zones {
                 Some(zones) if !rows.is_empty() => Some(zones.reading(&mut tx).await?),

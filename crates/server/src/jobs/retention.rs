@@ -39,18 +39,19 @@ const ERASED: &str = strongroom_auditchain::ERASED_KIND;
 /// The database's clock, which all nodes share: what goes does not come back.
 const NOW: &str = "select extract(epoch from clock_timestamp())::bigint";
 
-const KNOWN: &str = "insert into app.retention_runs (tenant_id) \
-     select l.tenant_id from app.audit_logs l where not exists ( \
-       select from app.retention_runs r where r.tenant_id = l.tenant_id) \
-     on conflict do nothing";
-
-const TAKE: &str = "select r.tenant_id, r.next_idx, t.agent_days, t.high_risk, \
-     e.id, e.below, e.next_idx, l.size \
-     from app.retention_runs r join app.audit_logs l using (tenant_id) \
-     left join app.retention t using (tenant_id) \
-     left join app.erasures e on e.tenant_id = r.tenant_id and e.phase = 'erasing' \
-     where (r.due_at <= $1 or e.id is not null) and r.held_until <= $1 \
-     order by e.id is null, r.due_at limit 1 for no key update of r skip locked";
+/// Erasures come before what is due by its day. Each is found without those that are not.
+const TAKE: &str = "with erasing as ( \
+       select r.tenant_id from app.erasures e join app.retention_runs r using (tenant_id) \
+       where e.finished_at is null and e.phase = 'erasing' and r.held_until <= $1 \
+       order by r.due_at limit 1 for no key update of r skip locked), \
+     due as ( \
+       select r.tenant_id from app.retention_runs r where r.due_at <= $1 and r.held_until <= $1 \
+       and not exists (select from erasing) order by r.due_at limit 1 for no key update skip locked) \
+     select r.tenant_id, r.next_idx, t.agent_days, t.high_risk, e.id, e.below, e.next_idx, l.size \
+     from (table erasing union all table due) taken join app.retention_runs r using (tenant_id) \
+     join app.audit_logs l using (tenant_id) left join app.retention t using (tenant_id) \
+     left join app.erasures e on e.tenant_id = r.tenant_id and e.finished_at is null \
+       and e.phase = 'erasing'";
 
 const ENTRIES: &str = "select l.idx, l.leaf from app.audit_leaves l \
      where l.tenant_id = $1 and l.idx >= $2 and l.idx < $4 and exists (select from app.audit_payloads p \
@@ -141,9 +142,6 @@ impl Retainer {
     /// [`RetainerError`]; a tenant whose batch fails is left alone for a minute, and the others'
     /// go on.
     pub async fn look(&self, stop: &CancellationToken) -> Result<u64, RetainerError> {
-        let mut tx = self.job.begin().await?;
-        tx.query(KNOWN, &[]).await?;
-        tx.commit().await?;
         let mut went = 0;
         while !stop.is_cancelled() {
             match self.batch().await? {

@@ -29,10 +29,8 @@ const HELD_SECONDS: u64 = 5 * 60;
 /// The kind of what the platform's log says of a log that is not intact.
 pub const NOT_INTACT: &str = "audit.not_intact";
 
-const KNOWN: &str = "insert into app.verification_runs (tenant_id, due_at) \
-     select l.tenant_id, $1 from app.audit_logs l where not exists ( \
-       select from app.verification_runs r where r.tenant_id = l.tenant_id) \
-     on conflict do nothing";
+/// When logs are due for the first time that began since the last look.
+const FIRST: &str = "update app.verification_runs set due_at = $1 where due_at is null";
 
 const TAKE: &str = "update app.verification_runs set due_at = $2 where tenant_id = ( \
        select tenant_id from app.verification_runs where due_at <= $1 \
@@ -92,7 +90,7 @@ impl Verifier {
     pub async fn look(&self, stop: &CancellationToken) -> Result<u64, VerifierError> {
         let first = self.clock.unix_seconds().saturating_add(self.every_seconds);
         let mut tx = self.job.begin().await?;
-        tx.query(KNOWN, &[&integer(first)]).await?;
+        tx.query(FIRST, &[&integer(first)]).await?;
         tx.commit().await?;
         let mut broken = 0;
         while !stop.is_cancelled() {

@@ -150,6 +150,12 @@ const MIGRATIONS: &[Migration] = &[
         protects: &["app.verification_runs"],
         lookups: "",
     },
+    Migration {
+        name: "0019_growth",
+        sql: include_str!("../../migrations/0019_growth.sql"),
+        protects: &[],
+        lookups: "",
+    },
 ];
 
 /// A connection of the database's owner: a superuser, or a role that may create roles.

@@ -313,13 +313,6 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-server --test platform -- --exact audit_tamper::checkpoints_come_by_the_clock",
     },
     Mutation {
-        name: "idle-logs-asked-for",
-        file: "crates/server/src/jobs/retention.rs",
-        find: "const EVERY_SECONDS: u64 = 24 * 60 * 60;",
-        replace: "const EVERY_SECONDS: u64 = 2;",
-        test: "-p strongroom-server --test platform -- --exact idle::idle_logs_are_asked_for_by_nobody",
-    },
-    Mutation {
         name: "skew-unchecked",
         file: "crates/server/src/postgres/self_check.rs",
         find: "if skew.abs() > MAX_SKEW_SECONDS {",
