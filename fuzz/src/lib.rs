@@ -42,7 +42,7 @@ bodies! {
     envelope: keyring, open;
     envelope_stream: open, round_trip;
     llm_wire: answer, request;
-    pii: policy, redact, scan_text;
+    pii: policy, redact, redact_csv, redact_json, restore, scan_text, stream;
     tenancy: base62;
     tenant_token: id_token, issuer_keys, jwks, private_key, refresh, verify;
     webhook_sig: headers, round_trip, schemes, schemes_round_trip, secret;

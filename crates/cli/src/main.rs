@@ -12,6 +12,7 @@ mod failure;
 mod input;
 mod output;
 mod pii;
+mod progress;
 mod report;
 mod rls;
 mod token;
@@ -54,7 +55,7 @@ enum Noun {
     /// Keep audit logs in files; verify logs, receipts, proofs and checkpoints offline
     #[command(subcommand)]
     Audit(audit::Verb),
-    /// Find personal data in a text, or take it out
+    /// Find personal data in texts, take it out, put it back
     #[command(subcommand)]
     Pii(pii::Verb),
     /// Issue, inspect and hash API keys

@@ -1,6 +1,6 @@
 //! Why a body was not taken.
 
-use strongroom_pii::{Blocked, Class};
+use strongroom_pii::{Class, RedactError};
 
 use crate::path::Path;
 
@@ -49,6 +49,14 @@ pub enum WireError {
         /// The class that was found.
         class: Class,
     },
+    /// What the policy asks for could not be done: the text goes nowhere.
+    #[error("{field}: not redacted: {reason}")]
+    NotRedacted {
+        /// The place.
+        field: String,
+        /// Why.
+        reason: RedactError,
+    },
 }
 
 impl WireError {
@@ -64,7 +72,8 @@ impl WireError {
             | Self::Invalid { field, .. }
             | Self::UnknownField(field)
             | Self::FieldRefused(field)
-            | Self::Blocked { field, .. } => field,
+            | Self::Blocked { field, .. }
+            | Self::NotRedacted { field, .. } => field,
         };
         (!field.is_empty()).then_some(field)
     }
@@ -82,6 +91,7 @@ impl WireError {
             Self::FieldRefused(_) => "field_refused",
             Self::StreamUnsupported => "stream_unsupported",
             Self::Blocked { .. } => "pii_blocked",
+            Self::NotRedacted { .. } => "not_redacted",
         }
     }
 
@@ -100,10 +110,14 @@ impl WireError {
         Self::FieldRefused(path.to_string())
     }
 
-    pub(crate) fn blocked(path: &Path<'_>, blocked: &Blocked) -> Self {
-        Self::Blocked {
-            field: path.to_string(),
-            class: blocked.class,
+    pub(crate) fn of(path: &Path<'_>, error: RedactError) -> Self {
+        let field = path.to_string();
+        match error {
+            RedactError::Blocked(blocked) => Self::Blocked {
+                field,
+                class: blocked.class,
+            },
+            reason => Self::NotRedacted { field, reason },
         }
     }
 }

@@ -11,7 +11,7 @@ pub struct Findings {
 }
 
 /// How often one class was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tally {
     /// The class.
     pub class: Class,
@@ -49,7 +49,7 @@ impl Findings {
     pub(crate) fn of<'f>(found: impl Iterator<Item = &'f Finding>) -> Self {
         let mut findings = Self::default();
         for finding in found {
-            let tally = findings.tally(finding.class);
+            let tally = findings.tally(&finding.class);
             if finding.action == Mode::FlagOnly {
                 tally.flagged += 1;
             } else {
@@ -62,7 +62,7 @@ impl Findings {
     /// Adds what was found in another text.
     pub(crate) fn add(&mut self, other: &Self) {
         for theirs in other.iter() {
-            let ours = self.tally(theirs.class);
+            let ours = self.tally(&theirs.class);
             ours.replaced += theirs.replaced;
             ours.flagged += theirs.flagged;
         }
@@ -71,15 +71,15 @@ impl Findings {
     /// Adds what a further pass found in the same text, where what is only flagged still stands.
     pub(crate) fn add_pass(&mut self, later: &Self) {
         for theirs in later.iter() {
-            let ours = self.tally(theirs.class);
+            let ours = self.tally(&theirs.class);
             ours.replaced += theirs.replaced;
             ours.flagged = ours.flagged.max(theirs.flagged);
         }
     }
 
-    fn tally(&mut self, class: Class) -> &mut Tally {
-        self.tallies.entry(class).or_insert(Tally {
-            class,
+    fn tally(&mut self, class: &Class) -> &mut Tally {
+        self.tallies.entry(class.clone()).or_insert_with(|| Tally {
+            class: class.clone(),
             replaced: 0,
             flagged: 0,
         })

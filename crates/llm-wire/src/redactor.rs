@@ -1,7 +1,9 @@
 //! One document's pass through a policy.
 
+use std::collections::BTreeMap;
+
 use serde_json::Number;
-use strongroom_pii::{Channel, Finding, Policy, Redaction};
+use strongroom_pii::{Channel, Policy, Redaction, Redactor as Pass};
 use strongroom_tenancy::TenantId;
 
 use crate::error::WireError;
@@ -30,6 +32,8 @@ pub(crate) enum Direction {
 pub(crate) struct Redactor<'a> {
     policy: &'a Policy,
     tenant: &'a TenantId,
+    /// One for each channel that the document meets: what a policy says is looked up once.
+    passes: BTreeMap<Channel, Pass<'a>>,
     pub(crate) direction: Direction,
     pub(crate) findings: Findings,
 }
@@ -55,7 +59,7 @@ impl<'a> Names<'a> {
     }
 }
 
-/// Names as words: `ssnNumber` and `ssn_number` both as `ssn number: `.
+/// Names as words: `ssnNumber` and `ssn_number` both as `ssn number`.
 fn lead(outer: &str, inner: &str) -> String {
     let mut words = String::with_capacity(outer.len() + inner.len() + 8);
     for name in [outer, inner] {
@@ -71,7 +75,7 @@ fn lead(outer: &str, inner: &str) -> String {
     }
     match words.trim() {
         "" => String::new(),
-        words => format!("{words}: "),
+        words => words.to_owned(),
     }
 }
 
@@ -80,6 +84,7 @@ impl<'a> Redactor<'a> {
         Self {
             policy,
             tenant,
+            passes: BTreeMap::new(),
             direction,
             findings: Findings::default(),
         }
@@ -124,13 +129,9 @@ impl<'a> Redactor<'a> {
         }
 
         if !lead.is_empty() && !is_uuid(text) {
-            let named = self.redaction(&format!("{lead}{text}"), channel, path)?;
-            // Names that read as personal data along with the value cannot be given a label.
-            let rest = named.text.strip_prefix(lead);
-            let rest = rest.ok_or_else(|| WireError::refused(path))?;
-            let within = |f: &&Finding| f.range.start >= lead.len();
-            found.add_pass(&Findings::of(named.findings.iter().filter(within)));
-            *text = rest.to_owned();
+            let named = self.named_redaction(lead, text, channel, path)?;
+            found.add_pass(&Findings::of(named.findings.iter()));
+            *text = named.text;
         }
         self.findings.add(&found);
         Ok(())
@@ -209,6 +210,10 @@ impl<'a> Redactor<'a> {
             return Ok(());
         }
         self.unreplaceable(name, channel, path)?;
+        // Two names may spell together what neither of them does.
+        if names.lead != name && self.redaction(&names.lead, channel, path)?.text != names.lead {
+            return Err(WireError::refused(path));
+        }
         self.any(value, channel, names, path)
     }
 
@@ -288,10 +293,11 @@ impl<'a> Redactor<'a> {
         if lead.is_empty() {
             return self.unreplaceable(&digits, channel, path);
         }
-        if self.redaction(&digits, channel, path)?.text != digits {
+        let named = self.named_redaction(lead, &digits, channel, path)?;
+        if named.text != digits {
             return Err(WireError::refused(path));
         }
-        self.unreplaceable(&format!("{lead}{digits}"), channel, path)
+        self.unreplaceable(&digits, channel, path)
     }
 
     /// Refuses a text that the policy would change, where a label would break the document.
@@ -319,14 +325,30 @@ impl<'a> Redactor<'a> {
     }
 
     fn redaction(
-        &self,
+        &mut self,
         text: &str,
         channel: Channel,
         path: &Path<'_>,
     ) -> Result<Redaction, WireError> {
-        self.policy
-            .redact(self.tenant, channel, text)
-            .map_err(|blocked| WireError::blocked(path, &blocked))
+        let redaction = self.pass(channel).redact(text);
+        redaction.map_err(|error| WireError::of(path, error))
+    }
+
+    fn named_redaction(
+        &mut self,
+        lead: &str,
+        text: &str,
+        channel: Channel,
+        path: &Path<'_>,
+    ) -> Result<Redaction, WireError> {
+        let redaction = self.pass(channel).redact_named(lead, text);
+        redaction.map_err(|error| WireError::of(path, error))
+    }
+
+    fn pass(&mut self, channel: Channel) -> &mut Pass<'a> {
+        let (policy, tenant) = (self.policy, self.tenant);
+        let pass = self.passes.entry(channel);
+        pass.or_insert_with(|| Pass::new(policy, tenant, channel))
     }
 }
 
@@ -357,11 +379,11 @@ mod tests {
     #[test]
     fn names_are_read_as_words() {
         let names = Names::default().within("patient");
-        assert_eq!(names.lead, "patient: ");
-        assert_eq!(names.within("ssnNumber").lead, "patient ssn Number: ");
-        assert_eq!(names.within("ssn_number").lead, "patient ssn number: ");
-        assert_eq!(names.within("").lead, "patient: ");
-        assert_eq!(names.within(&"n".repeat(MAX_NAME + 1)).lead, "patient: ");
+        assert_eq!(names.lead, "patient");
+        assert_eq!(names.within("ssnNumber").lead, "patient ssn Number");
+        assert_eq!(names.within("ssn_number").lead, "patient ssn number");
+        assert_eq!(names.within("").lead, "patient");
+        assert_eq!(names.within(&"n".repeat(MAX_NAME + 1)).lead, "patient");
         assert_eq!(Names::default().lead, "");
     }
 

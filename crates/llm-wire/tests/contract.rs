@@ -132,7 +132,7 @@ fn findings_are_counted_by_class_and_action() {
         let redacted = redact(policy, &request).unwrap();
         let tally = redacted.findings().iter();
         tally
-            .map(|t| (t.class, t.replaced, t.flagged))
+            .map(|t| (t.class.clone(), t.replaced, t.flagged))
             .collect::<Vec<_>>()
     };
     assert_eq!(

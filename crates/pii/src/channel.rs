@@ -31,7 +31,9 @@ pub enum Mode {
     Off,
     /// Reported, and left in the text.
     FlagOnly,
-    /// Replaced by its class's label, for good.
+    /// Replaced by a token, and kept in the vault.
+    Reversible,
+    /// Replaced for good.
     Strict,
     /// The whole text is refused.
     Block,
@@ -44,7 +46,7 @@ pub struct ChannelError;
 
 /// The text names no mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("mode: expected strict, flag, off or block")]
+#[error("mode: expected strict, reversible, flag, off or block")]
 pub struct ModeError;
 
 impl Channel {
@@ -91,7 +93,13 @@ impl FromStr for Channel {
 
 impl Mode {
     /// Every mode, the laxest first.
-    pub const ALL: [Self; 4] = [Self::Off, Self::FlagOnly, Self::Strict, Self::Block];
+    pub const ALL: [Self; 5] = [
+        Self::Off,
+        Self::FlagOnly,
+        Self::Reversible,
+        Self::Strict,
+        Self::Block,
+    ];
 
     /// The mode's name, as it stands in a policy.
     #[must_use]
@@ -99,6 +107,7 @@ impl Mode {
         match self {
             Self::Off => "off",
             Self::FlagOnly => "flag",
+            Self::Reversible => "reversible",
             Self::Strict => "strict",
             Self::Block => "block",
         }
@@ -133,12 +142,11 @@ mod tests {
             assert_eq!(mode.to_string().parse(), Ok(mode));
         }
         assert_eq!("Prompt".parse::<Channel>(), Err(ChannelError));
-        assert_eq!("reversible".parse::<Mode>(), Err(ModeError));
+        assert_eq!("Strict".parse::<Mode>(), Err(ModeError));
     }
 
     #[test]
     fn modes_order_by_strictness() {
-        assert!(Mode::Off < Mode::FlagOnly && Mode::FlagOnly < Mode::Strict);
-        assert!(Mode::Strict < Mode::Block);
+        assert!(Mode::ALL.is_sorted());
     }
 }

@@ -16,27 +16,40 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod card;
 mod channel;
 mod class;
+mod custom;
 mod detection;
+mod detector;
 mod document;
-mod email;
-mod hint;
-mod iban;
-mod ip;
-mod number;
-mod page;
-mod phone;
+mod engine;
+mod ids;
+mod normal;
+mod operator;
 mod policy;
+mod recognisers;
 mod redaction;
+mod redactor;
+mod restore;
 mod scan;
-mod ssn;
+mod secrets;
+mod stream;
+mod structured;
+mod token;
+mod vault;
 
 pub use channel::{Channel, ChannelError, Mode, ModeError};
-pub use class::Class;
-pub use detection::{Confidence, Evidence, Match};
+pub use class::{Class, ClassError, CustomClass};
+pub use custom::{Checksum, CustomError, CustomRule, Reading, Recognizer};
+pub use detection::{Confidence, Evidence, EvidenceSet, Match};
+pub use detector::{Detector, DetectorBuilder};
 pub use document::PolicyFault;
+pub use operator::Operator;
 pub use policy::{Policy, PolicyError};
-pub use redaction::{Blocked, Finding, Redaction};
-pub use scan::scan;
+pub use redaction::{Blocked, Finding, RedactError, Redaction, Span};
+pub use redactor::{LinkingKey, RedactionStream, Redactor};
+pub use restore::{Destination, RestorePolicy, Restored, Restorer};
+pub use scan::{scan, scan_from};
+pub use structured::StructureError;
+pub use token::{Token, TokenError};
+pub use vault::{Binding, MemoryVault, Vault, VaultError};

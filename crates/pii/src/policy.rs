@@ -1,12 +1,15 @@
 //! The policy: which mode holds for a tenant, a class and a channel.
 
 use std::fmt;
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use strongroom_tenancy::TenantId;
 
 use crate::document::{Document, PolicyFault, Rule};
-use crate::{Channel, Class, Confidence, Mode};
+use crate::{
+    Channel, Class, Confidence, Detector, Mode, Operator, RedactError, Redaction, Redactor,
+};
 
 /// Which mode holds for each tenant, class and channel, above which confidence.
 ///
@@ -37,6 +40,8 @@ use crate::{Channel, Class, Confidence, Mode};
 pub struct Policy {
     version: u64,
     rules: Vec<Rule>,
+    /// With the classes of the user's own, when the document has any.
+    detector: Option<Arc<Detector>>,
     source: String,
     hash: [u8; 32],
 }
@@ -56,7 +61,32 @@ pub struct PolicyError {
 pub(crate) struct Verdict {
     pub(crate) mode: Mode,
     pub(crate) min_confidence: Confidence,
+    pub(crate) operator: Operator,
     pub(crate) rule: Option<usize>,
+}
+
+impl Verdict {
+    /// From which log-odds on a class counts, in tenths. What is off is still what it is, so that
+    /// nothing else is found in it.
+    pub(crate) fn floor(&self) -> i16 {
+        let threshold = match self.mode {
+            Mode::Off => Confidence::DEFAULT_THRESHOLD,
+            _ => self.min_confidence,
+        };
+        threshold.log_odds()
+    }
+}
+
+impl Default for Verdict {
+    /// What holds where no rule reaches.
+    fn default() -> Self {
+        Self {
+            mode: Mode::Strict,
+            min_confidence: Confidence::DEFAULT_THRESHOLD,
+            operator: Operator::Label,
+            rule: None,
+        }
+    }
 }
 
 /// The document of [`Policy::strict`]: no rules.
@@ -66,7 +96,13 @@ impl Policy {
     /// The policy without rules: everything strict, for every tenant and channel, from 0.5.
     #[must_use]
     pub fn strict() -> Self {
-        Self::new(1, Vec::new(), STRICT_DOCUMENT)
+        Self {
+            version: 1,
+            rules: Vec::new(),
+            detector: None,
+            source: STRICT_DOCUMENT.to_owned(),
+            hash: Sha256::digest(STRICT_DOCUMENT).into(),
+        }
     }
 
     /// Reads a policy written as TOML.
@@ -81,7 +117,7 @@ impl Policy {
                 reason: PolicyFault::from_message(error.message()),
             }
         })?;
-        Ok(Self::new(document.version, document.rules, text))
+        Self::new(document, text)
     }
 
     /// Reads a policy written as JSON.
@@ -93,7 +129,7 @@ impl Policy {
             line: error.line().max(1),
             reason: PolicyFault::from_message(&error.to_string()),
         })?;
-        Ok(Self::new(document.version, document.rules, text))
+        Self::new(document, text)
     }
 
     /// The document's `version`, which its author raises with each change.
@@ -114,14 +150,77 @@ impl Policy {
         hex::encode(self.hash)
     }
 
+    /// Whether a text of a tenant may be refused on a channel: whoever sends it on piece by piece must
+    /// then wait for its end.
+    #[must_use]
+    pub fn may_block(&self, tenant: &TenantId, channel: Channel) -> bool {
+        let mut classes = self.detector().classes();
+        classes.any(|class| self.verdict(tenant, channel, &class).mode == Mode::Block)
+    }
+
+    /// Whether a rule is reversible: a redactor without a vault refuses what it finds by it.
+    #[must_use]
+    pub fn needs_vault(&self) -> bool {
+        self.rules.iter().any(|rule| rule.mode == Mode::Reversible)
+    }
+
+    /// Whether a rule has the operator `hmac`: a redactor without a linking key refuses what it
+    /// finds by it.
+    #[must_use]
+    pub fn needs_linking_key(&self) -> bool {
+        self.rules
+            .iter()
+            .any(|rule| rule.operator == Operator::Hmac)
+    }
+
     /// The document's text, as it was given.
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
     }
 
+    /// Applies the policy to one text: [`Redactor`] with neither vault nor linking key.
+    ///
+    /// A placeholder is never found again, and words that counted stay, so that redacting twice is
+    /// redacting once; but for values that run into one another without white space between, of which a
+    /// second pass may see one that the first did not.
+    ///
+    /// # Errors
+    /// [`RedactError`]; the text must then go nowhere.
+    ///
+    /// # Security
+    /// What no recogniser knows passes. Text must be decoded first: JSON escapes, percent signs
+    /// and base64 hide what they encode.
+    ///
+    /// ```
+    /// use strongroom_pii::{Channel, Policy};
+    /// use strongroom_tenancy::TenantId;
+    ///
+    /// let text = "My email is john@example.com and SSN is 123-45-6789";
+    /// let redaction = Policy::strict().redact(&TenantId::PLATFORM, Channel::Prompt, text)?;
+    /// assert_eq!(redaction.text, "My email is [EMAIL] and SSN is [US_SSN]");
+    /// assert_eq!(redaction.findings.len(), 2);
+    /// # Ok::<(), strongroom_pii::RedactError>(())
+    /// ```
+    pub fn redact(
+        &self,
+        tenant: &TenantId,
+        channel: Channel,
+        text: &str,
+    ) -> Result<Redaction, RedactError> {
+        Redactor::new(self, tenant, channel).redact(text)
+    }
+
+    /// What finds values under the policy: the built-in classes, and those of its document.
+    #[must_use]
+    pub fn detector(&self) -> &Detector {
+        self.detector
+            .as_deref()
+            .unwrap_or_else(|| Detector::standard())
+    }
+
     /// What the policy says about a class.
-    pub(crate) fn verdict(&self, tenant: &TenantId, channel: Channel, class: Class) -> Verdict {
+    pub(crate) fn verdict(&self, tenant: &TenantId, channel: Channel, class: &Class) -> Verdict {
         let applying = self.rules.iter().enumerate().filter(|(_, rule)| {
             rule.tenant.is_none_or(|only| only == *tenant)
                 && rule.class.covers(class)
@@ -140,23 +239,28 @@ impl Policy {
             Some((index, rule)) => Verdict {
                 mode: rule.mode,
                 min_confidence: rule.min_confidence,
+                operator: rule.operator,
                 rule: Some(index),
             },
-            None => Verdict {
-                mode: Mode::Strict,
-                min_confidence: Confidence::DEFAULT_THRESHOLD,
-                rule: None,
-            },
+            None => Verdict::default(),
         }
     }
 
-    fn new(version: u64, rules: Vec<Rule>, source: &str) -> Self {
-        Self {
-            version,
-            rules,
+    fn new(document: Document, source: &str) -> Result<Self, PolicyError> {
+        let at = |fault: PolicyFault, name: &str| PolicyError {
+            line: line_of(source, source.find(name).unwrap_or(0)),
+            reason: fault,
+        };
+        let detector = document
+            .detector()
+            .map_err(|(fault, name)| at(fault, &name))?;
+        Ok(Self {
+            version: document.version,
+            rules: document.rules,
+            detector: detector.map(Arc::new),
             source: source.to_owned(),
             hash: Sha256::digest(source.as_bytes()).into(),
-        }
+        })
     }
 }
 

@@ -11,12 +11,26 @@
 use std::time::Instant;
 
 use proptest::prelude::*;
-use strongroom_pii::{Channel, Class, Mode, Policy, scan};
+use strongroom_pii::{Channel, Class, Mode, Policy, Redactor, scan};
 use strongroom_tenancy::TenantId;
 
 fn strict(text: &str) -> String {
     let redaction = Policy::strict().redact(&TenantId::PLATFORM, Channel::Prompt, text);
     redaction.expect("strict never blocks").text
+}
+
+/// The text redacted in pieces.
+fn in_pieces(text: &str, cuts: &[usize]) -> String {
+    let policy = Policy::strict();
+    let mut redactor = Redactor::new(&policy, &TenantId::PLATFORM, Channel::Prompt);
+    let mut stream = redactor.stream();
+    let (mut out, mut done) = (String::new(), 0);
+    for cut in cuts.iter().copied().chain([text.len()]) {
+        stream.push(&text[done..cut], &mut out).unwrap();
+        done = cut;
+    }
+    stream.finish(&mut out).unwrap();
+    out
 }
 
 /// One value of each class, in each of the forms that are found without context.
@@ -102,6 +116,17 @@ proptest! {
     }
 
     #[test]
+    fn a_stream_says_what_the_whole_text_says(
+        text in texts(),
+        cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..8),
+    ) {
+        let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(text.len() + 1)).collect();
+        cuts.retain(|cut| text.is_char_boundary(*cut));
+        cuts.sort_unstable();
+        prop_assert_eq!(in_pieces(&text, &cuts), strict(&text), "{:?} {:?}", text, cuts);
+    }
+
+    #[test]
     fn matches_are_sorted_apart_and_on_boundaries(text in texts()) {
         let mut end = 0;
         for found in scan(&text) {
@@ -141,9 +166,9 @@ proptest! {
         let (mut rebuilt, mut done) = (String::new(), 0);
         for finding in &redaction.findings {
             prop_assert_eq!(finding.action, Mode::Strict);
-            rebuilt.push_str(&text[done..finding.range.start]);
-            rebuilt.push_str(finding.class.placeholder());
-            done = finding.range.end;
+            rebuilt.push_str(&text[done..finding.span.bytes.start]);
+            rebuilt.push_str(&finding.class.placeholder());
+            done = finding.span.bytes.end;
         }
         rebuilt.push_str(&text[done..]);
         prop_assert_eq!(rebuilt, redaction.text);
@@ -164,10 +189,37 @@ fn each_value_is_found_as_its_class_and_whole() {
             let found = scan(&text);
             assert_eq!(found.len(), 1, "{text}");
             assert_eq!(
-                (found[0].class, &text[found[0].range.clone()]),
-                (class, value)
+                (&found[0].class, &text[found[0].range.clone()]),
+                (&class, value)
             );
         }
+    }
+}
+
+#[test]
+fn values_that_run_into_one_another_are_all_found() {
+    for (text, redacted) in [
+        ("4111 1111 1111 1111/6@e.me", "[CREDIT_CARD]/[EMAIL]"),
+        ("5555-5555-5555-4444/2.0.2.4", "[CREDIT_CARD]/[IP_ADDRESS]"),
+        ("4111111111111111-4::9", "[CREDIT_CARD]-[IP_ADDRESS]"),
+        (
+            "2.0.2.7\u{2011}GB29NWBK60161331926819",
+            "[IP_ADDRESS]\u{2011}[IBAN]",
+        ),
+        ("1::4\u{2011}2.0.2.7", "[IP_ADDRESS]\u{2011}[IP_ADDRESS]"),
+        ("+4700900123:4@o.kk", "[PHONE]:[EMAIL]"),
+        ("phone 6011331 268 1999", "phone [PHONE] [PHONE]"),
+    ] {
+        assert_eq!(strict(text), redacted, "{text}");
+        for cut in (0..text.len()).filter(|cut| text.is_char_boundary(*cut)) {
+            assert_eq!(in_pieces(text, &[cut]), redacted, "{text} cut at {cut}");
+        }
+        let cuts: Vec<usize> = text.char_indices().map(|(at, _)| at).collect();
+        assert_eq!(
+            in_pieces(text, &cuts),
+            redacted,
+            "{text} a character at a time"
+        );
     }
 }
 

@@ -104,7 +104,7 @@
 //! let text = "My email is john@example.com and SSN is 123-45-6789";
 //! let redacted = Policy::strict().redact(&TenantId::PLATFORM, Channel::Prompt, text)?;
 //! assert_eq!(redacted.text, "My email is [EMAIL] and SSN is [US_SSN]");
-//! # Ok::<(), strongroom::pii::Blocked>(())
+//! # Ok::<(), strongroom::pii::RedactError>(())
 //! ```
 //!
 //! # Llm-wire

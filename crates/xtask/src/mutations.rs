@@ -11,6 +11,7 @@ mod crates;
 mod envelope;
 mod idle_logs;
 mod login;
+mod pii;
 mod platform_log;
 mod retention;
 mod server;
@@ -49,6 +50,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         envelope::MUTATIONS,
         idle_logs::MUTATIONS,
         login::MUTATIONS,
+        pii::MUTATIONS,
         platform_log::MUTATIONS,
         retention::MUTATIONS,
         server::MUTATIONS,

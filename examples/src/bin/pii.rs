@@ -33,7 +33,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         // A finding says what and where, and never repeats the value.
         println!(
             "  {} at {:?}, confidence {}",
-            found.class, found.range, found.confidence
+            found.class, found.span.bytes, found.confidence
         );
     }
 

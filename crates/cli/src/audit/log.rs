@@ -16,11 +16,11 @@ use strongroom::auditchain::{Classes, CosignaturePolicy, MAX_NOTE_BYTES, Verifie
 
 use super::Verify;
 use super::files::Files;
-use crate::envelope::progress::is_watched;
 use crate::envelope::threads::Threads;
 use crate::failure::Failure;
 use crate::input;
 use crate::output::Output;
+use crate::progress::is_watched;
 use crate::report::Report;
 
 /// By what a whole log is held.

@@ -92,7 +92,7 @@ pub(super) fn sync_directory(path: &Path) -> Result<(), Failure> {
 
 /// What root has changed for somebody must stay theirs.
 #[cfg(unix)]
-fn belong_to_owner(new: &File, old: &fs::Metadata) -> io::Result<()> {
+pub(crate) fn belong_to_owner(new: &File, old: &fs::Metadata) -> io::Result<()> {
     use std::os::unix::fs::{MetadataExt as _, fchown};
 
     let made = new.metadata()?;
@@ -103,11 +103,11 @@ fn belong_to_owner(new: &File, old: &fs::Metadata) -> io::Result<()> {
 }
 
 #[cfg(not(unix))]
-fn belong_to_owner(_: &File, _: &fs::Metadata) -> io::Result<()> {
+pub(crate) fn belong_to_owner(_: &File, _: &fs::Metadata) -> io::Result<()> {
     Ok(())
 }
 
-fn directory(path: &Path) -> &Path {
+pub(crate) fn directory(path: &Path) -> &Path {
     let parent = path.parent();
     parent
         .filter(|parent| *parent != Path::new(""))

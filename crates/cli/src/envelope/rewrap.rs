@@ -12,13 +12,14 @@ use super::front::{Front, RecordFile, unfinished};
 use super::inspect::wraps;
 use super::keys::{About, Keys, kms_failure, recipients};
 use super::new_file::NewFile;
-use super::progress::is_watched;
+
 use super::record::{MAX_SHORT, Record, open_failure};
 use super::source::Source;
 use super::threads::Threads;
 use crate::failure::Failure;
 use crate::input;
 use crate::output::Output;
+use crate::progress::is_watched;
 use crate::report::Report;
 
 pub(super) const HELP: &str = "\

@@ -4,10 +4,11 @@ use std::io::{self, IsTerminal as _, StdoutLock, Write};
 use std::path::Path;
 
 use super::new_file::NewFile;
-use super::progress::is_watched;
+
 use super::record::write_failure;
 use crate::failure::Failure;
 use crate::output::Output;
+use crate::progress::is_watched;
 
 /// A new file or standard output, being written.
 pub(super) enum Sink {

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use zeroize::Zeroizing;
 
-use super::progress::Progress;
 use super::record::read_failure;
 use crate::failure::Failure;
 use crate::input;
+use crate::progress::Progress;
 
 /// An input whose beginning is in memory, and wiped with this.
 pub(super) struct Source<'a> {

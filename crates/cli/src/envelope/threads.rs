@@ -27,7 +27,7 @@ impl Threads {
     }
 }
 
-fn number(text: &str) -> Result<NonZeroUsize, String> {
+pub(crate) fn number(text: &str) -> Result<NonZeroUsize, String> {
     let number = match text {
         "auto" => Some(0),
         text => text.parse().ok().filter(|number| *number <= MOST.get()),

@@ -136,6 +136,7 @@ impl From<WireError> for Problem {
         let kind = match &error {
             WireError::StreamUnsupported => Kind::StreamUnsupported,
             WireError::Blocked { .. } => Kind::PiiBlocked,
+            WireError::NotRedacted { .. } => Kind::Internal,
             other if other.field().is_some() => Kind::InvalidField,
             _ => Kind::InvalidBody,
         };

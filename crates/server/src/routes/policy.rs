@@ -43,6 +43,13 @@ pub async fn activate(
     let policy = Policy::from_toml(&asked.source).map_err(|error| {
         Problem::new(Kind::InvalidField, error.to_string()).with_param("source")
     })?;
+    if policy.needs_vault() || policy.needs_linking_key() {
+        let problem = Problem::new(
+            Kind::InvalidField,
+            "this server keeps no vault and no linking keys: reversible rules and the operator hmac are refused",
+        );
+        return Err(problem.with_param("source"));
+    }
     // Microseconds, so that of two activations in one second the later is in force.
     let now = seconds(app.clock.unix_micros());
     let mut tx = tenant.begin(Access::Write).await?;

@@ -131,34 +131,6 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-auditchain --test pass rewritten_hashes_are_named_by_interval",
     },
     Mutation {
-        name: "pii-audit-weakened",
-        file: "crates/pii/src/document.rs",
-        find: "if channel == Some(Channel::Audit) && weak {",
-        replace: "if false && weak {",
-        test: "-p strongroom-pii no_rule_weakens_the_audit_channel",
-    },
-    Mutation {
-        name: "pii-wildcard-reaches-audit",
-        file: "crates/pii/src/policy.rs",
-        find: "None => !matches!(channel, Channel::Log | Channel::Audit),",
-        replace: "None => true,",
-        test: "-p strongroom-pii audit_is_strict_whatever_the_rules_say",
-    },
-    Mutation {
-        name: "pii-laxer-rule-wins",
-        file: "crates/pii/src/policy.rs",
-        find: "std::cmp::Reverse((narrow, rule.mode)),",
-        replace: "(std::cmp::Reverse(narrow), rule.mode),",
-        test: "-p strongroom-pii the_most_specific_rule_decides_wherever_it_stands",
-    },
-    Mutation {
-        name: "pii-block-passes",
-        file: "crates/pii/src/redaction.rs",
-        find: "Mode::FlagOnly => {}",
-        replace: "Mode::FlagOnly | Mode::Block => {}",
-        test: "-p strongroom-pii each_mode_does_what_it_says",
-    },
-    Mutation {
         name: "llm-duplicate-member",
         file: "crates/llm-wire/src/value.rs",
         find: "if !seen.insert(name.clone()) {",
@@ -206,12 +178,5 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         find: "options.write(true).create_new(true);",
         replace: "options.write(true).create(true);",
         test: "-p strongroom-cli --test cli -- --exact command_line::nothing_is_overwritten",
-    },
-    Mutation {
-        name: "llm-names-pass-unredacted",
-        file: "crates/llm-wire/src/redactor.rs",
-        find: "let rest = rest.ok_or_else(|| WireError::refused(path))?;",
-        replace: "let rest = rest.unwrap_or(text.as_str());",
-        test: "-p strongroom-llm-wire --test vectors requests",
     },
 ];

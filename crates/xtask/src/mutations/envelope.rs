@@ -390,7 +390,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "cli-progress-in-logs",
-        file: "crates/cli/src/envelope/progress.rs",
+        file: "crates/cli/src/progress.rs",
         find: "output == Output::Text && io::stderr().is_terminal()",
         replace: "output == Output::Text",
         test: "-p strongroom-cli --test cli nobody_else_is_shown_anything",

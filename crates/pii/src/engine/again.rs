@@ -1,0 +1,130 @@
+//! What stands beside a span that was taken is looked at again, as a second pass would see it: with a
+//! placeholder where the value was.
+
+use std::borrow::Cow;
+
+use super::byte::{self, DIGIT, LETTER, SPACE, STOP};
+use super::{Engine, Progress, Taken};
+
+/// How far back what may be joined to a span is looked for, in bytes.
+const BESIDE: usize = 96;
+
+/// What is written over a value while it is looked at what stands beside it: in no text that people
+/// write, and no part of any value.
+pub(super) const FILL: u8 = 0x1A;
+
+impl Engine {
+    /// Goes back to what stands before the spans that were taken last, with these masked.
+    pub(super) fn look_again(text: &mut Cow<'_, str>, progress: &mut Progress, known: usize) {
+        let new = progress.held.get(known..).unwrap_or_default();
+        let (Some(first), Some(last)) = (new.first(), new.last()) else {
+            return;
+        };
+        let (start, end) = (first.start, last.end);
+        let floor = beside(text, start, &progress.closed);
+        for taken in new {
+            mask(text, taken.start, taken.end);
+        }
+        progress.floor = floor;
+        progress.cursor = progress.cursor.min(floor);
+        progress.token = progress.token.min(floor);
+        progress.word = progress.word.min(floor);
+        let known = (progress.keyword, progress.next_keyword);
+        let (until, next) = progress.keywords_again.take().unwrap_or(known);
+        // What stood in a span is gone.
+        progress.keywords_again = Some((until, next.filter(|at| *at >= end)));
+        progress.keyword = progress.keyword.min(floor);
+        progress.next_keyword = None;
+        let pending = &mut progress.pending;
+        pending.retain(|candidate| candidate.anchor < floor && candidate.start >= end);
+    }
+}
+
+/// The text with the spans masked that were taken and not yet handed on.
+pub(super) fn masked<'t>(text: &'t str, held: &[Taken]) -> Cow<'t, str> {
+    let mut text = Cow::Borrowed(text);
+    for taken in held {
+        mask(&mut text, taken.start, taken.end);
+    }
+    text
+}
+
+fn mask(text: &mut Cow<'_, str>, start: usize, end: usize) {
+    text.to_mut()
+        .replace_range(start..end, &filler(end - start));
+}
+
+/// What stands for a value of so many bytes: a placeholder, if there is room for one.
+pub(crate) fn filler(bytes: usize) -> String {
+    let fill = |bytes| std::iter::repeat_n(char::from(FILL), bytes);
+    match bytes.checked_sub(2) {
+        None | Some(0) => fill(bytes).collect(),
+        Some(inner) => ['['].into_iter().chain(fill(inner)).chain([']']).collect(),
+    }
+}
+
+/// Where what may be joined to a span begins that starts at an offset or after it: the start of what
+/// goes on there without white space, or of the groups of digits before it. Not before the last span
+/// that ends there; prose is not held.
+pub(super) fn beside(text: &str, at: usize, closed: &[(usize, usize)]) -> usize {
+    let bytes = text.as_bytes();
+    let at = at.min(bytes.len());
+    let last = closed.iter().rev().find(|(_, end)| *end <= at);
+    let floor = at
+        .saturating_sub(BESIDE)
+        .max(last.map_or(0, |(_, end)| *end));
+    let back = |end: usize| {
+        let before = bytes.get(floor..end).unwrap_or_default();
+        let gap = before.iter().rposition(|b| byte::is(*b, SPACE | STOP));
+        gap.map_or(floor, |gap| floor + gap + 1)
+    };
+    let mut start = back(at);
+    while start > floor && bytes.get(start - 1) == Some(&b' ') {
+        let before = back(start - 1);
+        let word = bytes.get(before..start - 1).unwrap_or_default();
+        let has = |kinds: u16| word.iter().any(|b| byte::is(*b, kinds));
+        if has(LETTER) && !has(DIGIT) {
+            break;
+        }
+        start = before;
+    }
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    start
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prose_is_not_held() {
+        for (text, rest) in [
+            ("", ""),
+            ("write to ann", "ann"),
+            ("write to (ann", "(ann"),
+            ("call 020 7946 0958 ann", "020 7946 0958 ann"),
+            ("call 16 - 61285 26", "16 - 61285 26"),
+            ("41111111/ann", "41111111/ann"),
+            ("line 7\nann", "ann"),
+        ] {
+            let start = beside(text, text.len(), &[]);
+            assert_eq!(text.get(start..), Some(rest), "{text:?}");
+        }
+        assert_eq!(beside("12 34 56", 8, &[(0, 5)]), 5);
+        assert_eq!(beside("12 34 56", 8, &[(0, 2), (7, 9)]), 2);
+        let long = "1".repeat(500);
+        assert_eq!(beside(&long, 500, &[]), 500 - BESIDE);
+    }
+
+    #[test]
+    fn a_filler_is_as_long_as_the_value() {
+        for bytes in 0..9 {
+            assert_eq!(filler(bytes).len(), bytes);
+        }
+        let mut text = Cow::Borrowed("to ann@example.com, é");
+        mask(&mut text, 3, 18);
+        assert_eq!(text, format!("to [{}], é", "\u{1a}".repeat(13)));
+    }
+}

@@ -1,0 +1,161 @@
+//! How far a scan has come.
+
+use std::collections::VecDeque;
+
+use super::Taken;
+use super::candidate::{Candidate, ClassIndex, Pending, Tail};
+use super::context::Words;
+use super::header::Header;
+
+/// How far a scan has come, in a text of which more may come.
+#[derive(Default)]
+pub(crate) struct Progress {
+    /// Anchors before it have been looked at.
+    pub(super) cursor: usize,
+    /// Proposed at the anchor that is being looked at.
+    pub(super) found: Vec<Candidate>,
+    /// Proposed, and not yet decided.
+    pub(super) pending: Vec<Pending>,
+    /// Taken, while what stands beside it is looked at again.
+    pub(super) held: Vec<Taken>,
+    /// Before it nothing is found any more.
+    pub(super) floor: usize,
+    /// What is no longer looked at, matches and placeholders alike, in order.
+    pub(crate) closed: Vec<(usize, usize)>,
+    pub(super) words: Words,
+    pub(super) words_at: Option<usize>,
+    pub(super) seen: Seen,
+    /// Tokens that start before it have been looked at.
+    pub(super) token: usize,
+    /// Words that begin before it have been looked at.
+    pub(super) word: usize,
+    /// Keywords before it have been looked at, and where the next one is.
+    pub(super) keyword: usize,
+    pub(super) next_keyword: Option<usize>,
+    /// Up to where keywords are looked at again, and which comes then.
+    pub(super) keywords_again: Option<(usize, Option<usize>)>,
+    /// The name of what the text is the value of; empty when it has none.
+    pub(crate) name: String,
+    /// What goes on past the last span that was taken.
+    pub(super) region: Option<Region>,
+    /// How far the span goes that was open before.
+    pub(crate) longer: Option<Longer>,
+    /// The names of the columns, when the text's first line is a row of names.
+    pub(super) header: Option<Header>,
+    pub(super) header_read: bool,
+}
+
+/// The values that were found beside their names, to know one that comes again.
+#[derive(Default)]
+pub(super) struct Seen {
+    values: VecDeque<(ClassIndex, u64)>,
+    /// A bit for each of them, so that nearly all others are known to be none at once.
+    bits: [u64; 16],
+}
+
+impl Seen {
+    /// How many are remembered.
+    const MOST: usize = 64;
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.values.is_empty()
+    }
+
+    pub(super) fn contains(&self, value: (ClassIndex, u64)) -> bool {
+        let (word, bit) = Self::place(value);
+        self.bits.get(word).is_some_and(|bits| bits & bit != 0) && self.values.contains(&value)
+    }
+
+    pub(super) fn push(&mut self, value: (ClassIndex, u64)) {
+        self.values.push_back(value);
+        if self.values.len() > Self::MOST {
+            self.values.pop_front();
+            self.bits = [0; 16];
+        }
+        let Self { values, bits } = self;
+        for value in values.iter() {
+            let (word, bit) = Self::place(*value);
+            if let Some(bits) = bits.get_mut(word) {
+                *bits |= bit;
+            }
+        }
+    }
+
+    fn place((class, digest): (ClassIndex, u64)) -> (usize, u64) {
+        let hash = digest ^ u64::from(class).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let hash = hash ^ hash >> 29;
+        (
+            usize::try_from(hash & 15).unwrap_or(0),
+            1 << (hash >> 4 & 63),
+        )
+    }
+}
+
+/// A span without a bound that has begun and not ended.
+pub(super) struct Region {
+    pub(super) tail: Tail,
+    /// Where its candidate ended, from where its end is looked for.
+    pub(super) from: usize,
+}
+
+/// How far a span without a bound has come, in the text at hand.
+#[derive(Clone, Copy)]
+pub(crate) struct Longer {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) is_ended: bool,
+}
+
+impl Progress {
+    /// Whether the last span that was taken goes on.
+    pub(crate) fn in_region(&self) -> bool {
+        self.region.is_some()
+    }
+
+    /// Keeps what was found at an anchor and does not start before a place.
+    pub(super) fn keep_found(&mut self, anchor: usize, earliest: usize) {
+        let found = self.found.drain(..);
+        let near = found.filter(|candidate| candidate.start >= earliest);
+        let pending = near.map(|candidate| Pending { candidate, anchor });
+        self.pending.extend(pending);
+    }
+
+    /// Moves everything when the first bytes of the text are taken away.
+    pub(crate) fn shift(&mut self, bytes: usize) {
+        let less = |at: &mut usize| *at = at.saturating_sub(bytes);
+        less(&mut self.cursor);
+        less(&mut self.token);
+        less(&mut self.word);
+        less(&mut self.keyword);
+        if let Some(at) = &mut self.next_keyword {
+            less(at);
+        }
+        if let Some((until, next)) = &mut self.keywords_again {
+            less(until);
+            if let Some(at) = next {
+                less(at);
+            }
+        }
+        less(&mut self.floor);
+        for Pending { candidate, anchor } in &mut self.pending {
+            less(&mut candidate.start);
+            less(&mut candidate.end);
+            less(anchor);
+        }
+        for taken in &mut self.held {
+            less(&mut taken.start);
+            less(&mut taken.end);
+        }
+        self.closed.retain(|(_, end)| *end > bytes);
+        for (start, end) in &mut self.closed {
+            less(start);
+            less(end);
+        }
+        if let Some(region) = &mut self.region {
+            less(&mut region.from);
+        }
+        if let Some(header) = &mut self.header {
+            header.shift(bytes);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Private keys in text: RFC 7468, OpenSSH, PGP (RFC 9580, section 6), PuTTY.
+
+use super::certain;
+use crate::class::Kind;
+use crate::detection::{Evidence, EvidenceSet};
+use crate::engine::byte::{self, ALNUM};
+use crate::engine::candidate::{Candidate, Tail};
+use crate::engine::window::Window;
+
+const MARKED: EvidenceSet = EvidenceSet::of(&[Evidence::Shape, Evidence::Prefix]);
+const KEY: i16 = 60;
+
+const LABELS: [&[u8]; 8] = [
+    b"PRIVATE KEY-----",
+    b"RSA PRIVATE KEY-----",
+    b"EC PRIVATE KEY-----",
+    b"DSA PRIVATE KEY-----",
+    b"OPENSSH PRIVATE KEY-----",
+    b"ENCRYPTED PRIVATE KEY-----",
+    b"PGP PRIVATE KEY BLOCK-----",
+    b"SSH2 ENCRYPTED PRIVATE KEY-----",
+];
+const BEGIN: &[u8] = b"-----BEGIN ";
+const PUTTY: &[u8] = b"PuTTY-User-Key-File-";
+
+/// Proposes the block that begins at an offset. Where it ends is looked for as it goes on; a
+/// block without an end goes to the end of the text.
+pub(crate) fn at(window: &Window<'_>, start: usize, found: &mut Vec<Candidate>) {
+    let starts = |at: usize, with: &[u8]| window.bytes(at, at + with.len()) == with;
+    let putty = starts(start, PUTTY);
+    let label = start + BEGIN.len();
+    let body = if putty {
+        // A version and a colon: the name alone is spoken of.
+        if !window.is(start + PUTTY.len(), byte::DIGIT)
+            || window.byte(start + PUTTY.len() + 1) != b':'
+        {
+            return;
+        }
+        start + PUTTY.len()
+    } else {
+        match LABELS
+            .iter()
+            .find(|known| starts(start, BEGIN) && starts(label, known))
+        {
+            Some(known) => label + known.len(),
+            None => return,
+        }
+    };
+    // The body holds base64: a header in prose has none behind it.
+    let ahead = window.bytes(body, body + 160);
+    let mut longest = 0;
+    let mut run = 0;
+    for b in ahead {
+        run = if byte::is(*b, ALNUM) || matches!(b, b'+' | b'/' | b'=') {
+            run + 1
+        } else {
+            0
+        };
+        longest = longest.max(run);
+    }
+    if longest < 20 && !putty {
+        return;
+    }
+    let mut candidate = certain(Kind::PrivateKey, start, body, KEY, MARKED);
+    candidate.tail = if putty { Tail::Putty } else { Tail::Pem };
+    found.push(candidate);
+}

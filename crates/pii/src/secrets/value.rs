@@ -1,0 +1,263 @@
+//! What was given to a secret's name, and whether it can be the secret.
+
+use crate::engine::byte::{self, ALNUM, DIGIT, LETTER};
+use crate::engine::window::Window;
+
+/// A value, without its quotes.
+pub(super) struct Value {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) quoted: bool,
+}
+
+/// Whether a word in prose is a password rather than a word: it has a digit, or a sign other than
+/// hyphen and apostrophe.
+pub(super) fn is_odd(window: &Window<'_>, value: &Value) -> bool {
+    let text = window.bytes(value.start, value.end);
+    let body = text
+        .strip_suffix(b".")
+        .or(text.strip_suffix(b"?"))
+        .unwrap_or(text);
+    body.len() >= 4
+        && body.iter().any(|b| {
+            byte::is(*b, DIGIT)
+                || b.is_ascii_punctuation()
+                    && !matches!(
+                        b,
+                        b'-' | b'\'' | b'.' | b',' | b'/' | b'(' | b')' | b':' | b'*' | b'"'
+                    )
+        })
+}
+
+/// A reference, a type, a mask, a word of prose: nothing that anybody types in.
+pub(super) fn is_placeholder(window: &Window<'_>, value: &Value) -> bool {
+    let text = window.text(value.start, value.end);
+    let first = text.bytes().next().unwrap_or(0);
+    let lower = text.to_ascii_lowercase();
+    let masked = text.chars().all(|c| {
+        matches!(
+            c,
+            '*' | '•' | '●' | 'x' | 'X' | '.' | '-' | '_' | '#' | '?' | '…'
+        )
+    });
+    let call = window.byte(value.end) == b'(' || text.contains('(') || text.contains("()");
+    let reference = [
+        "os.",
+        "process.",
+        "var.",
+        "data.",
+        "self.",
+        "this.",
+        "env.",
+        "settings.",
+        "config.",
+        "secrets.",
+        "local.",
+        "module.",
+        "req.",
+        "request.",
+        "args.",
+        "ctx.",
+        "params.",
+        "props.",
+        "user.",
+    ]
+    .iter()
+    .any(|head| lower.starts_with(head));
+    let bracketed = matches!(first, b'<' | b'{' | b'[')
+        || text.starts_with("$")
+        || text.starts_with('%') && text.ends_with('%')
+        || text.contains("{{")
+        || text.contains("${");
+    // Base64 may begin with a slash as well.
+    let rooted =
+        first == b'/' && (text.len() < 20 || text.matches('/').count() > 2 || text.contains('.'));
+    let path = !value.quoted
+        && (rooted || text.starts_with("./") || text.starts_with("~/") || text.starts_with("//"));
+    text.is_empty()
+        || masked
+        || call
+        || reference
+        || bracketed
+        || path
+        || WORDS.contains(&lower.as_str())
+        || lower.starts_with("your") && lower.len() > 5
+}
+
+/// Values that are none: types, constants, first words of prose.
+const WORDS: [&str; 89] = [
+    "null",
+    "none",
+    "nil",
+    "true",
+    "false",
+    "yes",
+    "no",
+    "undefined",
+    "string",
+    "str",
+    "&str",
+    "bytes",
+    "text",
+    "varchar",
+    "number",
+    "int",
+    "integer",
+    "bool",
+    "boolean",
+    "any",
+    "object",
+    "optional",
+    "required",
+    "char",
+    "securestring",
+    "must",
+    "is",
+    "are",
+    "was",
+    "and",
+    "or",
+    "the",
+    "a",
+    "an",
+    "not",
+    "should",
+    "cannot",
+    "can",
+    "may",
+    "will",
+    "has",
+    "have",
+    "reset",
+    "change",
+    "changed",
+    "needs",
+    "need",
+    "at",
+    "at_least",
+    "minimum",
+    "length",
+    "field",
+    "input",
+    "hidden",
+    "redacted",
+    "masked",
+    "example",
+    "placeholder",
+    "empty",
+    "missing",
+    "invalid",
+    "incorrect",
+    "wrong",
+    "expired",
+    "expires",
+    "forgotten",
+    "forgot",
+    "rotated",
+    "if",
+    "for",
+    "of",
+    "in",
+    "on",
+    "to",
+    "with",
+    "from",
+    "please",
+    "enter",
+    "click",
+    "see",
+    "this",
+    "that",
+    "per",
+    "via",
+    "password",
+    "current-password",
+    "new-password",
+    "username",
+    "apikey",
+];
+
+/// The name of a user: letters first, and no word that goes on as prose does.
+pub(super) fn is_username(window: &Window<'_>, value: &Value, colon: bool) -> bool {
+    let text = window.bytes(value.start, value.end);
+    let legal = text
+        .iter()
+        .all(|b| byte::is(*b, ALNUM) || matches!(b, b'.' | b'_' | b'-'));
+    let first = text
+        .first()
+        .is_some_and(|b| byte::is(*b, LETTER) || *b == b'_');
+    let last = text.last().is_some_and(|b| byte::is(*b, ALNUM));
+    // `User: hello there` is somebody speaking.
+    let speaks = colon
+        && !value.quoted
+        && window.byte(value.end) == b' '
+        && window.is(value.end + 1, LETTER);
+    text.len() >= 2 && legal && first && last && !speaks
+}
+
+/// Whether a value is random enough, and none of the other things that look random.
+pub(super) fn is_secret(window: &Window<'_>, value: &Value) -> bool {
+    let text = window.bytes(value.start, value.end);
+    let legal =
+        |b: &u8| byte::is(*b, ALNUM) || matches!(b, b'+' | b'/' | b'=' | b'_' | b'.' | b'~' | b'-');
+    let letters = text.iter().filter(|b| byte::is(**b, LETTER)).count();
+    let digits = text.iter().filter(|b| byte::is(**b, DIGIT)).count();
+    if !(16..=240).contains(&text.len()) || !text.iter().all(legal) || letters == 0 || digits == 0 {
+        return false;
+    }
+    let hex = text.iter().all(u8::is_ascii_hexdigit);
+    let uuid = text.len() == 36
+        && text.iter().enumerate().all(|(i, b)| {
+            if matches!(i, 8 | 13 | 18 | 23) {
+                *b == b'-'
+            } else {
+                b.is_ascii_hexdigit()
+            }
+        });
+    let digest = [
+        b"sha256-".as_slice(),
+        b"sha384-",
+        b"sha512-",
+        b"sha1-",
+        b"h1:",
+        b"md5-",
+    ]
+    .iter()
+    .any(|head| text.starts_with(head));
+    // A file's name, a host, a class: words joined by full stops or slashes.
+    let parts = text.split(|b| matches!(b, b'.' | b'/' | b'_' | b'-'));
+    let wordy = parts
+        .clone()
+        .filter(|part| part.len() >= 3 && part.iter().all(|b| byte::is(*b, LETTER)))
+        .map(<[u8]>::len)
+        .sum::<usize>();
+    !uuid
+        && !is_alphabet(text)
+        && !digest
+        && wordy * 2 < text.len()
+        && entropy(text) >= if hex { 3.0 } else { 3.5 }
+}
+
+/// Shannon's entropy of a value's bytes, in bits a byte.
+fn entropy(text: &[u8]) -> f64 {
+    let mut counts = [0_u32; 128];
+    for b in text {
+        if let Some(count) = counts.get_mut(usize::from(*b)) {
+            *count += 1;
+        }
+    }
+    let length = f64::from(u32::try_from(text.len()).unwrap_or(u32::MAX));
+    let shares = counts
+        .iter()
+        .filter(|count| **count > 0)
+        .map(|count| f64::from(*count) / length);
+    -shares.map(|share| share * share.log2()).sum::<f64>()
+}
+
+/// Whether ten characters and more follow one another as in the alphabet.
+fn is_alphabet(text: &[u8]) -> bool {
+    text.windows(10).any(|run| {
+        run.windows(2)
+            .all(|pair| matches!(pair, [a, b] if a.wrapping_add(1) == *b))
+    })
+}
