@@ -346,7 +346,12 @@ proptest! {
         let _ = redact(request.to_string().as_bytes());
         let mut answer = members;
         answer["choices"] = json!([choices, {"message": messages}]);
-        let redacted = redact_answer(answer.to_string().as_bytes()).unwrap();
-        assert_clean(redacted.body())?;
+        match redact_answer(answer.to_string().as_bytes()) {
+            Ok(redacted) => {
+                assert_clean(redacted.body())?;
+            }
+            // A number that its name says is a secret: there is no other number to put there.
+            Err(error) => prop_assert!(matches!(error, WireError::FieldRefused(_)), "{}", error),
+        }
     }
 }

@@ -18,7 +18,7 @@ mod header;
 mod keywords;
 pub(crate) mod lexicon;
 mod phrase;
-mod placeholder;
+pub(crate) mod placeholder;
 mod progress;
 mod reach;
 pub(crate) mod window;
@@ -27,7 +27,7 @@ mod words;
 use std::cell::Cell;
 use std::sync::Arc;
 
-use again::{beside, masked};
+use again::{beside, mask, masked};
 use byte::{ALNUM, DIGIT, KEYISH, LETTER, SPACE, TOKEN, UPPER};
 use candidate::{Candidate, ClassIndex, Pending};
 use decision::{close, tail};
@@ -135,6 +135,7 @@ impl Engine {
                 None => progress.header_read = !open,
             }
         }
+        progress.longer = None;
         if let Some(region) = &mut progress.region {
             let end = tail(text, region.from, region.tail);
             let is_ended = end < text.len() || !open;
@@ -150,7 +151,8 @@ impl Engine {
             progress.token = progress.token.max(end);
             if !is_ended {
                 // What may be the beginning of its last line is looked at again.
-                region.from = region.from.max(end.saturating_sub(MARK_MAX));
+                let from = text.floor_char_boundary(end.saturating_sub(MARK_MAX));
+                region.from = region.from.max(from);
                 return end;
             }
             progress.region = None;
@@ -165,28 +167,27 @@ impl Engine {
             progress.keep_found(0, 0);
         }
         let mut text = masked(text, &progress.held);
+        if let Some(longer) = progress.longer.filter(|longer| longer.is_ended) {
+            mask(&mut text, longer.start, longer.end);
+        }
         loop {
             let known = progress.held.len();
             self.propose(&text, open, floors, progress);
             if progress.held.len() == known {
-                let reach = match open {
+                // Nothing comes behind a span that goes on, but more of it.
+                let reach = match open && progress.region.is_none() {
                     true => reach(&text, progress.cursor),
                     false => text.len(),
                 };
                 self.settle(&text, open, reach, floors, progress);
-            }
-            if progress.region.is_some() {
-                progress.pending.clear();
-                taken.append(&mut progress.held);
-                taken.sort_by_key(|taken| taken.start);
-                return text.len();
             }
             if progress.held.len() == known {
                 break;
             }
             Self::look_again(&mut text, progress, known);
         }
-        if !open {
+        if !open || progress.region.is_some() {
+            progress.pending.clear();
             taken.append(&mut progress.held);
             taken.sort_by_key(|taken| taken.start);
             return text.len();
@@ -206,10 +207,9 @@ impl Engine {
     fn propose(&self, text: &str, open: bool, floors: &Floors, progress: &mut Progress) {
         let touched = Cell::new(false);
         let bytes = text.as_bytes();
-        let known = progress.held.len();
         loop {
             let keyword = self.next_keyword(bytes, progress);
-            let anchor = byte::find_anchor(bytes, progress.cursor);
+            let anchor = progress.next_anchor(bytes);
             let at = keyword.map_or(anchor, |keyword| keyword.min(anchor));
             let word = self.next_word(text, progress);
             if word < bytes.len() && word <= at {
@@ -224,6 +224,10 @@ impl Engine {
                 }
                 progress.keep_found(word, progress.floor);
                 progress.word = word + 1;
+                // No anchor stands before it that was not asked.
+                if self.settle_over(text, open, word, word + 1, floors, progress) {
+                    return;
+                }
                 continue;
             }
             if at >= bytes.len() {
@@ -260,19 +264,35 @@ impl Engine {
             if keyword == Some(at) {
                 progress.keyword = at + 1;
                 progress.next_keyword = None;
+                progress.keyword_asked = progress.keyword_asked.max(at + 1);
             } else {
                 progress.cursor = next.max(at + 1);
             }
-            // Nothing that ends ahead can be decided yet.
-            let is_over = |first: &Pending| first.end.min(first.start + CLUSTER) <= at;
-            if progress.pending.first().is_some_and(is_over) {
-                let reach = reach(text, progress.cursor.min(at + 1));
-                self.settle(text, open, reach, floors, progress);
-                if progress.region.is_some() || progress.held.len() > known {
-                    return;
-                }
+            let until = progress.cursor.min(at + 1);
+            if self.settle_over(text, open, at, until, floors, progress) {
+                return;
             }
         }
+    }
+
+    /// Decides what ends before an offset: what ends ahead cannot be decided yet. Says whether a span
+    /// was taken.
+    fn settle_over(
+        &self,
+        text: &str,
+        open: bool,
+        at: usize,
+        asked: usize,
+        floors: &Floors,
+        progress: &mut Progress,
+    ) -> bool {
+        let is_over = |first: &Pending| first.end.min(first.start + CLUSTER) <= at;
+        if !progress.pending.first().is_some_and(is_over) {
+            return false;
+        }
+        let known = progress.held.len();
+        self.settle(text, open, reach(text, asked), floors, progress);
+        progress.held.len() > known
     }
 
     /// Asks the recognisers of one anchor; says where to go on.
@@ -340,17 +360,17 @@ impl Engine {
 
     /// Where the next keyword is.
     fn next_keyword(&self, bytes: &[u8], progress: &mut Progress) -> Option<usize> {
-        if let Some((until, next)) = progress.keywords_again {
-            // As far as it has been looked before; from there on what is next is known.
-            let end = bytes.len().min(until + KEYWORD_MAX);
+        if let Some(again) = progress.keywords_again {
+            // As far as was come before; from there on what is next is known.
+            let end = bytes.len().min(again.until + KEYWORD_MAX);
             let head = bytes.get(..end).unwrap_or_default();
-            let again = self.keywords.find(head, progress.keyword);
-            if let Some(at) = again.filter(|at| *at < until) {
+            let found = self.keywords.find(head, progress.keyword);
+            if let Some(at) = found.filter(|at| *at < again.until) {
                 return Some(at);
             }
             progress.keywords_again = None;
-            progress.keyword = until;
-            progress.next_keyword = next;
+            progress.keyword = again.from.max(progress.keyword);
+            progress.next_keyword = again.next;
         }
         if progress.next_keyword.is_none() && progress.keyword < bytes.len() {
             progress.next_keyword = self.keywords.find(bytes, progress.keyword);

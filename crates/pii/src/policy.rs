@@ -181,9 +181,8 @@ impl Policy {
 
     /// Applies the policy to one text: [`Redactor`] with neither vault nor linking key.
     ///
-    /// A placeholder is never found again, and words that counted stay, so that redacting twice is
-    /// redacting once; but for values that run into one another without white space between, of which a
-    /// second pass may see one that the first did not.
+    /// A placeholder is never found again, words that counted stay, and what stands beside a value is
+    /// looked at again as a second pass would see it, so that redacting twice is redacting once.
     ///
     /// # Errors
     /// [`RedactError`]; the text must then go nowhere.

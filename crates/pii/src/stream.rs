@@ -190,7 +190,8 @@ impl<'e> Scanner<'e> {
             let value = original.get(range.clone()).unwrap_or_default();
             sink(Part::Found(taken, value));
             self.emitted = range.end;
-            if index < bounded {
+            // The names of columns are read as they came, once their line is whole.
+            if index < bounded && self.progress.header_is_read() {
                 self.buffer.mask(taken.start, taken.end);
             }
         }

@@ -223,6 +223,67 @@ fn values_that_run_into_one_another_are_all_found() {
     }
 }
 
+#[test]
+fn names_of_columns_are_read_beside_values() {
+    let text = "SN 123-45-6789.name,ssn,pass\nann,123456789,\"x y!9\"\nvalues (1, 2)\n";
+    let cuts: Vec<usize> = (0..text.len()).collect();
+    assert_eq!(in_pieces(text, &cuts), strict(text));
+    assert_eq!(in_pieces(text, &[6, 12, 15, 21]), strict(text));
+}
+
+/// Spans that end with the window, wherever that is; and what stands beside a span that goes on.
+#[test]
+fn long_values_are_taken_whole_and_in_pieces_alike() {
+    let key = |line: &str| {
+        let base64 = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVow0123456789ab\n".repeat(30);
+        format!("{line}-----BEGIN PRIVATE KEY-----\n{base64}-----END PRIVATE KEY-----")
+    };
+    for text in [
+        format!("https://linkedin.com/in/{}", "é".repeat(200)),
+        format!("xhttps://linkedin.com/in/{} and on", "話".repeat(200)),
+        format!("Server=x;Password=yy;Database={}", "é".repeat(200)),
+        format!("{}ann@example.com and more words here.", key("")),
+        format!("{} ann@example.com and more.", key("é話 4111111111111111")),
+        format!(
+            "4111111111111111PuTTY-User-Key-File-2: ssh-rsa\n{}\nPrivate-MAC: 00ff and on",
+            "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVow0123456789ab\n".repeat(40)
+        ),
+    ] {
+        let whole = strict(&text);
+        assert_eq!(strict(&whole), whole);
+        assert!(!whole.contains("ann@"), "{whole}");
+        for size in [1, 7, 97, 400] {
+            let cuts: Vec<usize> = text
+                .char_indices()
+                .map(|(at, _)| at)
+                .step_by(size)
+                .collect();
+            assert_eq!(in_pieces(&text, &cuts), whole, "{size}");
+        }
+    }
+}
+
+#[test]
+fn classes_of_ones_own_take_linear_time() {
+    let detector = strongroom_pii::Detector::builder()
+        .deny("custom.project", ["Falcon"])
+        .unwrap()
+        .build()
+        .unwrap();
+    let time = |count: usize| {
+        let text = "Falcon ".repeat(count);
+        let mut best = u128::MAX;
+        for _ in 0..3 {
+            let start = Instant::now();
+            assert_eq!(detector.scan(&text).len(), count);
+            best = best.min(start.elapsed().as_micros());
+        }
+        best
+    };
+    let (short, long) = (time(300), time(15_000));
+    assert!(long < 50 * 8 * (short + 50), "{short} us, then {long} us");
+}
+
 /// Fifty times the text takes about fifty times as long, on the worst texts there are.
 /// The bound is far off, so that a busy machine passes and a quadratic step does not.
 #[test]

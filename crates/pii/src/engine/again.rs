@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 
 use super::byte::{self, DIGIT, LETTER, SPACE, STOP};
+use super::progress::KeywordsAgain;
 use super::{Engine, Progress, Taken};
 
 /// How far back what may be joined to a span is looked for, in bytes.
@@ -25,14 +26,21 @@ impl Engine {
         for taken in new {
             mask(text, taken.start, taken.end);
         }
+        let asked = progress.cursor;
         progress.floor = floor;
         progress.cursor = progress.cursor.min(floor);
         progress.token = progress.token.min(floor);
         progress.word = progress.word.min(floor);
-        let known = (progress.keyword, progress.next_keyword);
-        let (until, next) = progress.keywords_again.take().unwrap_or(known);
+        let known = KeywordsAgain {
+            until: 0,
+            from: progress.keyword,
+            next: progress.next_keyword,
+        };
+        let mut again = progress.keywords_again.take().unwrap_or(known);
+        again.until = again.until.max(asked).max(progress.keyword_asked);
         // What stood in a span is gone.
-        progress.keywords_again = Some((until, next.filter(|at| *at >= end)));
+        again.next = again.next.filter(|at| *at >= end);
+        progress.keywords_again = Some(again);
         progress.keyword = progress.keyword.min(floor);
         progress.next_keyword = None;
         let pending = &mut progress.pending;
@@ -49,7 +57,7 @@ pub(super) fn masked<'t>(text: &'t str, held: &[Taken]) -> Cow<'t, str> {
     text
 }
 
-fn mask(text: &mut Cow<'_, str>, start: usize, end: usize) {
+pub(super) fn mask(text: &mut Cow<'_, str>, start: usize, end: usize) {
     text.to_mut()
         .replace_range(start..end, &filler(end - start));
 }

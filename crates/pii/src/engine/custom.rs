@@ -46,8 +46,9 @@ impl Engine {
                 continue;
             };
             let end = at + reading.length;
-            let cut =
-                reading.length == 0 || reading.length > longest || window.text(at, end).is_empty();
+            let cut = reading.length == 0
+                || reading.length > longest.min(text.len())
+                || window.text(at, end).is_empty();
             let is_part = byte::is(first, ALNUM) && window.word_before(at)
                 || window.word_before(end) && window.word_at(end);
             if cut || is_part {

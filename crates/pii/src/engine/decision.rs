@@ -187,7 +187,9 @@ fn resolve(mut weighed: Vec<(Candidate, Taken)>, text: &str, open: bool, progres
             .any(|(s, _)| *s < winner.end);
         if !in_closed && !new.iter().any(overlaps) {
             let from = winner.end;
-            winner.end = tail(text, from, candidate.tail);
+            // A window may end within a character.
+            winner.start = text.floor_char_boundary(winner.start);
+            winner.end = text.ceil_char_boundary(tail(text, from, candidate.tail));
             if open && candidate.tail != Tail::None && winner.end == text.len() {
                 progress.region = Some(Region {
                     tail: candidate.tail,

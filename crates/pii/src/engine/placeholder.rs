@@ -29,8 +29,10 @@ pub(crate) fn end(window: &Window<'_>, at: usize) -> Option<usize> {
         return None;
     }
     if window.byte(at + 1) == FILL {
-        let end = window.run_while(at + 1, |b| b == FILL);
-        return (window.byte(end) == b']').then_some(end + 1);
+        // However long the value is.
+        let rest = window.whole().as_bytes().get(at + 1..).unwrap_or_default();
+        let close = rest.iter().position(|b| *b != FILL)?;
+        return (rest.get(close) == Some(&b']')).then_some(at + close + 2);
     }
     let end = window.run_while(at + 1, |b| {
         byte::is(b, ALNUM) || matches!(b, b'_' | b'#' | b'*' | b' ')

@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 
-use super::Taken;
 use super::candidate::{Candidate, ClassIndex, Pending, Tail};
 use super::context::Words;
 use super::header::Header;
+use super::{Taken, byte};
 
 /// How far a scan has come, in a text of which more may come.
 #[derive(Default)]
@@ -32,8 +32,11 @@ pub(crate) struct Progress {
     /// Keywords before it have been looked at, and where the next one is.
     pub(super) keyword: usize,
     pub(super) next_keyword: Option<usize>,
-    /// Up to where keywords are looked at again, and which comes then.
-    pub(super) keywords_again: Option<(usize, Option<usize>)>,
+    /// Between these there is no anchor.
+    pub(super) no_anchor: (usize, usize),
+    /// The last keyword that was asked ends before it.
+    pub(super) keyword_asked: usize,
+    pub(super) keywords_again: Option<KeywordsAgain>,
     /// The name of what the text is the value of; empty when it has none.
     pub(crate) name: String,
     /// What goes on past the last span that was taken.
@@ -98,6 +101,15 @@ pub(super) struct Region {
     pub(super) from: usize,
 }
 
+/// Up to where keywords are asked again, from where on they were not found yet, and which is the next
+/// one there.
+#[derive(Clone, Copy)]
+pub(super) struct KeywordsAgain {
+    pub(super) until: usize,
+    pub(super) from: usize,
+    pub(super) next: Option<usize>,
+}
+
 /// How far a span without a bound has come, in the text at hand.
 #[derive(Clone, Copy)]
 pub(crate) struct Longer {
@@ -112,12 +124,38 @@ impl Progress {
         self.region.is_some()
     }
 
+    /// Where the next anchor is. What was searched before is not searched again.
+    pub(super) fn next_anchor(&mut self, bytes: &[u8]) -> usize {
+        let (from, to) = self.no_anchor;
+        if self.cursor < from {
+            let head = bytes.get(..from.min(bytes.len())).unwrap_or_default();
+            let before = byte::find_anchor(head, self.cursor);
+            if before < head.len() {
+                return before;
+            }
+        }
+        let is_known = self.cursor <= to;
+        let next = byte::find_anchor(bytes, self.cursor.max(to));
+        let from = if is_known {
+            from.min(self.cursor)
+        } else {
+            self.cursor
+        };
+        self.no_anchor = (from, next);
+        next
+    }
+
     /// Keeps what was found at an anchor and does not start before a place.
     pub(super) fn keep_found(&mut self, anchor: usize, earliest: usize) {
         let found = self.found.drain(..);
         let near = found.filter(|candidate| candidate.start >= earliest);
         let pending = near.map(|candidate| Pending { candidate, anchor });
         self.pending.extend(pending);
+    }
+
+    /// Whether it is known if the text's first line names columns.
+    pub(crate) const fn header_is_read(&self) -> bool {
+        self.header_read
     }
 
     /// Moves everything when the first bytes of the text are taken away.
@@ -130,8 +168,12 @@ impl Progress {
         if let Some(at) = &mut self.next_keyword {
             less(at);
         }
-        if let Some((until, next)) = &mut self.keywords_again {
+        less(&mut self.no_anchor.0);
+        less(&mut self.no_anchor.1);
+        less(&mut self.keyword_asked);
+        if let Some(KeywordsAgain { until, from, next }) = &mut self.keywords_again {
             less(until);
+            less(from);
             if let Some(at) = next {
                 less(at);
             }

@@ -7,6 +7,7 @@ use crate::engine::Header;
 use crate::engine::byte::{self, ALNUM, LETTER, LOWER, SPACE, UPPER};
 use crate::engine::candidate::{Candidate, Tail, Tier};
 use crate::engine::lexicon::Lexicon;
+use crate::engine::placeholder;
 use crate::engine::window::Window;
 
 const SHAPE: EvidenceSet = EvidenceSet::of(&[Evidence::Shape]);
@@ -277,6 +278,10 @@ fn name_before(window: &Window<'_>, lexicon: &Lexicon, at: usize) -> Option<Name
             b' ' | b'"' | b'\'' | b'`' | b']' | b'\\'
         )
     {
+        // A label is no name: `[PASSWORD]: x`.
+        if window.before(end) == b']' && placeholder::is_before(window, end) {
+            return None;
+        }
         end -= 1;
     }
     let mut start = end;

@@ -9,6 +9,7 @@ pub mod keys;
 pub mod login;
 pub mod oauth;
 pub mod policy;
+pub mod presidio;
 pub mod providers;
 pub mod public;
 pub mod retention;

@@ -164,4 +164,32 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "",
         test: "-p strongroom-pii --test properties values_that_run_into_one_another_are_all_found",
     },
+    Mutation {
+        name: "pii-prompts-in-the-log",
+        file: "crates/server/src/gates/pii.rs",
+        find: "    let policy = Arc::new(active_policy(tenant).await?);",
+        replace: "    tracing::debug!(prompt = %String::from_utf8_lossy(&bytes));\n    let policy = Arc::new(active_policy(tenant).await?);",
+        test: "-p strongroom-server --test platform -- --exact originals::originals_are_nowhere_on_disk",
+    },
+    Mutation {
+        name: "presidio-overlaps-keep-parts",
+        file: "crates/server/src/routes/presidio/anonymize.rs",
+        find: "                last.end = last.end.max(span.end);",
+        replace: "",
+        test: "-p strongroom-server --lib of_spans_that_overlap_nothing_stays",
+    },
+    Mutation {
+        name: "presidio-offsets-in-bytes",
+        file: "crates/server/src/routes/presidio.rs",
+        find: "self.points += between.chars().count();",
+        replace: "self.points += between.len();",
+        test: "-p strongroom-server --lib offsets_are_code_points",
+    },
+    Mutation {
+        name: "presidio-allow-list-unread",
+        file: "crates/server/src/routes/presidio.rs",
+        find: "allowed == value)",
+        replace: "allowed == value && false)",
+        test: "-p strongroom-server --test platform -- --exact presidio::what_is_found_is_said_in_presidios_shape",
+    },
 ];
