@@ -24,8 +24,8 @@ const TOP_LEVELS: [&str; 40] = [
     "eu", "uk", "de", "fr", "es", "it", "nl", "ch", "at", "be", "pl", "cz", "se", "no", "fi", "dk",
     "ru", "jp", "cn", "in", "br", "au", "ca", "us", "tv", "me",
 ];
-/// Hosts whose paths are people.
-const NETWORKS: [&str; 10] = [
+/// Hosts whose paths are people, up to where a name begins.
+const NETWORKS: [&str; 11] = [
     "linkedin.com/in/",
     "facebook.com/",
     "twitter.com/",
@@ -33,9 +33,58 @@ const NETWORKS: [&str; 10] = [
     "instagram.com/",
     "tiktok.com/@",
     "t.me/",
-    "github.com/",
-    "reddit.com/u",
+    "reddit.com/u/",
+    "reddit.com/user/",
     "youtube.com/@",
+    CODE_HOST,
+];
+/// Whose page is one name and nothing below it: there stand the pieces of work.
+const CODE_HOST: &str = "github.com/";
+/// What the networks keep for themselves where else a name stands.
+const PAGES: [&str; 43] = [
+    "about",
+    "accounts",
+    "addstickers",
+    "apps",
+    "contact",
+    "enterprise",
+    "events",
+    "explore",
+    "features",
+    "groups",
+    "hashtag",
+    "help",
+    "home",
+    "i",
+    "intent",
+    "join",
+    "joinchat",
+    "legal",
+    "login",
+    "marketplace",
+    "marketplaces",
+    "notifications",
+    "orgs",
+    "p",
+    "pages",
+    "policies",
+    "pricing",
+    "privacy",
+    "reel",
+    "s",
+    "search",
+    "security",
+    "settings",
+    "share",
+    "sharer",
+    "sharer.php",
+    "signup",
+    "site",
+    "topics",
+    "tos",
+    "tr",
+    "trending",
+    "watch",
 ];
 
 /// Proposes the address whose scheme ends at a colon.
@@ -118,7 +167,8 @@ fn push(
     };
     let person = NETWORKS
         .iter()
-        .any(|network| rest.len() > network.len() && begins(rest, network));
+        .find(|network| begins(rest, network))
+        .is_some_and(|network| names_somebody(network, rest));
     found.push(Candidate {
         class: Kind::Url as u16,
         start,
@@ -133,6 +183,20 @@ fn push(
             Tail::None
         },
     });
+}
+
+/// Whether what follows the network in an address is a name.
+fn names_somebody(network: &str, rest: &[u8]) -> bool {
+    let path = rest.get(network.len()..).unwrap_or_default();
+    let name = path.split(|b| matches!(b, b'/' | b'?' | b'#')).next();
+    let name = name.unwrap_or_default();
+    let below = path.get(name.len()..).unwrap_or_default();
+    let page = PAGES
+        .iter()
+        .any(|page| name.eq_ignore_ascii_case(page.as_bytes()));
+    // `github.com/ann/tool/issues/7` is the tool's.
+    let work = network == CODE_HOST && below.len() > 1 && below.first() == Some(&b'/');
+    !name.is_empty() && !page && !work
 }
 
 /// Where an address ends that goes on from an offset: punctuation at its end is not of it.
@@ -183,7 +247,7 @@ pub(crate) fn at_sign(window: &Window<'_>, at: usize, found: &mut Vec<Candidate>
     }
     // `@media`, `@Override`, `@param`: what programs say.
     let text = window.text(at + 1, end);
-    if CODE.contains(&text) {
+    if CODE.contains(&text) || is_annotation(window, at, end) || is_array(window, end) {
         return;
     }
     let mut base = HANDLE;
@@ -203,6 +267,27 @@ pub(crate) fn at_sign(window: &Window<'_>, at: usize, found: &mut Vec<Candidate>
         weighed: true,
         tail: Tail::None,
     });
+}
+
+/// Whether it stands where a comment has its tags, or by itself on a line that is set in, above what it
+/// decorates.
+fn is_annotation(window: &Window<'_>, at: usize, end: usize) -> bool {
+    let mut start = at;
+    while at - start < 40 && matches!(window.before(start), b' ' | b'\t') {
+        start -= 1;
+    }
+    let set_in = at - start >= 2 || at > start && window.before(at) == b'\t';
+    let begins = matches!(window.before(start), b'\n' | b'\r');
+    match window.before(start) {
+        b'*' => at > start && matches!(window.before(start - 1), b' ' | b'*' | b'\t'),
+        _ => begins && set_in && matches!(window.byte(end), b'\n' | b'\r'),
+    }
+}
+
+/// Whether it is given a value, as arrays are: `my @list = ...`
+fn is_array(window: &Window<'_>, end: usize) -> bool {
+    let next = end + usize::from(window.byte(end) == b' ');
+    window.byte(next) == b'=' && window.byte(next + 1) == b' '
 }
 
 /// Words behind an at sign that belong to programs.
@@ -242,3 +327,31 @@ const CODE: [&str; 34] = [
     "here",
     "everyone",
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_of_somebody_is_a_name_below_its_network() {
+        for (rest, person) in [
+            ("github.com/ann", true),
+            ("github.com/ann/", true),
+            ("github.com/ann?tab=stars", true),
+            ("github.com/ann/tool", false),
+            ("github.com/ann/tool/issues/7", false),
+            ("github.com/features", false),
+            ("github.com/", false),
+            ("twitter.com/ann/status/1", true),
+            ("twitter.com/intent/tweet?text=x", false),
+            ("facebook.com/sharer.php?u=x", false),
+            ("facebook.com/ann.example", true),
+            ("linkedin.com/in/ann-example/", true),
+            ("reddit.com/u/ann", true),
+        ] {
+            let network = NETWORKS.iter().find(|known| rest.starts_with(**known));
+            let names = network.is_some_and(|network| names_somebody(network, rest.as_bytes()));
+            assert_eq!(names, person, "{rest}");
+        }
+    }
+}
