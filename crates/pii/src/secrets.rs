@@ -2,6 +2,7 @@
 //! that they are given.
 
 pub(crate) mod assigned;
+mod code;
 pub(crate) mod connection;
 pub(crate) mod jwt;
 mod pattern;

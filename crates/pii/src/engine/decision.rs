@@ -114,7 +114,8 @@ impl Engine {
                 let floor = floors.of(candidate.class);
                 if tenths < floor && tenths + REPEATED >= floor && !progress.seen.is_empty() {
                     let value = text.get(candidate.start..candidate.end).unwrap_or_default();
-                    if progress.seen.contains((candidate.class, digest(value))) {
+                    if is_telling(value) && progress.seen.contains((candidate.class, digest(value)))
+                    {
                         tenths += REPEATED;
                         evidence = evidence.with(Evidence::Repetition);
                     }
@@ -270,6 +271,12 @@ pub(super) fn tail(text: &str, end: usize, tail: Tail) -> usize {
             mark + rest.iter().take_while(|b| byte::is(**b, ALNUM)).count()
         }
     }
+}
+
+/// Whether a value does not come again by chance, as a word or a number of a few digits does.
+fn is_telling(value: &str) -> bool {
+    let alnum = |b: &u8| byte::is(*b, ALNUM) || !b.is_ascii();
+    value.bytes().filter(alnum).nth(4).is_some()
 }
 
 /// FNV-1a over a value's letters and digits: a hint at the same value, and no more.

@@ -1,5 +1,6 @@
 //! What a secret's name is given: `password: x`, `api_key="x"`, "the password is x".
 
+use super::code::{is_code, is_pointer};
 use super::value::{Value, is_odd, is_placeholder, is_secret, is_username};
 use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
@@ -31,28 +32,40 @@ pub(crate) fn sign(window: &Window<'_>, lexicon: &Lexicon, at: usize, found: &mu
     {
         return;
     }
-    let at_name = if window.byte(at) == b'=' {
-        before_type(window, at)
-    } else {
-        at
+    // `passwd::Entry` is a path.
+    if window.byte(at) == b':' && (window.byte(at + 1) == b':' || window.before(at) == b':') {
+        return;
+    }
+    let typed = || {
+        let name = before_type(window, at);
+        let names = name.and_then(|name| name_before(window, lexicon, name));
+        names.map(|names| (names, true))
     };
-    let Some(names) = name_before(window, lexicon, at_name) else {
+    let plain = name_before(window, lexicon, at).map(|names| (names, false));
+    let Some((names, typed)) = plain.or_else(typed) else {
         return;
     };
     let assigned = at + 1 + usize::from(matches!(window.byte(at + 1), b'=' | b'>'));
     let Some(value) = value(window, assigned) else {
         return;
     };
+    // Behind a type a text has quotation marks.
+    if typed && !value.quoted || is_code(window, lexicon, &value, at) {
+        return;
+    }
     propose(window, &names, &value, window.byte(at) == b':', found);
 }
 
 /// Where the name ends before a type and an equals sign: `password: String = "x"`.
-fn before_type(window: &Window<'_>, equals: usize) -> usize {
+fn before_type(window: &Window<'_>, equals: usize) -> Option<usize> {
+    if window.byte(equals) != b'=' {
+        return None;
+    }
     let end = equals - usize::from(window.before(equals) == b' ');
     let start = window.run_back(end, ALNUM);
     let colon = start - usize::from(start > 0 && window.before(start) == b' ');
     let is_type = start < end && window.before(colon) == b':' && colon > 1;
-    if is_type { colon - 1 } else { equals }
+    is_type.then(|| colon - 1)
 }
 
 /// Proposes what follows a secret's name that ends at an offset, without a sign: after a verb, or
@@ -89,7 +102,9 @@ pub(crate) fn prose(
         }
         return;
     }
-    prose_before(window, &names, window.run_back(end, byte::LETTER), found);
+    let name = window.run_back(end, byte::LETTER);
+    prose_before(window, &names, name, found);
+    let verb = is_verb(window, name, end);
     // Up to the verb there are words and nothing else.
     let mut at = end;
     for _ in 0..8 {
@@ -99,17 +114,27 @@ pub(crate) fn prose(
         let word = window.run_while(at + 1, |b| byte::is(b, LETTER) || !b.is_ascii());
         let text = window.text(at + 1, word).to_lowercase();
         if VERBS.contains(&text.as_str()) {
-            if let Some(value) =
-                value(window, word).filter(|value| value.quoted || is_odd(window, value))
+            if !(verb && text == "to")
+                && let Some(value) =
+                    value(window, word).filter(|value| value.quoted || is_odd(window, value))
             {
                 propose(window, &names, &trimmed(window, value), false, found);
             }
             return;
         }
         if at == end
+            && !verb
             && let Some(value) =
                 value(window, at).filter(|value| value.quoted || is_odd(window, value))
         {
+            // A text of SQL is not in backticks; `pwd *user_pwd` is a declaration.
+            if is_pointer(window.text(value.start, value.end)) {
+                return;
+            }
+            let sql = window.bytes(name.saturating_sub(11), end);
+            if window.before(value.start) == b'`' && sql.eq_ignore_ascii_case(b"identified by") {
+                return;
+            }
             propose(window, &names, &trimmed(window, value), false, found);
             return;
         }
@@ -118,6 +143,22 @@ pub(crate) fn prose(
         }
         at = word;
     }
+}
+
+/// Whether "pass" is what somebody does, by the word before it or for want of one.
+fn is_verb(window: &Window<'_>, start: usize, end: usize) -> bool {
+    const DOERS: [&str; 30] = [
+        "to", "can", "could", "may", "might", "must", "should", "will", "would", "we", "you", "i",
+        "they", "not", "t", "don", "never", "and", "or", "then", "also", "just", "simply",
+        "please", "instead", "need", "allow", "make", "let", "rerun",
+    ];
+    if !window.bytes(start, end).eq_ignore_ascii_case(b"pass") {
+        return false;
+    }
+    let gap = start - usize::from(window.before(start) == b' ');
+    let word = window.text(window.run_back(gap, LETTER), gap);
+    let begins = gap < start && matches!(window.before(gap), b'-' | b'*' | b':' | b'`' | b')');
+    begins || DOERS.contains(&word.to_ascii_lowercase().as_str())
 }
 
 /// Proposes a whole text that is the value of a secret's name.
@@ -347,6 +388,13 @@ fn value(window: &Window<'_>, from: usize) -> Option<Value> {
     let mut at = from;
     while matches!(window.byte(at), b' ' | b'\t') && at < from + 8 {
         at += 1;
+    }
+    // `b"..."`, `r'...'`
+    let prefix = window.run_while(at, |b| {
+        matches!(b, b'b' | b'B' | b'r' | b'R' | b'u' | b'U' | b'f' | b'F')
+    });
+    if prefix - at <= 2 && matches!(window.byte(prefix), b'"' | b'\'') {
+        at = prefix;
     }
     let escaped = usize::from(window.byte(at) == b'\\');
     let quote = window.byte(at + escaped);

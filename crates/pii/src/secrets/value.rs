@@ -72,10 +72,18 @@ pub(super) fn is_placeholder(window: &Window<'_>, value: &Value) -> bool {
     // Base64 may begin with a slash as well.
     let rooted =
         first == b'/' && (text.len() < 20 || text.matches('/').count() > 2 || text.contains('.'));
-    let path = !value.quoted
-        && (rooted || text.starts_with("./") || text.starts_with("~/") || text.starts_with("//"));
+    let path = rooted && text.matches('/').count() > 2 && text == lower && !text.contains('+')
+        || !value.quoted
+            && (rooted
+                || text.starts_with("./")
+                || text.starts_with("~/")
+                || text.starts_with("//"));
+    // AWS's documentation ends its keys so.
+    let example = text.ends_with("EXAMPLE") || text.ends_with("EXAMPLEKEY");
     text.is_empty()
         || masked
+        || !value.quoted && is_number(text)
+        || example && text.len() >= 16
         || call
         || reference
         || bracketed
@@ -84,8 +92,16 @@ pub(super) fn is_placeholder(window: &Window<'_>, value: &Value) -> bool {
         || lower.starts_with("your") && lower.len() > 5
 }
 
+/// A number that no password is: one digit, or a constant of base sixteen.
+fn is_number(text: &str) -> bool {
+    let hexadecimal = text.strip_prefix("0x").is_some_and(|rest| {
+        (1..=8).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_hexdigit())
+    });
+    hexadecimal || text.len() == 1 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
 /// Values that are none: types, constants, first words of prose.
-const WORDS: [&str; 89] = [
+const WORDS: [&str; 97] = [
     "null",
     "none",
     "nil",
@@ -170,6 +186,14 @@ const WORDS: [&str; 89] = [
     "that",
     "per",
     "via",
+    "option",
+    "options",
+    "flag",
+    "flags",
+    "argument",
+    "arguments",
+    "parameter",
+    "parameters",
     "password",
     "current-password",
     "new-password",
@@ -221,6 +245,8 @@ pub(super) fn is_secret(window: &Window<'_>, value: &Value) -> bool {
         b"sha1-",
         b"h1:",
         b"md5-",
+        // The scheme of a signed request.
+        b"AWS4-",
     ]
     .iter()
     .any(|head| text.starts_with(head));
