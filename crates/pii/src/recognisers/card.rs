@@ -62,19 +62,22 @@ fn grouped(window: &Window<'_>, start: usize, run: usize, sizes: &[usize]) -> Op
     let mut end = run;
     take(start, run)?;
     let separator = window.byte(run);
+    let mut wrapped = 0;
     for size in sizes.iter().skip(1) {
         let mut next = end;
         match window.byte(next) {
             b if b == separator && matches!(b, b' ' | b'-' | b'.') => next += 1,
             _ => {}
         }
-        // A card may be wrapped over a line end, once; the separator may stand before it.
+        // A card may be wrapped over a line end; the separator may stand before it.
+        let line_end = next;
         if window.byte(next) == b'\r' {
             next += 1;
         }
         if window.byte(next) == b'\n' {
             next += 1;
         }
+        wrapped += usize::from(next > line_end);
         if next == end || next > end + 3 {
             return None;
         }
@@ -101,6 +104,9 @@ fn grouped(window: &Window<'_>, start: usize, run: usize, sizes: &[usize]) -> Op
         USUAL_GROUPED
     };
     let base = match issuer(digits) {
+        // Groups a line each are a column of numbers.
+        _ if wrapped > 1 => UNKNOWN,
+        _ if in_dump(window, start, end, separator, sizes) => UNKNOWN,
         Issuer::Usual => usual,
         Issuer::Unusual => UNUSUAL,
         Issuer::Weak => WEAK,
@@ -129,6 +135,25 @@ fn fours_behind(window: &Window<'_>, end: usize, separator: u8) -> usize {
         at = next;
     }
     4
+}
+
+/// Whether fours of digits stand beside one that is a hexadecimal number and no other: `52BB 5352 5354`.
+fn in_dump(window: &Window<'_>, start: usize, end: usize, separator: u8, sizes: &[usize]) -> bool {
+    let is_word = |from: usize| {
+        let word = window.bytes(from, from + 4);
+        word.len() == 4
+            && word.iter().all(u8::is_ascii_hexdigit)
+            && word.iter().any(u8::is_ascii_digit)
+            && !word.iter().all(u8::is_ascii_digit)
+    };
+    let fours = sizes.len() > 1 && sizes.iter().all(|size| *size == 4) && separator == b' ';
+    let gap = |b: u8| matches!(b, b' ' | b'\n');
+    let before = start >= 5
+        && gap(window.before(start))
+        && is_word(start - 5)
+        && !window.word_before(start - 5);
+    let after = gap(window.byte(end)) && is_word(end + 1) && !window.word_at(end + 5);
+    fours && (before || after)
 }
 
 /// How telling an issuer's range is.

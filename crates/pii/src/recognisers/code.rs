@@ -92,6 +92,8 @@ pub(crate) fn swift(window: &Window<'_>, start: usize, end: usize, found: &mut V
         || window.word_at(end)
         || window.word_before(start)
         || window.joined_after(end)
+        // `Swift_COMPILER_ID`
+        || window.byte(end) == b'_' && window.is(end + 1, ALNUM)
     {
         return;
     }

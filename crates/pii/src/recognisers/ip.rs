@@ -12,6 +12,8 @@ const SHAPE: EvidenceSet = EvidenceSet::of(&[Evidence::Shape]);
 const V4: i16 = 26;
 /// The first octet is 0 or the address ends in .0.0.0: versions look so.
 const V4_DOUBTFUL: i16 = 4;
+/// The same with a hyphen and a number behind.
+const V4_VERSION: i16 = -12;
 const V6: i16 = 30;
 const V6_OF_LETTERS: i16 = 5;
 const V6_SHORT: i16 = -6;
@@ -69,7 +71,15 @@ pub(crate) fn v4(window: &Window<'_>, start: usize, run: usize, found: &mut Vec<
         return;
     }
     let small = octets.iter().all(|octet| *octet < 20);
-    let base = if octets[0] == 0 || small {
+    // `1.2.5.1-2`: the second making of a version; `10.0.0.1-20` is a range.
+    let made =
+        octets[0] != 10 && window.byte(position) == b'-' && window.is(position + 1, DIGIT) && {
+            let stop = window.run(position + 1, DIGIT);
+            window.byte(stop) != b'.'
+        };
+    let base = if (octets[0] == 0 || small) && made {
+        V4_VERSION
+    } else if octets[0] == 0 || small {
         V4_DOUBTFUL
     } else {
         V4
@@ -113,7 +123,7 @@ pub(crate) fn colon(window: &Window<'_>, at: usize, found: &mut Vec<Candidate>) 
     while part(window.before(start)) && at - start < 45 && start > 0 {
         start -= 1;
     }
-    if window.word_before(start) || window.before(start) == b'.' {
+    if window.word_before(start) || matches!(window.before(start), b'.' | b'_') {
         return;
     }
     let end = window.run_while(at, part);
@@ -139,7 +149,11 @@ pub(crate) fn colon(window: &Window<'_>, at: usize, found: &mut Vec<Candidate>) 
         if window.byte(from) == b':' && window.byte(from + 1) != b':' {
             from += 1;
         }
-        let goes_on = window.word_at(end) || window.byte(end) == b'.' && window.is(end + 1, DIGIT);
+        // `c::c_void` and `ff::{Field}` are paths of programs.
+        let goes_on = window.word_at(end)
+            || window.byte(end) == b'.' && window.is(end + 1, DIGIT)
+            || window.byte(end) == b'_' && window.is(end + 1, ALNUM)
+            || window.before(end) == b':' && matches!(window.byte(end), b'_' | b'{' | b'<' | b'*');
         if end <= from || end - from > 45 || goes_on {
             continue;
         }
@@ -220,8 +234,15 @@ pub(crate) fn mac(window: &Window<'_>, start: usize, run: usize, found: &mut Vec
         return;
     }
     let text = window.text(start, position);
+    // An address of a group is no device's (IEEE Std 802, clause 8: the first octet's last bit), and
+    // three numbers of four digits are written so as well.
+    let group = text.as_bytes().get(1).is_some_and(|b| match b {
+        b'0'..=b'9' => b % 2 == 1,
+        _ => (b | 32) % 2 == 0,
+    });
     let base = match count {
         1 => MAC_COMPACT,
+        3 if group => mac_base(text) - 40,
         _ if text.bytes().all(|b| !b.is_ascii_alphabetic()) => mac_base(text) - 22,
         _ => mac_base(text),
     };

@@ -21,6 +21,8 @@ const SPACED: i16 = 2;
 const COMPACT: i16 = -14;
 /// No known form; only the words around say so.
 const TOLD: i16 = -27;
+/// What it takes away that a column of numbers is written so.
+const COLUMN: i16 = 14;
 
 /// The most groups that are read as one number: `+46 (0) 8 928 571 38` has six.
 const MAX_GROUPS: usize = 8;
@@ -216,7 +218,11 @@ pub(crate) fn at(window: &Window<'_>, start: usize, found: &mut Vec<Candidate>) 
         international(window, start, &groups, 0, found);
         return;
     }
-    if groups.digits.starts_with(&[0, 0]) && groups.digits.get(2).is_some_and(|d| *d > 0) {
+    // `0.0.2` is no prefix.
+    if groups.size(0) >= 2
+        && groups.digits.starts_with(&[0, 0])
+        && groups.digits.get(2).is_some_and(|d| *d > 0)
+    {
         international(window, start, &groups, 2, found);
     }
     national(window, start, &groups, found);
@@ -305,6 +311,7 @@ fn international(
             (0, _) => INTERNATIONAL,
             // `00` is also how any number may start.
             (_, 1) => COMPACT,
+            _ if is_column(window, start, groups, count) => ZEROS - COLUMN,
             _ => ZEROS,
         };
         found.push(candidate(window, from, end, base, NUMBERING));
@@ -353,23 +360,70 @@ fn national(window: &Window<'_>, start: usize, groups: &Groups, found: &mut Vec<
         let Some((end, digits)) = groups.first(count) else {
             continue;
         };
+        if count == 2 && groups.size(0) == 5 && groups.size(1) == 4 && is_of_address(window, end) {
+            continue;
+        }
         let Some(base) = north_american(groups, digits, count, paren)
             .or_else(|| trunk(groups, digits, count))
             .or_else(|| other_plan(groups, digits, count, paren))
         else {
             continue;
         };
+        let column = is_column(window, start, groups, count);
         if ends(window, end) {
             found.push(candidate(
                 window,
                 start - usize::from(paren),
                 end,
-                base,
+                base - if column { COLUMN } else { 0 },
                 NUMBERING,
             ));
             return;
         }
     }
+}
+
+/// Whether the United States follow, whose postal codes have five digits and four as well; a line may end
+/// between.
+fn is_of_address(window: &Window<'_>, end: usize) -> bool {
+    let between = |b: u8| matches!(b, b',' | b' ' | b'\t' | b'\r' | b'\n' | b'#' | b'*');
+    let mut at = end;
+    while at < end + 8 && between(window.byte(at)) {
+        at += 1;
+    }
+    at > end && window.bytes(at, at + 2) == b"US"
+}
+
+/// Whether groups are of a column of numbers, or of a dump of bytes: each is filled up with
+/// zeros, or twos and fours go on as hexadecimal numbers do.
+fn is_column(window: &Window<'_>, start: usize, groups: &Groups, count: usize) -> bool {
+    let fours = || groups.all(count, Gap::Mark) && groups.sizes(count).all(|size| size == 4);
+    if count < 3 || !groups.all(count, Gap::Space) && !fours() {
+        return false;
+    }
+    let firsts = (0..count).map(|index| {
+        let before = index.checked_sub(1).and_then(|i| groups.ends.get(i));
+        groups.digits.get(before.map_or(0, |group| group.1))
+    });
+    let filled = firsts.into_iter().all(|digit| digit == Some(&0));
+    let size = groups.size(0);
+    let alike = matches!(size, 2 | 4) && groups.sizes(count).all(|other| other == size);
+    let is_word = |from: usize| {
+        let word = window.bytes(from, from + size);
+        word.len() == size
+            && word.iter().all(u8::is_ascii_hexdigit)
+            && word.iter().any(u8::is_ascii_digit)
+    };
+    let end = groups.first(count).map_or(start, |(end, _)| end);
+    let before = start > size
+        && window.before(start) == b' '
+        && is_word(start - size - 1)
+        && !window.word_before(start - size - 1);
+    // Another number in pairs begins with a zero.
+    let other = size == 2 && window.byte(end + 1) == b'0' && window.is(end + 2, DIGIT);
+    let after =
+        window.byte(end) == b' ' && !other && is_word(end + 1) && !window.word_at(end + 1 + size);
+    filled || alike && (before || after)
 }
 
 /// The North American Numbering Plan: area and exchange start with 2 to 9, and neither is N11.
@@ -404,7 +458,6 @@ fn trunk(groups: &Groups, digits: &[u8], count: usize) -> Option<i16> {
         return None;
     }
     let sizes: Vec<usize> = groups.sizes(count).collect();
-    let first = groups.size(0);
     let spaced = groups.all(count, Gap::Space);
     let known = match sizes.as_slice() {
         [10 | 11] => return Some(COMPACT),
@@ -419,7 +472,6 @@ fn trunk(groups: &Groups, digits: &[u8], count: usize) -> Option<i16> {
         }
         _ => false,
     };
-    let _ = first;
     known.then_some(if spaced { SPACED } else { NATIONAL })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
-use crate::engine::byte::{self, ALNUM, DIGIT, UPPER};
+use crate::engine::byte::{self, ALNUM, DIGIT, LETTER, UPPER};
 use crate::engine::candidate::{Candidate, Tail, Tier};
 use crate::engine::window::Window;
 
@@ -29,11 +29,11 @@ fn candidate(kind: Kind, start: usize, end: usize, base: i16) -> Candidate {
 
 /// Proposes the postal code that starts with the run `start..run`.
 pub(crate) fn postcode(window: &Window<'_>, start: usize, run: usize, found: &mut Vec<Candidate>) {
-    if matches!(
-        window.before(start),
-        b'-' | b'.' | b'/' | b'_' | b'$' | b'#'
-    ) && window.before(start) != b'#'
-    {
+    if matches!(window.before(start), b'-' | b'.' | b'/' | b'_' | b'$') {
+        return;
+    }
+    // `[#1101]` is a link to a question.
+    if window.before(start) == b'#' && matches!(window.before(start - 1), b'[' | b'(') {
         return;
     }
     // Japan's mark.
@@ -113,6 +113,7 @@ pub(crate) fn postcode(window: &Window<'_>, start: usize, run: usize, found: &mu
     let base = match bytes.len() {
         _ if is("AdA") || is("AdAdAd") => -12,
         _ if is("Add") => -6,
+        5 if end - run == 5 && digits && behind_state(window, start) => 16,
         5 if digits && behind_state(window, start) => 6,
         5 if end - run == 4 => TOLD + 2,
         _ => TOLD,
@@ -123,8 +124,10 @@ pub(crate) fn postcode(window: &Window<'_>, start: usize, run: usize, found: &mu
 /// Whether a state of the United States stands before: `Springfield, IL 62704`.
 fn behind_state(window: &Window<'_>, start: usize) -> bool {
     const STATES: &[u8] = b"ALAKAZARCACOCTDEFLGAHIIDILINIAKSKYLAMEMDMAMIMNMSMOMTNENVNHNJNMNYNCNDOHOKORPARISCSDTNTXUTVTVAWAWVWIWYDCPR";
+    // Two spaces, as the Postal Service writes them (Publication 28).
+    let wide = window.before(start) == b' ' && start > 1 && window.before(start - 1) == b' ';
     let Some(state) = start
-        .checked_sub(3)
+        .checked_sub(3 + usize::from(wide))
         .filter(|_| window.before(start) == b' ')
     else {
         return false;
@@ -196,7 +199,8 @@ pub(crate) fn coordinates(
         return;
     };
     let mut at = end;
-    at += usize::from(matches!(window.byte(at), b',' | b';'));
+    let comma = matches!(window.byte(at), b',' | b';');
+    at += usize::from(comma);
     while matches!(window.byte(at), b' ') && at < end + 3 {
         at += 1;
     }
@@ -213,6 +217,16 @@ pub(crate) fn coordinates(
         || window.before(from) == b' '
             && window.before(from - 1) == b','
             && byte::is(window.before(from - 2), DIGIT);
+    // So do a fraction before a pair without a comma, and a letter that says what is drawn: `c 1.29 1.29`.
+    let in_row = !comma && window.before(from) == b' ' && {
+        let word = window.run_back(from - 1, ALNUM);
+        let text = window.bytes(word, from - 1);
+        match text {
+            [letter] if byte::is(*letter, LETTER) => !window.word_before(word),
+            _ => window.before(word) == b'.' && text.iter().all(|b| byte::is(*b, DIGIT)),
+        }
+    };
+    let listed = listed || in_row;
     if window.word_at(end) {
         return;
     }
