@@ -6,6 +6,7 @@ pub(crate) mod date;
 pub(crate) mod email;
 pub(crate) mod iban;
 pub(crate) mod ip;
+pub(crate) mod month;
 pub(crate) mod phone;
 pub(crate) mod place;
 pub(crate) mod wallet;

@@ -2,7 +2,7 @@
 
 use super::byte::{self, DIGIT, HEX, SPACE, STOP, UPPER};
 use super::window::BEHIND;
-use crate::recognisers::date;
+use crate::recognisers::month;
 
 /// The earliest place at which a candidate of an anchor at or after `at` can start: the start of
 /// what goes on there without white space, or of one of the two words before it that may belong to a
@@ -48,7 +48,7 @@ pub(crate) fn reach(text: &str, at: usize) -> usize {
             || quoted && between
             || between && may_be_secret(word)
             || capitals && is_code(word)
-            || first && date::is_month(word)
+            || first && month::is_month(word)
         {
             earliest = start;
         }

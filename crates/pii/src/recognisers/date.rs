@@ -1,8 +1,9 @@
 //! Dates, which are personal where the words around say that somebody was born on them.
 
+use super::month::{month_at, month_before};
 use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
-use crate::engine::byte::{self, ALNUM, DIGIT, LETTER};
+use crate::engine::byte::{DIGIT, LETTER};
 use crate::engine::candidate::{Candidate, Tail, Tier};
 use crate::engine::window::Window;
 use crate::ids::checksum::is_date;
@@ -10,99 +11,16 @@ use crate::ids::checksum::is_date;
 const SHAPE: EvidenceSet = EvidenceSet::of(&[Evidence::Shape, Evidence::Numbering]);
 /// Any date: only the words around make it one of birth.
 const DATE: i16 = -24;
+/// A day without a year: of what stands beside a person it identifies as well (45 CFR
+/// 164.514(b)(2)(i)(C), "all elements of dates (except year)"), and a word of birth has to be close.
+const DAY: i16 = -30;
+/// The same in digits, which are a fraction or a score anywhere else.
+const DAY_OF_DIGITS: i16 = -36;
 /// A date with the time of day is when something happened.
 const MOMENT: i16 = -44;
 
-/// The months' names and their short forms in English, German, French, Spanish, Italian,
-/// Portuguese, Dutch and Polish, in lower case.
-const MONTHS: [&[&str]; 12] = [
-    &[
-        "january", "jan", "januar", "jänner", "janvier", "janv", "enero", "ene", "gennaio", "gen",
-        "janeiro", "januari", "stycznia",
-    ],
-    &[
-        "february",
-        "feb",
-        "februar",
-        "février",
-        "févr",
-        "febrero",
-        "febbraio",
-        "fevereiro",
-        "fev",
-        "februari",
-        "lutego",
-    ],
-    &[
-        "march", "mar", "märz", "mrz", "mars", "marzo", "março", "maart", "mrt", "marca",
-    ],
-    &[
-        "april", "apr", "avril", "avr", "abril", "abr", "aprile", "kwietnia",
-    ],
-    &["may", "mai", "mayo", "maggio", "mag", "maio", "mei", "maja"],
-    &[
-        "june", "jun", "juni", "juin", "junio", "giugno", "giu", "junho", "czerwca",
-    ],
-    &[
-        "july", "jul", "juli", "juillet", "juil", "julio", "luglio", "lug", "julho", "lipca",
-    ],
-    &[
-        "august", "aug", "août", "aout", "agosto", "ago", "augustus", "sierpnia",
-    ],
-    &[
-        "september",
-        "sep",
-        "sept",
-        "septembre",
-        "septiembre",
-        "settembre",
-        "set",
-        "setembro",
-        "września",
-    ],
-    &[
-        "october",
-        "oct",
-        "oktober",
-        "okt",
-        "octobre",
-        "octubre",
-        "ottobre",
-        "ott",
-        "outubro",
-        "out",
-        "października",
-    ],
-    &[
-        "november",
-        "nov",
-        "novembre",
-        "noviembre",
-        "novembro",
-        "listopada",
-    ],
-    &[
-        "december",
-        "dec",
-        "dezember",
-        "dez",
-        "décembre",
-        "déc",
-        "diciembre",
-        "dic",
-        "dicembre",
-        "dezembro",
-        "grudnia",
-    ],
-];
-
-/// How their names begin, the case aside.
-const MONTH_BEGINNINGS: [[u8; 2]; 36] = [
-    *b"ja", *b"j\xE3", *b"en", *b"ge", *b"st", *b"fe", *b"f\xE3", *b"lu", *b"ma", *b"m\xE3",
-    *b"mr", *b"ap", *b"av", *b"ab", *b"kw", *b"me", *b"ju", *b"gi", *b"cz", *b"li", *b"au", *b"ao",
-    *b"ag", *b"si", *b"se", *b"wr", *b"oc", *b"ok", *b"ot", *b"ou", *b"pa", *b"no", *b"de",
-    *b"d\xE3", *b"di", *b"gr",
-];
+/// The same to the nanosecond, as file systems have it of a file's birth.
+const INSTANT: i16 = -80;
 
 /// Proposes the dates that start with the run of digits `start..run`, or with the month's name
 /// before it.
@@ -111,16 +29,19 @@ pub(crate) fn at(window: &Window<'_>, start: usize, run: usize, found: &mut Vec<
         return;
     }
     let (from, end) = match run - start {
-        1 | 2 => match month_before(window, start) {
-            Some((from, month)) => match after_month(window, start, run, month) {
-                Some(end) => (from, end),
-                None => return,
-            },
-            None => match day_first(window, start, run) {
-                Some(end) => (start, end),
-                None => return,
-            },
-        },
+        1 | 2 => {
+            let month = month_before(window, start);
+            let whole = match month {
+                Some((from, month)) => {
+                    after_month(window, start, run, month).map(|end| (from, end))
+                }
+                None => day_first(window, start, run).map(|end| (start, end)),
+            };
+            match whole {
+                Some(whole) => whole,
+                None => return found.extend(birthday(window, start, run, month)),
+            }
+        }
         4 => match year_first(window, start, run) {
             Some(end) => (start, end),
             None => return,
@@ -132,19 +53,78 @@ pub(crate) fn at(window: &Window<'_>, start: usize, run: usize, found: &mut Vec<
         return;
     }
     let (base, end) = match is_time(window, end) {
+        true if is_exact(window, end) => (INSTANT, end),
         true => (MOMENT, time_end(window, end)),
         false => (DATE, end),
     };
-    found.push(Candidate {
+    found.push(candidate(from, end, base));
+}
+
+fn candidate(start: usize, end: usize, base: i16) -> Candidate {
+    Candidate {
         class: Kind::DateOfBirth as u16,
-        start: from,
+        start,
         end,
         base,
         evidence: SHAPE,
         tier: Tier::Value,
         weighed: true,
         tail: Tail::None,
-    });
+    }
+}
+
+/// The day `start..run` with a month and no year: `May 21`, `21st of May`, `05/21`.
+fn birthday(
+    window: &Window<'_>,
+    start: usize,
+    run: usize,
+    month: Option<(usize, u32)>,
+) -> Option<Candidate> {
+    let day = value(window, start, run);
+    let (from, end, base, possible) = if let Some((from, month)) = month {
+        (
+            from,
+            ordinal_end(window, run),
+            DAY,
+            is_date(None, month, day),
+        )
+    } else if window.byte(run) == b'/' {
+        let end = window.run(run + 1, DIGIT);
+        let other = value(window, run + 1, end);
+        let digits = (1..=2).contains(&(end - run - 1));
+        let possible = digits && (is_date(None, day, other) || is_date(None, other, day));
+        (start, end, DAY_OF_DIGITS, possible)
+    } else {
+        let (end, month) = month_at(window, month_start(window, run))?;
+        (start, end, DAY, is_date(None, month, day))
+    };
+    // What goes on in digits was a date with a year that is none, or another thing.
+    let next = end + usize::from(matches!(window.byte(end), b'.' | b',' | b'-' | b'/'));
+    let next = next + usize::from(window.byte(next) == b' ');
+    let goes_on = window.word_at(end) || window.is(next, DIGIT) || window.byte(end) == b'/';
+    (possible && !goes_on).then(|| candidate(from, end, base))
+}
+
+/// Where the ending of an ordinal ends: `21st`.
+fn ordinal_end(window: &Window<'_>, run: usize) -> usize {
+    let end = window.run(run, LETTER);
+    match window.bytes(run, end) {
+        b"st" | b"nd" | b"rd" | b"th" | b"er" => end,
+        _ => run,
+    }
+}
+
+/// Where a month's name would begin behind a day: over `. `, `th of `, ` de `.
+fn month_start(window: &Window<'_>, run: usize) -> usize {
+    let mut at = ordinal_end(window, run);
+    at += usize::from(window.byte(at) == b'.');
+    at += usize::from(matches!(window.byte(at), b' ' | b'-'));
+    for of in [b"of ".as_slice(), b"de "] {
+        if window.bytes(at, at + 3) == of {
+            at += 3;
+        }
+    }
+    at
 }
 
 /// `19880512`
@@ -159,6 +139,12 @@ fn is_time(window: &Window<'_>, end: usize) -> bool {
         && window.is(end + 1, DIGIT)
         && window.is(end + 2, DIGIT)
         && window.byte(end + 3) == b':'
+}
+
+/// Whether the time of day that follows has nine decimals.
+fn is_exact(window: &Window<'_>, end: usize) -> bool {
+    let point = end + " 00:00:00".len();
+    window.byte(point) == b'.' && window.run(point + 1, DIGIT) - point > 9
 }
 
 /// Where the time of a moment by RFC 3339 ends: `T14:30:00.123+02:00`. Another is not of the date.
@@ -214,26 +200,14 @@ fn day_first(window: &Window<'_>, start: usize, run: usize) -> Option<usize> {
         let end = window.run(second + 1, DIGIT);
         let year = is_year(window, second + 1, end)?;
         let (a, b) = (first, value(window, run + 1, second));
-        // Either order is in use; two digits of each, or of the year four.
-        let whole = end - second == 5 || run - start == 2 && second - run == 3;
+        // Either order is in use; two digits of each, or of the year four, or as the short forms of many
+        // countries have it (CLDR, `M/d/yy` and `d.M.yy`).
+        let whole = end - second == 5
+            || run - start == 2 && second - run == 3
+            || separator != b'-' && second - run <= 3;
         return (whole && (is_date(year, b, a) || is_date(year, a, b))).then_some(end);
     }
-    // `. `, `th of `, ` de ` before the month.
-    let mut at = run;
-    let ordinal = window.run(at, LETTER);
-    if matches!(
-        window.bytes(at, ordinal),
-        b"st" | b"nd" | b"rd" | b"th" | b"er"
-    ) {
-        at = ordinal;
-    }
-    at += usize::from(window.byte(at) == b'.');
-    at += usize::from(matches!(window.byte(at), b' ' | b'-'));
-    for of in [b"of ".as_slice(), b"de "] {
-        if window.bytes(at, at + 3) == of {
-            at += 3;
-        }
-    }
+    let at = month_start(window, run);
     let (word, month) = month_at(window, at)?;
     let mut at = word + usize::from(matches!(window.byte(word), b'.' | b','));
     at += usize::from(matches!(window.byte(at), b' ' | b'-'));
@@ -301,59 +275,4 @@ fn year_first(window: &Window<'_>, start: usize, run: usize) -> Option<usize> {
             value(window, day, day_end),
         ))
     .then_some(end)
-}
-
-/// Whether a word is a month's name, a full stop behind it aside.
-pub(crate) fn is_month(word: &[u8]) -> bool {
-    let word = word.strip_suffix(b".").unwrap_or(word);
-    let beginning = [
-        word.first().map_or(0, |b| b | 32),
-        word.get(1).map_or(0, |b| b | 32),
-    ];
-    (3..=14).contains(&word.len())
-        && MONTH_BEGINNINGS.contains(&beginning)
-        && std::str::from_utf8(word).is_ok_and(|word| {
-            let lower = word.to_lowercase();
-            MONTHS.iter().any(|names| names.contains(&lower.as_str()))
-        })
-}
-
-/// The month whose name starts at an offset: where it ends, and its number.
-fn month_at(window: &Window<'_>, at: usize) -> Option<(usize, u32)> {
-    let end = window.run_while(at, |b| byte::is(b, LETTER) || !b.is_ascii());
-    if !(3..=14).contains(&(end - at)) {
-        return None;
-    }
-    if !MONTH_BEGINNINGS.contains(&[window.byte(at) | 32, window.byte(at + 1) | 32]) {
-        return None;
-    }
-    let word = window.text(at, end).to_lowercase();
-    let month = MONTHS
-        .iter()
-        .position(|names| names.contains(&word.as_str()))?;
-    Some((end, u32::try_from(month).unwrap_or(0) + 1))
-}
-
-/// The month whose name stands just before an offset: where it starts, and its number.
-fn month_before(window: &Window<'_>, start: usize) -> Option<(usize, u32)> {
-    if window.before(start) != b' ' && window.before(start) != b'-' {
-        return None;
-    }
-    let mut end = start - 1;
-    if window.before(end) == b'.' {
-        end -= 1;
-    }
-    let mut from = end;
-    while from > 0 && end - from < 14 {
-        let b = window.before(from);
-        if !byte::is(b, LETTER) && b.is_ascii() {
-            break;
-        }
-        from -= 1;
-    }
-    if end - from < 3 || byte::is(window.before(from), ALNUM) {
-        return None;
-    }
-    let (stop, month) = month_at(window, from)?;
-    (stop == end).then_some((from, month))
 }
