@@ -495,6 +495,19 @@ impl Engine {
         self.vendors.told(window, first, found);
     }
 
+    /// Whether letters are a word that comes before values, and lost the space behind it: `is199003052397`,
+    /// `SSN123456789`. What is short and in capitals may be of the value.
+    fn runs_into(&self, letters: &str) -> bool {
+        let small = letters.bytes().all(|b| b.is_ascii_lowercase());
+        let long = letters.len() >= 3 && letters.bytes().all(|b| b.is_ascii_alphabetic());
+        letters.len() >= 2
+            && (small || long)
+            && self
+                .lexicon
+                .find(letters)
+                .is_some_and(|entry| entry.names_any() || entry.filler && small)
+    }
+
     /// Asks the recognisers of what has a digit in it.
     fn number(&self, window: &Window<'_>, digit: usize, found: &mut Vec<Candidate>) -> usize {
         let mut start = window.run_back(digit, ALNUM);
@@ -511,6 +524,9 @@ impl Engine {
         let digits = start == digit && window.run(start, DIGIT) == run;
         if !window.word_before(start) && !window.word_at(run) {
             self.ids.at(window, start, run, found);
+            if start < digit && self.runs_into(window.text(start, digit)) {
+                self.ids.at(window, digit, run, found);
+            }
             let mut word = start;
             for _ in 0..2 {
                 let Some(before) = word_before(window, word) else {
@@ -562,8 +578,13 @@ fn word_before(window: &Window<'_>, start: usize) -> Option<usize> {
     // Capitals; or what is a hexadecimal number as well, in an address of a device.
     let capitals = letters.iter().all(|b| byte::is(*b, UPPER));
     let hex = matches!(letters.len(), 2 | 4) && letters.iter().all(|b| byte::is(*b, byte::HEX));
-    let short = (1..=6).contains(&letters.len()) && (capitals || hex);
+    let short = (1..=6).contains(&letters.len()) && (capitals || hex || is_register(letters));
     (short && !window.word_before(word)).then_some(word)
+}
+
+/// Whether a word is a division of Germany's commercial register, which is written small as well.
+fn is_register(word: &[u8]) -> bool {
+    matches!(word, b"hra" | b"hrb")
 }
 
 /// Where a UUID ends whose first group is the run `start..run`; none of it is anything else.

@@ -88,7 +88,8 @@ const BETWEEN: [&[u8]; 13] = [
 /// Letters that numbers of documents and plates begin with, or what is a hexadecimal number as well.
 fn is_code(word: &[u8]) -> bool {
     let all = |kinds: u16| word.iter().all(|b| byte::is(*b, kinds));
-    (1..=6).contains(&word.len()) && (all(UPPER) || matches!(word.len(), 2 | 4) && all(HEX))
+    (1..=6).contains(&word.len())
+        && (all(UPPER) || matches!(word.len(), 2 | 4) && all(HEX) || super::is_register(word))
 }
 
 /// Whether a word has a digit in it, or a sign that words of prose have not.

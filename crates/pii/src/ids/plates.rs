@@ -47,6 +47,13 @@ const FORMS: &[(&str, i16)] = &[
     ("dd AAA dd", -24),
     ("dd AAA ddd", -24),
     ("dd AAA dddd", -24),
+    // Small, as they are typed: Türkiye.
+    ("dd aaa dd", -28),
+    ("dd aaa ddd", -28),
+    ("dd aa ddd", -28),
+    ("dd aa dddd", -28),
+    ("dd a dddd", -28),
+    ("dd aaa dddd", -28),
     ("ddAAAdddd", -27),
     ("ddAAddd", -27),
     ("ddAAAdd", -27),

@@ -169,8 +169,10 @@ fn british(window: &Window<'_>, start: usize, run: usize) -> Option<(usize, i16)
         _ => false,
     };
     let unit = |b: Option<&u8>| upper(b) && b.is_some_and(|b| !b"CIKMOV".contains(b));
-    let known =
-        area && district && digit(inward.first()) && unit(inward.get(1)) && unit(inward.get(2));
+    // Girobank's, which is of no area (Royal Mail, Programmers' Guide to the Postcode Address File).
+    let giro = outward == b"GIR" && inward == b"0AA";
+    let known = giro
+        || area && district && digit(inward.first()) && unit(inward.get(1)) && unit(inward.get(2));
     let base = if end == run { TOLD + 6 } else { BRITISH };
     (known && inward.len() == 3 && !window.word_at(end)).then_some((end, base))
 }
