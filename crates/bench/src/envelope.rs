@@ -85,7 +85,7 @@ pub fn measure(report: &mut Report) -> Result<(), Box<dyn Error>> {
     report.measure(sides.stream_raw()?);
     report.measure(sides.stream_age()?);
     let memory = memory::of_a_new_process()?;
-    report.bound("stream, memory", memory, STREAM_MEMORY);
+    report.bound("stream, memory", memory, "bytes", STREAM_MEMORY);
     Ok(())
 }
 

@@ -4,6 +4,7 @@ pub mod apikey;
 pub mod auditchain;
 pub mod case;
 pub mod envelope;
+pub mod pii;
 pub mod report;
 pub mod tenant_token;
 pub mod webhook_sig;

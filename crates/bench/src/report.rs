@@ -80,12 +80,12 @@ impl Report {
         }));
     }
 
-    /// Adds a number of bytes that must stay below a limit.
-    pub fn bound(&mut self, name: &str, bytes: u64, limit: u64) {
-        let verdict = if bytes < limit { "met" } else { "missed" };
-        println!("{name:28} {bytes:>13} bytes, to stay below {limit}  {verdict}");
+    /// Adds a number, of bytes or microseconds, that must stay below a limit.
+    pub fn bound(&mut self, name: &str, number: u64, unit: &str, limit: u64) {
+        let verdict = if number < limit { "met" } else { "missed" };
+        println!("{name:28} {number:>13} {unit}, to stay below {limit}  {verdict}");
         self.line(&json!({
-            "crate": self.name, "case": name, "ours": bytes, "unit": "bytes", "limit": limit,
+            "crate": self.name, "case": name, "ours": number, "unit": unit, "limit": limit,
             "verdict": verdict,
         }));
     }
