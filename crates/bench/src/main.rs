@@ -28,6 +28,9 @@ struct Options {
     /// Finds personal data in a short text, says how much memory that took, and does nothing else
     #[arg(long, hide = true)]
     first_result: bool,
+    /// Measures personal data beside Presidio, which this Python interpreter has, and nothing else
+    #[arg(long, value_name = "PYTHON")]
+    presidio: Option<PathBuf>,
 }
 
 /// What measures a crate's cases, one after the other.
@@ -55,6 +58,11 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     if options.first_result {
         return pii::start::of_this_process();
+    }
+    if let Some(python) = &options.presidio {
+        let mut report = Report::new("pii-presidio");
+        pii::presidio::measure(&mut report, python, &options.out)?;
+        return Ok(report.write(&options.out)?);
     }
     let wanted = |name: &str| options.name.as_deref().is_none_or(|only| only == name);
     let chosen: Vec<_> = CRATES.iter().filter(|(name, _)| wanted(name)).collect();

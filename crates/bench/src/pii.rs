@@ -6,6 +6,7 @@
 
 mod floods;
 mod peers;
+pub mod presidio;
 pub mod start;
 mod streams;
 mod text;

@@ -1,9 +1,12 @@
-//! Measuring beside peers, and what needs the server's database: break-glass rotations and renewals;
-//! by hand, never part of a test run.
+//! Measuring beside peers, beside Presidio, and what needs the server's database: break-glass
+//! rotations and renewals; by hand, never part of a test run.
+
+use std::process::Command;
 
 use crate::failure::Failure;
 use crate::program;
 use crate::project::Project;
+use crate::venv;
 
 /// The crate that `--break-glass` is about.
 const ENVELOPE: &str = "envelope";
@@ -26,6 +29,9 @@ const AUDITCHAIN: &str = "auditchain";
 const POSTGRES: &str = "test --release --locked --package strongroom-server --test platform -- \
      --ignored --nocapture --test-threads 1 zone_times::";
 
+/// The crate that `--presidio` is about.
+const PII: &str = "pii";
+
 /// What to measure.
 #[derive(clap::Args)]
 pub(crate) struct Options {
@@ -45,6 +51,9 @@ pub(crate) struct Options {
     /// With `auditchain`: measure the server's log on PostgreSQL instead, in one zone and in three
     #[arg(long, conflicts_with_all = ["break_glass", "renewals"])]
     postgres: bool,
+    /// With `pii`: measure beside Presidio instead, which is installed from PyPI, with 400 MB of disk
+    #[arg(long, conflicts_with_all = ["break_glass", "renewals", "postgres"])]
+    presidio: bool,
 }
 
 /// Builds the benchmarks, a workspace of their own, and runs them.
@@ -61,11 +70,10 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<(), Failure> {
         }
         return program::run(&mut project.cargo(POSTGRES));
     }
-    let mut cargo = project.cargo("run --release --locked --manifest-path crates/bench/Cargo.toml");
-    cargo
-        .arg("--")
-        .arg("--out")
-        .arg(project.target.join("bench"));
+    if options.presidio {
+        return presidio(project, options);
+    }
+    let mut cargo = benchmarks(project);
     cargo.args(options.name.as_slice());
     program::run(&mut cargo)?;
     if options.name.as_deref().is_none_or(|name| name == ENVELOPE) {
@@ -85,7 +93,20 @@ pub(crate) fn run(project: &Project, options: &Options) -> Result<(), Failure> {
     {
         println!("not measured: the log on PostgreSQL; cargo xtask bench auditchain --postgres");
     }
+    if options.name.as_deref().is_none_or(|name| name == PII) {
+        println!("not measured: beside Presidio; cargo xtask bench pii --presidio");
+    }
     Ok(())
+}
+
+/// The program of the benchmarks; its arguments follow.
+fn benchmarks(project: &Project) -> Command {
+    let mut cargo = project.cargo("run --release --locked --manifest-path crates/bench/Cargo.toml");
+    cargo
+        .arg("--")
+        .arg("--out")
+        .arg(project.target.join("bench"));
+    cargo
 }
 
 fn break_glass(project: &Project, options: &Options) -> Result<(), Failure> {
@@ -103,24 +124,33 @@ fn renewals(project: &Project, options: &Options) -> Result<(), Failure> {
     program::run(&mut project.cargo(RENEWALS))
 }
 
+fn presidio(project: &Project, options: &Options) -> Result<(), Failure> {
+    if options.name.as_deref() != Some(PII) {
+        return Err(Failure::cannot_run("--presidio goes with pii"));
+    }
+    let python = venv::PRESIDIO.python(project)?;
+    program::run(benchmarks(project).arg("--presidio").arg(python))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn what_needs_the_database_goes_with_its_crate_and_with_no_other() {
+    fn what_needs_more_goes_with_its_crate_and_with_no_other() {
         let project = Project {
             root: "/".into(),
             target: "/".into(),
         };
         for name in [None, Some("webhook-sig".to_owned())] {
-            for only in 0..3 {
+            for only in 0..4 {
                 let options = Options {
                     name: name.clone(),
                     break_glass: only == 0,
                     rows: 1,
                     renewals: only == 1,
                     postgres: only == 2,
+                    presidio: only == 3,
                 };
                 let refused = run(&project, &options);
                 assert!(matches!(refused, Err(Failure::CannotRun(_))));

@@ -44,6 +44,12 @@ pub(crate) const TOKEN_PEERS: Environment = Environment {
     requirements: "crates/tenant-token/tests/requirements.txt",
 };
 
+/// The peer of `cargo xtask bench pii --presidio`.
+pub(crate) const PRESIDIO: Environment = Environment {
+    folder: "venv-presidio",
+    requirements: "crates/bench/requirements.txt",
+};
+
 /// Names the interpreter to the tests that run the second implementation: where it is named they
 /// must run it, and without it they may go without. Not `STRONGROOM_`: the server takes those for
 /// its configuration, and refuses one that it does not know.
@@ -142,6 +148,7 @@ mod tests {
             include_str!("../requirements.txt"),
             include_str!("../requirements-envelope.txt"),
             include_str!("../requirements-moto.txt"),
+            include_str!("../../bench/requirements.txt"),
         ];
         for line in lists.iter().flat_map(|list| list.lines()) {
             let (name, version) = line.split_once("==").unwrap();
