@@ -62,7 +62,10 @@ impl Report {
         let stretch = case.goal.and_then(|goal| goal.stretch);
         let verdict = case.goal.map_or("", |goal| goal.verdict(ratio));
         // Bytes in a nanosecond are gigabytes in a second.
-        let rate = case.bytes.map(|bytes| bytes as f64 / measured.ours);
+        let rate = case.bytes.map_or_else(
+            || "-".to_owned(),
+            |bytes| format!("{:.3}", bytes as f64 / measured.ours),
+        );
         println!(
             "{:28} {:>13.1} {:>13.1} {ratio:>7.2} {:>6} {:>7} {:>6}  {verdict:8} {}",
             case.name,
@@ -70,7 +73,7 @@ impl Report {
             measured.peer,
             or_dash(goal),
             or_dash(stretch),
-            or_dash(rate),
+            rate,
             case.peer_name,
         );
         self.line(&json!({
