@@ -41,7 +41,9 @@ impl Engine {
         // What stood in a span is gone.
         again.next = again.next.filter(|at| *at >= end);
         progress.keywords_again = Some(again);
-        progress.keyword = progress.keyword.min(floor);
+        // Before the next one that is known there is none.
+        let asked_from = progress.next_keyword.unwrap_or(progress.keyword);
+        progress.keyword = asked_from.min(floor);
         progress.next_keyword = None;
         let pending = &mut progress.pending;
         pending.retain(|candidate| candidate.anchor < floor && candidate.start >= end);

@@ -89,7 +89,9 @@ const BETWEEN: [&[u8]; 13] = [
 fn is_code(word: &[u8]) -> bool {
     let all = |kinds: u16| word.iter().all(|b| byte::is(*b, kinds));
     (1..=6).contains(&word.len())
-        && (all(UPPER) || matches!(word.len(), 2 | 4) && all(HEX) || super::is_register(word))
+        && (all(UPPER)
+            || matches!(word.len(), 2 | 4) && all(HEX)
+            || super::number::is_register(word))
 }
 
 /// Whether a word has a digit in it, or a sign that words of prose have not.
