@@ -41,7 +41,7 @@ bodies! {
     auditchain_store: log_files, open, payload_bundle, wal_frame;
     envelope: keyring, open;
     envelope_stream: open, round_trip;
-    llm_wire: answer, request;
+    llm_wire: answer, request, reversible;
     pii: policy, redact, redact_csv, redact_json, restore, scan_text, stream;
     tenancy: base62;
     tenant_token: id_token, issuer_keys, jwks, private_key, refresh, verify;

@@ -1,7 +1,11 @@
-//! Chat completions: nothing panics, what leaves is what the reader takes, and clean.
+//! Chat completions: nothing panics, what leaves is what the reader takes, and clean; what comes back
+//! is JSON, and what is written down leads back to nothing.
 
-use strongroom_llm_wire::{ChatAnswer, ChatRequest};
-use strongroom_pii::Policy;
+use std::sync::{Mutex, OnceLock};
+
+use secrecy::{ExposeSecret, SecretString};
+use strongroom_llm_wire::{ChatAnswer, ChatRequest, Guard};
+use strongroom_pii::{Binding, Policy, RestorePolicy, Restorer, Token, Vault, VaultError};
 use strongroom_tenancy::TenantId;
 
 /// Whether no text holds a backslash: escapes quoted within a text are decoded one layer a pass.
@@ -46,4 +50,59 @@ pub fn answer(data: &[u8]) {
         assert_eq!(twice.body(), once.body(), "redacting twice is not once");
         assert!(twice.findings().is_empty(), "personal data left");
     }
+}
+
+/// What a text gave up.
+#[derive(Default)]
+struct Taken(Mutex<Vec<(Binding, SecretString)>>);
+
+impl Vault for Taken {
+    fn keep(&self, binding: &Binding, value: &SecretString) -> Result<(), VaultError> {
+        let value = SecretString::from(value.expose_secret().to_owned());
+        let mut taken = self.0.lock().map_err(|_| VaultError)?;
+        taken.push((binding.clone(), value));
+        Ok(())
+    }
+
+    fn open(&self, _: &Binding) -> Result<Option<SecretString>, VaultError> {
+        Ok(None)
+    }
+}
+
+/// A request under a policy that takes everything out reversibly, and an answer that says it again.
+pub fn reversible(data: &[u8]) {
+    static POLICY: OnceLock<Policy> = OnceLock::new();
+    let policy = POLICY.get_or_init(|| {
+        let source = "version = 1\nrestore = { answers = true, urls = true, tools = true }\n\
+             [[rules]]\ntenant = '*'\nclass = '*'\nchannel = '*'\nmode = 'reversible'\n";
+        Policy::from_toml(source).expect("a policy")
+    });
+    let (tenant, taken) = (TenantId::PLATFORM, Taken::default());
+    let guard = Guard::new(policy, &tenant).with_vault(&taken);
+    let Ok(redacted) = ChatRequest::parse(data).and_then(|r| r.redact_with(&guard)) else {
+        return;
+    };
+    let written = String::from_utf8_lossy(redacted.audit_body()).into_owned();
+    assert_eq!(Token::labels(&written), written, "a token is written down");
+
+    let mut restorer = Restorer::new(RestorePolicy {
+        answers: true,
+        urls: true,
+        tools: true,
+    });
+    let values = taken.0.into_inner().expect("no panic");
+    for (binding, value) in values {
+        restorer.insert(binding.class, &binding.token, value);
+    }
+    let said = String::from_utf8_lossy(&redacted.upstream_body()).into_owned();
+    let message = serde_json::json!({ "role": "assistant", "content": said });
+    let body = serde_json::json!({ "choices": [{ "message": message }] }).to_string();
+    let strict = Policy::strict();
+    let guard = Guard::new(&strict, &tenant).with_tokens(&restorer);
+    let answer = ChatAnswer::parse(body.as_bytes()).and_then(|answer| answer.redact_with(&guard));
+    let Ok(answer) = answer else { return };
+    let written = String::from_utf8_lossy(answer.audit_body()).into_owned();
+    assert_eq!(Token::labels(&written), written, "a token is written down");
+    let restored = answer.restore(&restorer).expect("what was written is read");
+    assert!(ChatAnswer::parse(&restored.into_body()).is_ok(), "no answer any more");
 }

@@ -7,9 +7,14 @@ use strongroom_tenancy::TenantId;
 
 use crate::error::WireError;
 use crate::findings::Findings;
+use crate::guard::Guard;
 use crate::path::Path;
+use crate::record::{audit_body, audit_text};
 use crate::redactor::{Direction, Names, Redactor, is_identifier};
 use crate::value::Value;
+
+/// What an answer's texts go through.
+const CHANNELS: [Channel; 2] = [Channel::Output, Channel::Tool];
 
 /// A chat completion as the provider sent it: nothing in it has met a policy.
 ///
@@ -37,8 +42,11 @@ pub struct ChatAnswer {
 /// An answer that met a policy; only [`ChatAnswer::redact`] makes one.
 pub struct RedactedAnswer {
     body: Vec<u8>,
+    /// Where it is another.
+    audit: Option<Vec<u8>>,
     findings: Findings,
     model: Option<String>,
+    audit_model: Option<String>,
     usage: Option<(u64, u64)>,
     finish_reasons: Vec<String>,
     policy_hash: [u8; 32],
@@ -71,9 +79,18 @@ impl ChatAnswer {
     /// [`WireError::Blocked`] where the policy says so; [`WireError::FieldRefused`] for images,
     /// audio and files, and for personal data in names and numbers.
     pub fn redact(self, policy: &Policy, tenant: &TenantId) -> Result<RedactedAnswer, WireError> {
+        self.redact_with(&Guard::new(policy, tenant))
+    }
+
+    /// The same, with what the policy's operators need.
+    ///
+    /// # Errors
+    /// As of [`redact`](Self::redact).
+    pub fn redact_with(self, guard: &Guard<'_>) -> Result<RedactedAnswer, WireError> {
         let root = Path::ROOT;
-        let mut redactor = Redactor::new(policy, tenant, Direction::Answer);
+        let mut redactor = Redactor::new(guard, Direction::Answer);
         let mut members = self.members;
+        let original = (!guard.is_fit_for_audit(CHANNELS)).then(|| Value::Object(members.clone()));
         for (name, value) in &mut members {
             let path = root.member(name);
             match (name.as_str(), value) {
@@ -88,13 +105,19 @@ impl ChatAnswer {
             }
         }
         let answer = Value::Object(members);
+        let body = answer.encode()?;
+        let audit = audit_body(guard, original, &body)?;
+        let model = model(&answer);
+        let audit_model = model.as_deref().map(|model| audit_text(guard, model));
         Ok(RedactedAnswer {
-            body: answer.encode()?,
+            body,
+            audit,
             findings: redactor.findings,
-            model: model(&answer),
+            model,
+            audit_model: audit_model.transpose()?,
             usage: usage(&answer),
             finish_reasons: finish_reasons(&answer),
-            policy_hash: policy.hash(),
+            policy_hash: guard.policy.hash(),
         })
     }
 }
@@ -145,6 +168,13 @@ impl RedactedAnswer {
         &self.body
     }
 
+    /// The answer as an audit log may have it: every value is replaced for good, whatever the policy
+    /// lets pass to the client, and a token has become its label.
+    #[must_use]
+    pub fn audit_body(&self) -> &[u8] {
+        self.audit.as_deref().unwrap_or(&self.body)
+    }
+
     /// The answer for the client, as JSON, without a copy.
     #[must_use]
     pub fn into_body(self) -> Vec<u8> {
@@ -162,6 +192,12 @@ impl RedactedAnswer {
     #[must_use]
     pub fn model(&self) -> Option<&str> {
         self.model.as_deref()
+    }
+
+    /// The model's name as an audit log may have it.
+    #[must_use]
+    pub fn audit_model(&self) -> Option<&str> {
+        self.audit_model.as_deref()
     }
 
     /// The tokens of the prompt and of the completion, as the provider counted them.

@@ -3,17 +3,18 @@
 use std::collections::BTreeMap;
 
 use serde_json::Number;
-use strongroom_pii::{Channel, Policy, Redaction, Redactor as Pass};
-use strongroom_tenancy::TenantId;
+use strongroom_pii::{Channel, Redaction, Redactor as Pass};
 
 use crate::error::WireError;
 use crate::escape;
 use crate::findings::Findings;
+use crate::guard::Guard;
 use crate::path::Path;
+use crate::record::digits;
 use crate::value::Value;
 
 /// Members that spell the text again, token by token, where no recognizer sees it whole.
-const LOGPROBS: &[&str] = &["logprobs", "prompt_logprobs"];
+pub(crate) const LOGPROBS: &[&str] = &["logprobs", "prompt_logprobs"];
 
 /// How long a name may be that is read along with its value: each value under it is read with it,
 /// so that a long one would make the work grow with its length times their number.
@@ -30,8 +31,7 @@ pub(crate) enum Direction {
 
 /// Puts every string of a document through a policy, and counts what it finds.
 pub(crate) struct Redactor<'a> {
-    policy: &'a Policy,
-    tenant: &'a TenantId,
+    guard: Guard<'a>,
     /// One for each channel that the document meets: what a policy says is looked up once.
     passes: BTreeMap<Channel, Pass<'a>>,
     pub(crate) direction: Direction,
@@ -44,9 +44,9 @@ pub(crate) struct Redactor<'a> {
 /// Made once for each member, however many values stand in the array under it.
 #[derive(Default)]
 pub(crate) struct Names<'a> {
-    inner: &'a str,
+    pub(crate) inner: &'a str,
     /// Both as words before the value; empty when there are none.
-    lead: String,
+    pub(crate) lead: String,
 }
 
 impl<'a> Names<'a> {
@@ -80,10 +80,9 @@ fn lead(outer: &str, inner: &str) -> String {
 }
 
 impl<'a> Redactor<'a> {
-    pub(crate) fn new(policy: &'a Policy, tenant: &'a TenantId, direction: Direction) -> Self {
+    pub(crate) fn new(guard: &Guard<'a>, direction: Direction) -> Self {
         Self {
-            policy,
-            tenant,
+            guard: *guard,
             passes: BTreeMap::new(),
             direction,
             findings: Findings::default(),
@@ -285,11 +284,7 @@ impl<'a> Redactor<'a> {
         channel: Channel,
         path: &Path<'_>,
     ) -> Result<(), WireError> {
-        // In full and without an exponent: 4.111e18 has the digits of an account number as well.
-        let digits = match number.as_f64() {
-            Some(real) if number.is_f64() => real.to_string(),
-            _ => number.to_string(),
-        };
+        let digits = digits(number);
         if lead.is_empty() {
             return self.unreplaceable(&digits, channel, path);
         }
@@ -346,9 +341,18 @@ impl<'a> Redactor<'a> {
     }
 
     fn pass(&mut self, channel: Channel) -> &mut Pass<'a> {
-        let (policy, tenant) = (self.policy, self.tenant);
+        let guard = self.guard;
         let pass = self.passes.entry(channel);
-        pass.or_insert_with(|| Pass::new(policy, tenant, channel))
+        pass.or_insert_with(|| {
+            let mut pass = Pass::new(guard.policy, guard.tenant, channel);
+            if let Some(vault) = guard.vault {
+                pass = pass.with_vault(vault);
+            }
+            if let Some(key) = guard.linking_key {
+                pass = pass.with_linking_key(key);
+            }
+            pass
+        })
     }
 }
 
@@ -362,7 +366,7 @@ pub(crate) fn is_identifier(text: &str) -> bool {
 
 /// Whether a text is a UUID (RFC 9562, section 4): one in some thousands has the digits of a
 /// telephone number or an account by chance.
-fn is_uuid(text: &str) -> bool {
+pub(crate) fn is_uuid(text: &str) -> bool {
     text.len() == 36
         && text.bytes().enumerate().all(|(at, b)| match at {
             8 | 13 | 18 | 23 => b == b'-',
@@ -374,6 +378,9 @@ fn is_uuid(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use strongroom_pii::Policy;
+    use strongroom_tenancy::TenantId;
+
     use super::*;
 
     #[test]
@@ -390,7 +397,8 @@ mod tests {
     #[test]
     fn an_identifier_by_chance_like_an_account_is_kept_if_a_uuid() {
         let (policy, tenant) = (Policy::strict(), TenantId::PLATFORM);
-        let mut redactor = Redactor::new(&policy, &tenant, Direction::Request);
+        let guard = Guard::new(&policy, &tenant);
+        let mut redactor = Redactor::new(&guard, Direction::Request);
         let mut take =
             |text: &str| redactor.identifier(&mut text.to_owned(), Channel::Tool, &Path::ROOT);
         // Its last two groups are a Belgian account number by form and checksum.

@@ -7,9 +7,14 @@ use strongroom_tenancy::TenantId;
 
 use crate::error::WireError;
 use crate::findings::Findings;
+use crate::guard::Guard;
 use crate::path::Path;
+use crate::record::{audit_body, audit_text};
 use crate::redactor::{Direction, Names, Redactor, is_identifier};
 use crate::value::Value;
+
+/// What a request's texts go through.
+const CHANNELS: [Channel; 2] = [Channel::Prompt, Channel::Tool];
 
 /// How many messages one request may hold.
 pub const MAX_MESSAGES: usize = 2048;
@@ -45,6 +50,9 @@ pub struct ChatRequest {
 /// A request that met a policy; only [`ChatRequest::redact`] makes one.
 pub struct RedactedRequest {
     body: Vec<u8>,
+    /// Where it is another.
+    audit: Option<Vec<u8>>,
+    audit_model: String,
     model: String,
     findings: Findings,
     policy_hash: [u8; 32],
@@ -157,10 +165,19 @@ impl ChatRequest {
     /// audio and files, and for personal data in names, identifiers and numbers;
     /// [`WireError::Invalid`] for a message that has no role or whose content is of no known form.
     pub fn redact(self, policy: &Policy, tenant: &TenantId) -> Result<RedactedRequest, WireError> {
+        self.redact_with(&Guard::new(policy, tenant))
+    }
+
+    /// The same, with what the policy's operators need.
+    ///
+    /// # Errors
+    /// As of [`redact`](Self::redact).
+    pub fn redact_with(self, guard: &Guard<'_>) -> Result<RedactedRequest, WireError> {
         let root = Path::ROOT;
-        let mut redactor = Redactor::new(policy, tenant, Direction::Request);
+        let mut redactor = Redactor::new(guard, Direction::Request);
         let mut members = self.members;
         members.retain(|(name, _)| rule(name) != Some(Rule::Dropped));
+        let original = (!guard.is_fit_for_audit(CHANNELS)).then(|| Value::Object(members.clone()));
         for (name, value) in &mut members {
             let path = root.member(name);
             let Some(rule) = rule(name) else {
@@ -168,11 +185,15 @@ impl ChatRequest {
             };
             redactor.field(rule, value, &path)?;
         }
+        let body = Value::Object(members).encode()?;
+        let audit = audit_body(guard, original, &body)?;
         Ok(RedactedRequest {
-            body: Value::Object(members).encode()?,
+            body,
+            audit,
+            audit_model: audit_text(guard, &self.model)?,
             model: self.model,
             findings: redactor.findings,
-            policy_hash: policy.hash(),
+            policy_hash: guard.policy.hash(),
         })
     }
 }
@@ -249,10 +270,23 @@ impl RedactedRequest {
         self.body.clone()
     }
 
+    /// The request as an audit log may have it: every value is replaced for good, whatever the policy
+    /// lets pass to the provider, and a token has become its label.
+    #[must_use]
+    pub fn audit_body(&self) -> &[u8] {
+        self.audit.as_deref().unwrap_or(&self.body)
+    }
+
     /// The model's name, as the client asked for it.
     #[must_use]
     pub fn model(&self) -> &str {
         &self.model
+    }
+
+    /// The model's name as an audit log may have it.
+    #[must_use]
+    pub fn audit_model(&self) -> &str {
+        &self.audit_model
     }
 
     /// What the policy found, counted by class.

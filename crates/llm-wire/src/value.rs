@@ -14,7 +14,7 @@ use crate::path::Path;
 pub const MAX_DEPTH: usize = 32;
 
 /// A JSON value (RFC 8259, section 3) whose objects have no two members of one name.
-#[derive(PartialEq)]
+#[derive(Clone, PartialEq)]
 pub(crate) enum Value {
     Null,
     Bool(bool),

@@ -8,7 +8,7 @@ use strongroom_tenancy::TenantId;
 use crate::operator::MOST_KEPT;
 use crate::{
     Channel, Checksum, Class, Confidence, CustomClass, CustomError, CustomRule, Detector, Mode,
-    Operator,
+    Operator, RestorePolicy,
 };
 
 /// Why a policy document is refused.
@@ -118,6 +118,28 @@ pub(crate) struct Document {
     classes: Vec<WrittenClass>,
     #[serde(default)]
     allow: Vec<String>,
+    #[serde(default)]
+    pub(crate) restore: WrittenRestore,
+}
+
+/// Where values are put back that a reversible rule took out.
+#[derive(Default, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct WrittenRestore {
+    answers: bool,
+    urls: bool,
+    tools: bool,
+}
+
+impl WrittenRestore {
+    pub(crate) fn policy(&self) -> Option<RestorePolicy> {
+        let policy = RestorePolicy {
+            answers: self.answers,
+            urls: self.urls,
+            tools: self.tools,
+        };
+        (policy.answers || policy.tools).then_some(policy)
+    }
 }
 
 /// A class of the document's own.

@@ -9,6 +9,7 @@ use strongroom_tenancy::TenantId;
 use crate::document::{Document, PolicyFault, Rule};
 use crate::{
     Channel, Class, Confidence, Detector, Mode, Operator, RedactError, Redaction, Redactor,
+    RestorePolicy,
 };
 
 /// Which mode holds for each tenant, class and channel, above which confidence.
@@ -42,6 +43,7 @@ pub struct Policy {
     rules: Vec<Rule>,
     /// With the classes of the user's own, when the document has any.
     detector: Option<Arc<Detector>>,
+    restore: Option<RestorePolicy>,
     source: String,
     hash: [u8; 32],
 }
@@ -100,6 +102,7 @@ impl Policy {
             version: 1,
             rules: Vec::new(),
             detector: None,
+            restore: None,
             source: STRICT_DOCUMENT.to_owned(),
             hash: Sha256::digest(STRICT_DOCUMENT).into(),
         }
@@ -171,6 +174,51 @@ impl Policy {
         self.rules
             .iter()
             .any(|rule| rule.operator == Operator::Hmac)
+    }
+
+    /// Where values are put back into answers; `None` where none are, as without a table `restore` in
+    /// the document.
+    #[must_use]
+    pub const fn restore(&self) -> Option<RestorePolicy> {
+        self.restore
+    }
+
+    /// Whether what a tenant's text has become on a channel may stand in an audit log as well: every
+    /// value that `audit` would replace is replaced, and for good.
+    ///
+    /// Where it is not, the text has to go through channel `audit` by itself before it is written down.
+    ///
+    /// ```
+    /// use strongroom_pii::{Channel, Policy};
+    /// use strongroom_tenancy::TenantId;
+    ///
+    /// let strict = Policy::strict();
+    /// assert!(strict.is_fit_for_audit(&TenantId::PLATFORM, Channel::Prompt));
+    /// let flags = Policy::from_toml(r#"
+    /// version = 1
+    /// [[rules]]
+    /// tenant = "*"
+    /// class = "contact.email"
+    /// channel = "prompt"
+    /// mode = "flag"
+    /// "#)?;
+    /// assert!(!flags.is_fit_for_audit(&TenantId::PLATFORM, Channel::Prompt));
+    /// assert!(flags.is_fit_for_audit(&TenantId::PLATFORM, Channel::Output));
+    /// # Ok::<(), strongroom_pii::PolicyError>(())
+    /// ```
+    #[must_use]
+    pub fn is_fit_for_audit(&self, tenant: &TenantId, channel: Channel) -> bool {
+        let mut classes = self.detector().classes();
+        classes.all(|class| {
+            let here = self.verdict(tenant, channel, &class);
+            let audit = self.verdict(tenant, Channel::Audit, &class);
+            let is_final = match here.mode {
+                Mode::Block => true,
+                Mode::Strict => matches!(here.operator, Operator::Label | Operator::Number),
+                Mode::Off | Mode::FlagOnly | Mode::Reversible => false,
+            };
+            is_final && here.min_confidence <= audit.min_confidence
+        })
     }
 
     /// The document's text, as it was given.
@@ -257,6 +305,7 @@ impl Policy {
             version: document.version,
             rules: document.rules,
             detector: detector.map(Arc::new),
+            restore: document.restore.policy(),
             source: source.to_owned(),
             hash: Sha256::digest(source.as_bytes()).into(),
         })

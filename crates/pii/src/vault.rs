@@ -25,8 +25,9 @@ pub struct Binding {
 
 /// Keeps values for tokens.
 ///
-/// Implementations keep a value before [`keep`](Self::keep) returns, sealed, so that no text leaves
-/// whose tokens nobody can restore; they are called from several threads at once.
+/// Implementations keep a value, sealed, before [`keep`](Self::keep) returns; or take it there, and
+/// have it kept before whoever called the redactor hands the text on, so that no text leaves whose
+/// tokens nobody can restore. They are called from several threads at once.
 pub trait Vault: Send + Sync {
     /// Keeps a value.
     ///

@@ -33,3 +33,4 @@ pub mod token_keys;
 pub mod tokens;
 pub mod trial;
 pub mod upstream;
+pub mod vault;

@@ -78,6 +78,26 @@ registry! {
     RetentionManage = "retention:manage",
     /// Learn whom a pseudonym of the audit log stands for.
     SubjectsResolve = "subjects:resolve",
+    /// See e-mail addresses, telephone numbers and the like that stand behind tokens.
+    UnmaskContact = "pii:unmask:contact",
+    /// See credentials that stand behind tokens.
+    UnmaskCredential = "pii:unmask:credential",
+    /// See what a tenant's own classes found, behind tokens.
+    UnmaskCustom = "pii:unmask:custom",
+    /// See cards, accounts and wallets that stand behind tokens.
+    UnmaskFinance = "pii:unmask:finance",
+    /// See government's numbers of people and firms that stand behind tokens.
+    UnmaskGov = "pii:unmask:gov",
+    /// See codes and numbers of health care that stand behind tokens.
+    UnmaskHealth = "pii:unmask:health",
+    /// See places that stand behind tokens.
+    UnmaskLocation = "pii:unmask:location",
+    /// See addresses of networks and devices that stand behind tokens.
+    UnmaskNet = "pii:unmask:net",
+    /// See what says who a person is, as a date of birth, that stands behind tokens.
+    UnmaskPerson = "pii:unmask:person",
+    /// See vehicles' numbers that stand behind tokens.
+    UnmaskVehicle = "pii:unmask:vehicle",
 }
 
 /// Why a text is not a capability, or not a set of them.
@@ -93,6 +113,22 @@ pub enum CapabilityError {
 }
 
 impl Capability {
+    /// The capability to see values of a class behind their tokens, by the class's id: it is one for
+    /// all classes whose ids have the first part in common, as `gov` of `gov.ssn.us`.
+    ///
+    /// ```
+    /// use strongroom_tenancy::Capability;
+    ///
+    /// assert_eq!(Capability::unmask("gov.ssn.us"), Some(Capability::UnmaskGov));
+    /// assert_eq!(Capability::unmask("unheard.of"), None);
+    /// ```
+    #[must_use]
+    pub fn unmask(class: &str) -> Option<Self> {
+        let group = class.split('.').next()?;
+        let mut all = Self::ALL.iter().copied();
+        all.find(|known| known.as_str().strip_prefix("pii:unmask:") == Some(group))
+    }
+
     const fn bit(self) -> u64 {
         1 << self as u64
     }

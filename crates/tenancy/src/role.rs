@@ -65,6 +65,16 @@ const OWNER: &[Capability] = &[
     Capability::IdentityManage,
     Capability::RetentionManage,
     Capability::SubjectsResolve,
+    Capability::UnmaskContact,
+    Capability::UnmaskCredential,
+    Capability::UnmaskCustom,
+    Capability::UnmaskFinance,
+    Capability::UnmaskGov,
+    Capability::UnmaskHealth,
+    Capability::UnmaskLocation,
+    Capability::UnmaskNet,
+    Capability::UnmaskPerson,
+    Capability::UnmaskVehicle,
 ];
 
 impl Role {

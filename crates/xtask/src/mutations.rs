@@ -20,6 +20,7 @@ mod server_tokens;
 mod subjects;
 mod tenant_token;
 mod token_keys;
+mod vault;
 mod webhook_sig;
 mod webhooks;
 mod zones;
@@ -59,6 +60,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         subjects::MUTATIONS,
         tenant_token::MUTATIONS,
         token_keys::MUTATIONS,
+        vault::MUTATIONS,
         webhook_sig::MUTATIONS,
         webhooks::MUTATIONS,
         zones::MUTATIONS,

@@ -64,6 +64,7 @@ pub(super) fn run(options: &Options, output: Output) -> Result<(), Failure> {
     let tenant = options.tenant.unwrap_or(TenantId::PLATFORM);
     let key = options.seal.open(&tenant)?;
     let mut restorer = Restorer::new(RestorePolicy {
+        answers: true,
         urls: options.urls,
         tools: options.tools,
     });

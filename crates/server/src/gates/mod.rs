@@ -21,6 +21,7 @@ pub use authenticate::{authenticate, present_key};
 pub use authorise::authorise;
 pub use caller::{Caller, Credential};
 pub use count::count;
+pub(crate) use pii::policy_in;
 pub use pii::{Redacted, active_policy, examine, redact_chat};
 pub use rate_limit::{RateLimits, limit_address};
 pub use refusals::{Counted, Noted, Refusals};

@@ -7,8 +7,9 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::request::Parts;
-use strongroom_llm_wire::{ChatRequest, RedactedRequest, WireError};
-use strongroom_pii::Policy;
+use strongroom_llm_wire::{ChatRequest, Guard, RedactedRequest, WireError};
+use strongroom_pii::{LinkingKey, Policy};
+use strongroom_tenancy::TenantId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_postgres::Row;
 
@@ -17,6 +18,7 @@ use crate::app::App;
 use crate::body;
 use crate::postgres::{Access, QueryError, TenantTx};
 use crate::problem::{Kind, Problem};
+use crate::vault::{self, Taken};
 
 const ACTIVE_POLICY: &str =
     "select source from app.pii_policies order by activated_at desc, hash limit 1";
@@ -31,8 +33,33 @@ pub struct Redacted {
     pub request: Arc<RedactedRequest>,
     /// The policy that decided, which decides on the answer too.
     pub policy: Arc<Policy>,
+    /// The tenant's linking key, where the policy needs it.
+    linking_key: Option<Arc<LinkingKey>>,
+    /// What the request gave up by reversible rules: nothing of it leaves before this is kept.
+    pub taken: Arc<Taken>,
     /// The call's place among those that run at once, held until it is answered.
     pub place: Arc<OwnedSemaphorePermit>,
+}
+
+impl Redacted {
+    /// What the answer is put through, with a vault of its own.
+    #[must_use]
+    pub fn guard<'a>(&'a self, tenant: &'a TenantId, taken: &'a Taken) -> Guard<'a> {
+        guard(&self.policy, tenant, self.linking_key.as_deref(), taken)
+    }
+}
+
+fn guard<'a>(
+    policy: &'a Policy,
+    tenant: &'a TenantId,
+    linking_key: Option<&'a LinkingKey>,
+    taken: &'a Taken,
+) -> Guard<'a> {
+    let guard = Guard::new(policy, tenant).with_vault(taken);
+    match linking_key {
+        Some(key) => guard.with_linking_key(key),
+        None => guard,
+    }
 }
 
 /// Reads the body, redacts it and passes on the evidence; the original ends here.
@@ -65,13 +92,30 @@ async fn gate(
     body::check_content_type(&parts.headers)?;
     let bytes = body::read(body, app.config.limits.body_bytes).await?;
     let policy = Arc::new(active_policy(tenant).await?);
-    let (by, owner) = (Arc::clone(&policy), tenant.tenant());
+    let linking_key = if policy.needs_linking_key() {
+        Some(vault::linking_key(app, tenant).await?)
+    } else {
+        None
+    };
+    let taken = Arc::new(Taken::default());
+    let (by, key, into) = (Arc::clone(&policy), linking_key.clone(), Arc::clone(&taken));
+    let owner = tenant.tenant();
     let examined = examine(&app.redactions, move || {
-        ChatRequest::parse(&bytes)?.redact(&by, &owner)
+        let guard = guard(&by, &owner, key.as_deref(), &into);
+        ChatRequest::parse(&bytes)?.redact_with(&guard)
     });
+    let redacted = examined.await?.map_err(|error| match error {
+        WireError::NotRedacted { .. } if taken.is_full() => {
+            let detail = "at most 10000 values of a call are kept";
+            Problem::new(Kind::BodyTooLarge, detail)
+        }
+        error => error.into(),
+    })?;
     Ok(Redacted {
-        request: Arc::new(examined.await??),
+        request: Arc::new(redacted),
         policy,
+        linking_key,
+        taken,
         place: Arc::new(place),
     })
 }
@@ -114,7 +158,11 @@ pub async fn active_policy(tenant: &TenantContext) -> Result<Policy, Problem> {
     policy
 }
 
-async fn policy_in(tx: &mut TenantTx) -> Result<Policy, Problem> {
+/// The same, in a transaction that is under way.
+///
+/// # Errors
+/// As of [`active_policy`].
+pub(crate) async fn policy_in(tx: &mut TenantTx) -> Result<Policy, Problem> {
     let rows = tx.query(ACTIVE_POLICY, &[]).await?;
     let Some(row) = rows.first() else {
         return Ok(Policy::strict());

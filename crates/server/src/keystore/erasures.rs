@@ -14,14 +14,16 @@ const NEXT: &str = "select tenant_id, id, phase, request_id from app.erasures \
      where phase in ('retiring', 'resealing', 'overlapping') and due_at <= $1 \
      order by due_at limit 1 for no key update skip locked";
 
-/// Under its own KEK are the data keys of payloads, and no others.
+/// Under its own KEK are the data keys of payloads and of the vault's values, and no others.
 const RETIRE: &str = "update app.tenant_deks set state = 'retired' \
      where tenant_id = $1 and kek = 'tenant' and state = 'active'";
 
 const DESTROY: &str = "delete from app.tenant_deks d \
      where d.tenant_id = $1 and d.kek = 'tenant' and d.state = 'retired' \
      and not exists (select from app.audit_payloads p \
-       where p.tenant_id = d.tenant_id and p.dek_id = d.dek_id) returning 1";
+       where p.tenant_id = d.tenant_id and p.dek_id = d.dek_id) \
+     and not exists (select from app.pii_values v \
+       where v.tenant_id = d.tenant_id and v.dek_id = d.dek_id) returning 1";
 
 const ADVANCE: &str = "update app.erasures set phase = $3, due_at = $4, \
      data_keys = data_keys + $5, finished_at = case when $3 = 'finished' then $6::bigint end \

@@ -156,6 +156,12 @@ const MIGRATIONS: &[Migration] = &[
         protects: &[],
         lookups: "",
     },
+    Migration {
+        name: "0020_vault",
+        sql: include_str!("../../migrations/0020_vault.sql"),
+        protects: &["app.pii_values", "app.pii_linking_keys"],
+        lookups: "",
+    },
 ];
 
 /// A connection of the database's owner: a superuser, or a role that may create roles.

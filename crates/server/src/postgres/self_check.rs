@@ -83,7 +83,7 @@ const SETTINGS: &[(&str, &str)] = &[
         "select t.name, 'lacks an enabled trigger that refuses a destroyed key' \
          from (values ('app.tenant_deks'), ('app.provider_credentials'), \
          ('app.webhook_endpoints'), ('app.webhook_old_secrets'), ('app.platform_keys'), \
-         ('app.subjects')) \
+         ('app.subjects'), ('app.pii_linking_keys')) \
          as t (name) \
          where not exists (select from pg_catalog.pg_trigger g \
          where g.tgrelid = t.name::pg_catalog.regclass and g.tgname = 'under_a_live_kek' \
@@ -97,7 +97,7 @@ const SETTINGS: &[(&str, &str)] = &[
          ('app.token_revocations', 'revocations_are_dated'), \
          ('app.refresh_families', 'families_move_forward'), \
          ('app.refresh_families', 'family_ids_apart'), ('app.subjects', 'subjects_stay'), \
-         ('app.subjects', 'subjects_no_truncate')) as t (name, trigger) \
+         ('app.subjects', 'subjects_no_truncate'), ('app.pii_values', 'pii_values_end')) as t (name, trigger) \
          where not exists (select from pg_catalog.pg_trigger g \
          where g.tgrelid = t.name::pg_catalog.regclass and g.tgname = t.trigger \
          and g.tgenabled = 'O')",
@@ -105,7 +105,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ),
     (
         "select t.name, 'could lose a data key that is in use' \
-         from (values ('app.audit_payloads')) as t (name) \
+         from (values ('app.audit_payloads'), ('app.pii_values')) as t (name) \
          left join pg_catalog.pg_constraint c on c.conrelid = t.name::pg_catalog.regclass \
          and c.confrelid = 'app.tenant_deks'::pg_catalog.regclass and c.contype = 'f' \
          where c.confdeltype is distinct from 'r'",

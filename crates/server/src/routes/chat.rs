@@ -1,5 +1,6 @@
 //! The main job: a tenant's call to its provider, between two durable events.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Extension;
@@ -7,8 +8,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::header;
 use strongroom_auditchain::{FieldValue, Outcome, Receipt, Slug};
-use strongroom_llm_wire::{ChatAnswer, RedactedAnswer};
-use strongroom_pii::Policy;
+use strongroom_llm_wire::{ChatAnswer, RedactedAnswer, RestoredAnswer};
 use strongroom_tenancy::TenantId;
 use zeroize::Zeroizing;
 
@@ -19,6 +19,7 @@ use crate::gates::{Caller, Redacted, RequestContext, RequestHandle, TenantContex
 use crate::postgres::Access;
 use crate::problem::{Kind, Problem};
 use crate::upstream::{Upstream, UpstreamError};
+use crate::vault::{self, Taken};
 
 /// The credential that chat calls use.
 const PROVIDER: &str = "default";
@@ -37,8 +38,9 @@ struct Call<'a> {
 
 /// Passes a redacted request to the provider and its redacted answer back.
 ///
-/// The attempt is durable before the credential is opened, the outcome before the answer leaves;
-/// what was said is sealed, redacted, beside the two events.
+/// The attempt is durable before the credential is opened, the outcome before the answer leaves; what
+/// was said is sealed beside the two events, every value in it replaced for good. Where the policy is
+/// reversible, the values are in the vault before the text leaves that has their tokens.
 ///
 /// # Errors
 /// A problem.
@@ -61,17 +63,21 @@ pub async fn complete(
         policy_hash: redacted.policy.hash(),
     };
     let prompt = sealable_prompt(redacted.request.upstream_body())?;
-    let model = redacted.request.model();
-    let asked = vec![part("prompt", &prompt)?, part("model", model.as_bytes())?];
+    let said = sealable_prompt(redacted.request.audit_body().to_vec())?;
+    // No text leaves whose tokens nobody could restore.
+    vault::keep(&app, &request, &caller, &tenant, &redacted.taken).await?;
+    let model = redacted.request.audit_model();
+    let asked = vec![part("prompt", &said)?, part("model", model.as_bytes())?];
     call.record("chat.attempt", Outcome::Attempt, asked).await?;
 
     let answered = call.ask(upstream, &sealed, prompt).await;
     let answer = match answered {
         Ok(bytes) => {
-            let (policy, owner) = (Arc::clone(&redacted.policy), tenant.tenant());
-            let examined = examine(&app.redactions, move || redact(&policy, &owner, &bytes));
+            let (through, owner) = (redacted.clone(), tenant.tenant());
+            let examined = examine(&app.redactions, move || answer(&through, &owner, &bytes));
             match examined.await {
-                Ok(answer) => answer,
+                Ok(Ok(answer)) => call.keep(&tenant, answer).await,
+                Ok(Err(failed)) => Err(failed),
                 Err(problem) => Err(("answer-unexamined", problem)),
             }
         }
@@ -84,7 +90,7 @@ pub async fn complete(
                 .await?;
             request.acknowledge(&receipt);
             let json = [(header::CONTENT_TYPE, "application/json")];
-            Ok((json, answer.body().to_vec()).into_response())
+            Ok((json, answer.into_body()).into_response())
         }
         Err((reason, problem)) => {
             let reason: Slug = reason.parse().map_err(internal)?;
@@ -119,16 +125,45 @@ fn sealable_prompt(prompt: Vec<u8>) -> Result<Vec<u8>, Problem> {
     Ok(prompt)
 }
 
-/// What the outcome's payload says: the redacted answer, and by which model and of how many tokens,
-/// as far as the provider says so.
-fn answered_with(answer: &RedactedAnswer) -> Result<Vec<FieldValue>, Problem> {
-    let mut said = vec![part("answer", answer.body())?];
-    if let Some(model) = answer.model() {
+/// An answer on its way to the caller.
+struct Answer {
+    redacted: RedactedAnswer,
+    /// With values in the place of tokens, where the policy puts them back.
+    restored: Option<RestoredAnswer>,
+    /// What its own texts gave up.
+    taken: Taken,
+}
+
+impl Answer {
+    fn into_body(self) -> Vec<u8> {
+        match self.restored {
+            Some(restored) => restored.into_body(),
+            None => self.redacted.into_body(),
+        }
+    }
+}
+
+/// What the outcome's payload says: the answer as an audit log may have it, by which model and of how
+/// many tokens, as far as the provider says so; and how many values were put back of which class.
+fn answered_with(answer: &Answer) -> Result<Vec<FieldValue>, Problem> {
+    let redacted = &answer.redacted;
+    let mut said = vec![part("answer", redacted.audit_body())?];
+    if let Some(model) = redacted.audit_model() {
         said.push(part("model", model.as_bytes())?);
     }
-    if let Some((input, output)) = answer.usage() {
+    if let Some((input, output)) = redacted.usage() {
         said.push(part("input_tokens", input.to_string().as_bytes())?);
         said.push(part("output_tokens", output.to_string().as_bytes())?);
+    }
+    if let Some(restored) = &answer.restored {
+        let counts = restored.restored().iter();
+        let counts: BTreeMap<_, _> = counts.map(|(class, count)| (class.id(), *count)).collect();
+        let counts = serde_json::to_vec(&counts).map_err(internal)?;
+        said.push(part("restored", &counts)?);
+        said.push(part(
+            "withheld",
+            restored.withheld().to_string().as_bytes(),
+        )?);
     }
     Ok(said)
 }
@@ -147,24 +182,38 @@ fn check_answer_length(length: usize) -> Result<(), (&'static str, Problem)> {
     Ok(())
 }
 
-fn redact(
-    policy: &Policy,
+/// Puts an answer through the policy, and then the values back that the caller's own prompt gave up,
+/// where the policy says so. What is found in the answer itself is not put back.
+fn answer(
+    through: &Redacted,
     tenant: &TenantId,
     bytes: &[u8],
-) -> Result<RedactedAnswer, (&'static str, Problem)> {
-    let answer = ChatAnswer::parse(bytes).and_then(|answer| answer.redact(policy, tenant));
-    let answer = answer.map_err(|error| match Problem::from(error) {
+) -> Result<Answer, (&'static str, Problem)> {
+    let malformed = || {
+        let detail = "the provider's answer is malformed";
+        let problem = Problem::new(Kind::UpstreamFailed, detail);
+        ("answer-malformed", problem)
+    };
+    let policy = through.policy.restore();
+    let tokens = through.taken.restorer(policy.unwrap_or_default());
+    let taken = Taken::default();
+    let guard = through.guard(tenant, &taken).with_tokens(&tokens);
+    let redacted = ChatAnswer::parse(bytes).and_then(|answer| answer.redact_with(&guard));
+    let redacted = redacted.map_err(|error| match Problem::from(error) {
         problem if problem.kind() == Kind::PiiBlocked => ("pii-blocked", problem),
-        _ => {
-            let detail = "the provider's answer is malformed";
-            (
-                "answer-malformed",
-                Problem::new(Kind::UpstreamFailed, detail),
-            )
-        }
+        _ => malformed(),
     })?;
-    check_answer_length(answer.body().len())?;
-    Ok(answer)
+    check_answer_length(redacted.body().len().max(redacted.audit_body().len()))?;
+    let restored = match policy {
+        Some(_) if !tokens.is_empty() => Some(redacted.restore(&tokens)),
+        _ => None,
+    };
+    let restored = restored.transpose().map_err(|_| malformed())?;
+    Ok(Answer {
+        redacted,
+        restored,
+        taken,
+    })
 }
 
 impl Call<'_> {
@@ -183,6 +232,19 @@ impl Call<'_> {
             UpstreamError::Credential
         })?;
         upstream.chat(&credential, prompt).await
+    }
+
+    /// Keeps what an answer gave up, before anything of it leaves.
+    async fn keep(
+        &self,
+        tenant: &TenantContext,
+        answer: Answer,
+    ) -> Result<Answer, (&'static str, Problem)> {
+        let kept = vault::keep(self.app, self.request, self.caller, tenant, &answer.taken);
+        match kept.await {
+            Ok(()) => Ok(answer),
+            Err(problem) => Err(("values-not-kept", problem)),
+        }
     }
 
     /// Records one of the call's two events with what was said, sealed, and waits until it is
@@ -272,6 +334,8 @@ mod tests {
             ("answer-too-long", Kind::UpstreamFailed)
         );
         assert!(reason.parse::<Slug>().is_ok());
-        assert!("answer-unexamined".parse::<Slug>().is_ok());
+        for reason in ["answer-unexamined", "values-not-kept"] {
+            assert!(reason.parse::<Slug>().is_ok());
+        }
     }
 }

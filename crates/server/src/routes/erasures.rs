@@ -33,7 +33,7 @@ pub struct NewErasure {
 }
 
 /// Starts the erasure of every payload of the organisation's agents, marked or not; whom its
-/// pseudonyms stand for is gone before the answer. The reason is recorded first. While one is under
+/// pseudonyms stand for is gone before the answer, and so is what the vault kept of their texts. The reason is recorded first. While one is under
 /// way, it is the answer.
 ///
 /// # Errors
@@ -49,6 +49,9 @@ pub async fn start(
     const INSERT: &str = "insert into app.erasures (tenant_id, id, request_id, below, requested_at) \
          select $1, $2, $3, l.size, $4 from app.audit_logs l where l.tenant_id = $1 \
          on conflict do nothing returning id";
+    // They are shown no more, and deleted by the next sweep.
+    const END_VALUES: &str =
+        "update app.pii_values set ends_at = least(ends_at, greatest(kept_at, $1))";
     check_reason(&asked.reason)?;
     let id = new_event_id(app.clock.as_ref()).map_err(internal)?;
     let resource = format!("erasure/{id}");
@@ -74,6 +77,7 @@ pub async fn start(
         let over = || Problem::new(Kind::Conflict, "another erasure has just ended: ask again");
         column(open.first().ok_or_else(over)?, 0)?
     } else {
+        tx.query(END_VALUES, &[&now]).await?;
         let kind = "organisation.erasure_started";
         commit_recorded(&app, &request, &caller, tx, kind, Some(resource)).await?;
         id

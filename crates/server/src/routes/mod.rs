@@ -19,6 +19,7 @@ pub mod subjects;
 pub mod tenants;
 pub mod token;
 pub mod token_keys;
+pub mod unmask;
 pub mod webhooks;
 
 use crate::postgres::column;

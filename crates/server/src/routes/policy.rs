@@ -14,6 +14,7 @@ use crate::body::Json;
 use crate::gates::{Caller, RequestHandle, TenantContext, active_policy, commit_recorded};
 use crate::postgres::Access;
 use crate::problem::{Kind, Problem};
+use crate::vault;
 
 /// A policy to be put in force.
 #[derive(Deserialize)]
@@ -43,16 +44,12 @@ pub async fn activate(
     let policy = Policy::from_toml(&asked.source).map_err(|error| {
         Problem::new(Kind::InvalidField, error.to_string()).with_param("source")
     })?;
-    if policy.needs_vault() || policy.needs_linking_key() {
-        let problem = Problem::new(
-            Kind::InvalidField,
-            "this server keeps no vault and no linking keys: reversible rules and the operator hmac are refused",
-        );
-        return Err(problem.with_param("source"));
-    }
     // Microseconds, so that of two activations in one second the later is in force.
     let now = seconds(app.clock.unix_micros());
     let mut tx = tenant.begin(Access::Write).await?;
+    if policy.needs_linking_key() {
+        vault::ensure_linking_key(&app, &mut tx).await?;
+    }
     let id = tenant.tenant();
     tx.query(
         INSERT,

@@ -67,6 +67,9 @@ pub async fn store(
          values ($1, $2, $3, $4) on conflict (tenant_id) do update \
          set agent_days = excluded.agent_days, high_risk = excluded.high_risk, \
          changed_at = excluded.changed_at";
+    // What the vault keeps goes sooner with a shorter time, and never later than was said when it came.
+    const SHORTEN: &str = "update app.pii_values set ends_at = kept_at + 86400 * $1::bigint \
+         where ends_at > kept_at + 86400 * $1::bigint";
     let days = asked.agent_days.unwrap_or(Retention::DEFAULT_DAYS);
     Retention::new(days).map_err(|error| {
         Problem::new(Kind::InvalidField, error.to_string()).with_param("agent_days")
@@ -76,6 +79,7 @@ pub async fn store(
     let mut tx = tenant.begin(Access::Write).await?;
     tx.query(UPSERT, &[tenant.tenant().as_uuid(), &days, &marked, &at])
         .await?;
+    tx.query(SHORTEN, &[&i64::from(days)]).await?;
     let resource = Some(format!("retention/{days}/high-risk/{}", marked.len()));
     commit_recorded(&app, &request, &caller, tx, "retention.store", resource).await?;
     Ok(axum::Json(shown(days, &marked, Some(at))?).into_response())

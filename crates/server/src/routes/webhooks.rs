@@ -1,5 +1,6 @@
 //! Webhook endpoints, and the outbox that their messages wait in.
 
+mod content;
 pub mod deliveries;
 pub mod secret;
 
@@ -18,10 +19,11 @@ use super::{column, internal, not_found, seconds};
 use crate::app::App;
 use crate::audit::new_event_id;
 use crate::body::Json;
-use crate::gates::{Caller, RequestHandle, TenantContext, commit_recorded};
+use crate::gates::{Caller, RequestHandle, TenantContext, commit_recorded, policy_in};
 use crate::jobs::{check_url, secret_context};
 use crate::postgres::{Access, TenantTx};
 use crate::problem::{Kind, Problem};
+use crate::vault;
 
 /// Most endpoints of one tenant: each gets every message, and every message is stored for each.
 const MAX_ENDPOINTS: i64 = 20;
@@ -191,7 +193,8 @@ fn parse(id: &str) -> Result<Uuid, Problem> {
 }
 
 /// Puts a message for each of the tenant's endpoints into the outbox, in the transaction that
-/// makes it true. `data` must hold opaque ids and names only. For an endpoint that five thousand
+/// makes it true. `data` must hold opaque ids and names only, and what is personal in a name goes by the
+/// tenant's policy. For an endpoint that five thousand
 /// wait for already it is counted and not stored.
 ///
 /// # Errors
@@ -210,7 +213,18 @@ pub(crate) async fn enqueue(
          (tenant_id, id, endpoint_id, body, next_attempt_at) values ($1, $2, $3, $4, $5)";
     let now = app.clock.unix_seconds();
     let tenant = tx.tenant();
-    for row in tx.query(ENDPOINTS, &[]).await? {
+    let endpoints = tx.query(ENDPOINTS, &[]).await?;
+    if endpoints.is_empty() {
+        return Ok(());
+    }
+    let policy = policy_in(tx).await?;
+    let key = if policy.needs_linking_key() {
+        Some(vault::linking_key_in(app, tx).await?)
+    } else {
+        None
+    };
+    let data = content::redacted(data, &policy, &tenant, key.as_deref());
+    for row in endpoints {
         let endpoint: Uuid = column(&row, 0)?;
         if column::<i64>(&row, 1)? >= MAX_WAITING {
             tracing::warn!(%tenant, %endpoint, kind, "a webhook message was not stored");

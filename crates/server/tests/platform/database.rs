@@ -114,7 +114,7 @@ impl Database {
         let owner = Owner::connect(&cluster.endpoint("strongroom"), "postgres")
             .await
             .unwrap();
-        assert_eq!(owner.migrate().await.unwrap(), 19);
+        assert_eq!(owner.migrate().await.unwrap(), 20);
         assert_eq!(
             owner.migrate().await.unwrap(),
             0,

@@ -389,34 +389,3 @@ fn who_created_a_tenant_stands_in_both_logs() {
         assert_eq!(first["event"]["actor"], theirs["event"]["actor"]);
     });
 }
-
-#[test]
-fn a_policy_that_needs_what_the_server_has_not_is_refused() {
-    on_platform(|running| async move {
-        let tenant = running.tenant("vaultless").await;
-        for rest in ["mode = 'reversible'", "mode = 'strict'\noperator = 'hmac'"] {
-            let source = format!(
-                "version = 2\n[[rules]]\ntenant = '*'\nclass = '*'\nchannel = '*'\n{rest}\n"
-            );
-            let refused = running
-                .send(
-                    "PUT",
-                    "/v1/policy",
-                    Some(&tenant.token),
-                    Some(json!({ "source": source })),
-                )
-                .await;
-            assert_eq!(
-                (refused.status, refused.slug().as_str()),
-                (400, "invalid-field"),
-                "{rest}"
-            );
-        }
-        // What was in force stays in force.
-        let policy = running
-            .send("GET", "/v1/policy", Some(&tenant.token), None)
-            .await
-            .json();
-        assert_eq!(policy["source"], "version = 1\n");
-    });
-}

@@ -43,14 +43,14 @@ pub(crate) async fn chat(running: &Running, tenant: &Tenant) -> Answer {
     post(running, tenant, "/v1/chat/completions", body).await
 }
 
-async fn rotate(running: &Running, tenant: &Tenant, body: Value) -> Value {
+pub(crate) async fn rotate(running: &Running, tenant: &Tenant, body: Value) -> Value {
     let answer = post(running, tenant, "/v1/keys/rotate", body).await;
     assert_eq!(answer.status, 202, "{}", answer.text);
     answer.json()
 }
 
 /// Waits for a rotation to end.
-async fn finished(running: &Running, tenant: &Tenant, id: &str) -> Value {
+pub(crate) async fn finished(running: &Running, tenant: &Tenant, id: &str) -> Value {
     let started = Instant::now();
     loop {
         let path = format!("/v1/keys/rotations/{id}");

@@ -63,6 +63,7 @@ mod token_keys;
 mod token_renewal;
 mod token_revocation;
 mod unauthorised_coverage;
+mod vault;
 mod webhook_delivery;
 mod webhook_locks;
 mod webhook_operations;

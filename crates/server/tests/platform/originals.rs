@@ -25,6 +25,9 @@ const PLANTED: [&str; 5] = [
     "planted-and-refused@example.com",
 ];
 
+/// Planted beside them, and no recogniser's: what is not written down needs no redaction.
+const WORDS: &str = "our words to the model";
+
 /// What the provider answers with.
 const ANSWERED: &str = "bob@answers.example";
 
@@ -130,7 +133,7 @@ fn originals_are_nowhere_on_disk() {
         let put = ask("PUT", "/v1/providers/default/credential", credential).await;
         assert_eq!(put.0, 204, "{}", put.1);
         let [email, ssn, card, iban, refused] = PLANTED;
-        let text = format!("I am {email}, SSN {ssn}, card {card}, IBAN {iban}");
+        let text = format!("{WORDS}: I am {email}, SSN {ssn}, card {card}, IBAN {iban}");
         let called = ask("POST", "/v1/chat/completions", prompt(&text)).await;
         assert_eq!(called.0, 200, "{}", called.1);
         let found = ask("POST", "/v1/pii/analyze", json!({ "text": text })).await;
@@ -140,8 +143,41 @@ fn originals_are_nowhere_on_disk() {
         let asked = json!({ "text": text, "analyzer_results": results });
         assert_eq!(ask("POST", "/v1/pii/anonymize", asked).await.0, 200);
         assert!(called.1.contains("[EMAIL]"), "{}", called.1);
+        // What a policy lets pass, or takes out so that it can come back.
+        let rule = |class: &str, rest: &str| {
+            format!("[[rules]]\ntenant = '*'\nclass = '{class}'\nchannel = '*'\n{rest}\n")
+        };
+        let source = [
+            "version = 2\nrestore = { answers = true, tools = true }\n",
+            &rule("contact.email", "mode = 'reversible'"),
+            &rule("gov.ssn.us", "mode = 'flag'"),
+            &rule("finance.card", "mode = 'off'"),
+            &rule("finance.iban", "mode = 'strict'\noperator = 'hmac'"),
+        ]
+        .concat();
+        let put = ask("PUT", "/v1/policy", json!({ "source": source })).await;
+        assert_eq!(put.0, 200, "{}", put.1);
+        let mut echo = prompt(&text);
+        echo["model"] = json!("gpt-echo");
+        let called = ask("POST", "/v1/chat/completions", echo).await;
+        for there in [email, ssn, card, "[iban#"] {
+            assert!(called.1.contains(there), "{}", called.1);
+        }
+        let sent = provider.received.lock().unwrap().last().unwrap().1.clone();
+        let sent = sent["messages"][0]["content"].as_str().unwrap().to_owned();
+        let token = sent
+            .split_once("[EMAIL_")
+            .unwrap()
+            .1
+            .split_once(']')
+            .unwrap()
+            .0;
+        let token = format!("[EMAIL_{token}]");
+        let asked = json!({ "token": token, "reason": "a test" });
+        let shown = ask("POST", "/v1/pii/unmask", asked).await;
+        assert!(shown.1.contains(email), "{}", shown.1);
         // Refused: what cannot be read, what is blocked.
-        let source = "version = 2\n[[rules]]\ntenant = '*'\nclass = 'contact.*'\nchannel = 'prompt'\nmode = 'block'\n";
+        let source = "version = 3\n[[rules]]\ntenant = '*'\nclass = 'contact.*'\nchannel = 'prompt'\nmode = 'block'\n";
         let put = ask("PUT", "/v1/policy", json!({ "source": source })).await;
         assert_eq!(put.0, 200, "{}", put.1);
         for (path, body) in [
@@ -192,7 +228,7 @@ fn originals_are_nowhere_on_disk() {
         let said = std::fs::read_to_string(&said).unwrap();
         assert!(said.contains("pii.analyze"), "{said}");
         assert!(database.said().contains(control));
-        for text in PLANTED.iter().chain([&ANSWERED]) {
+        for text in PLANTED.iter().chain([&ANSWERED, &WORDS]) {
             let mut held = holders(&root, text, &mut bytes);
             held.extend(holders(&log, text, &mut bytes));
             held.extend(holders(&config.state_dir, text, &mut bytes));

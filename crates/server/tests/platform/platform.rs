@@ -194,6 +194,18 @@ async fn answer(
         return (http::StatusCode::UNAUTHORIZED, Json(error));
     }
     let content = "You said it. Write to bob@answers.example or call +1 415 555 0132.";
+    let mut message = json!({ "role": "assistant", "content": content });
+    if request["model"] == "gpt-echo" {
+        // Says the last message again, in other letters, and calls a tool with it.
+        let said = request["messages"].as_array().unwrap().last().unwrap()["content"].clone();
+        let said = said.as_str().unwrap();
+        let arguments = json!({ "text": said }).to_string();
+        message["content"] = json!(said.to_lowercase());
+        message["tool_calls"] = json!([{
+            "id": "call_1", "type": "function",
+            "function": { "name": "note", "arguments": arguments },
+        }]);
+    }
     let body = json!({
         "id": "chatcmpl-1",
         "object": "chat.completion",
@@ -201,7 +213,7 @@ async fn answer(
         "model": request["model"],
         "choices": [{
             "index": 0,
-            "message": { "role": "assistant", "content": content },
+            "message": message,
             "finish_reason": "stop",
         }],
         "usage": { "prompt_tokens": 9, "completion_tokens": 12, "total_tokens": 21 },

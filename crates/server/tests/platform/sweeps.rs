@@ -43,7 +43,7 @@ async fn left(superuser: &Client, tenant: TenantId) -> (i64, i64, i64) {
     (row.get(0), row.get(1), row.get(2))
 }
 
-async fn swept(database: &Database) {
+pub(crate) async fn swept(database: &Database) {
     let job = Job::new(database.pool(Role::Sweeper, 1));
     let stop = CancellationToken::new();
     for sweep in [Sweep::successors(job.clone()), Sweep::tokens(job)] {

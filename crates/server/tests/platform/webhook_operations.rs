@@ -420,3 +420,25 @@ fn a_subscriber_who_asks_for_time_is_given_it() {
         assert_eq!(found["disabled_reason"], "tenant");
     });
 }
+
+#[test]
+fn a_message_says_names_by_the_policy() {
+    on_platform(|running| async move {
+        let tenant = running.tenant("names").await;
+        let url = "https://hooks.example.com/names";
+        let made = post(running, &tenant, "", json!({ "url": url })).await;
+        assert_eq!(made.status, 201, "{}", made.text);
+        let path = "/v1/providers/card-4111111111111111/credential";
+        let credential = Some(json!({ "credential": "sk-named" }));
+        let put = running
+            .send("PUT", path, Some(&tenant.token), credential)
+            .await;
+        assert_eq!(put.status, 204, "{}", put.text);
+        let superuser = database().sql("postgres").await;
+        let sql = "select body::text from app.webhook_outbox where tenant_id = $1 \
+             and body::text like '%provider_credential%'";
+        let row = superuser.query_one(sql, &[tenant.id.as_uuid()]).await;
+        let body: String = row.unwrap().get(0);
+        assert!(body.contains("card-[CREDIT_CARD]"), "{body}");
+    });
+}

@@ -27,8 +27,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "pii-block-passes",
         file: "crates/pii/src/redactor.rs",
-        find: "        Mode::FlagOnly => None,",
-        replace: "        Mode::FlagOnly | Mode::Block => None,",
+        find: "    let operator = match mode {\n        Mode::Block => {",
+        replace: "    let operator = match if mode == Mode::Block { Mode::FlagOnly } else { mode } {\n        Mode::Block => {",
         test: "-p strongroom-pii --test policy each_mode_does_what_it_says",
     },
     Mutation {
@@ -111,15 +111,15 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "pii-restored-in-addresses",
         file: "crates/pii/src/restore.rs",
-        find: "            if withheld || !self.policy.urls && is_in_url(text, range.start) {",
-        replace: "            if withheld {",
+        find: "            if is_open && !self.policy.urls {",
+        replace: "            if false {",
         test: "-p strongroom-pii --lib addresses_and_tools_get_no_values_unless_told",
     },
     Mutation {
         name: "pii-restored-in-tools",
         file: "crates/pii/src/restore.rs",
-        find: "            if withheld || !self.policy.urls",
-        replace: "            if !self.policy.urls",
+        find: "            let mut is_open = allowed && value",
+        replace: "            let mut is_open = value",
         test: "-p strongroom-pii --lib addresses_and_tools_get_no_values_unless_told",
     },
     Mutation {
@@ -149,13 +149,6 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         find: "        if names.lead != name && ",
         replace: "        if names.lead.is_empty() && ",
         test: "-p strongroom-llm-wire --test vectors requests",
-    },
-    Mutation {
-        name: "pii-policy-without-vault",
-        file: "crates/server/src/routes/policy.rs",
-        find: "    if policy.needs_vault() || policy.needs_linking_key() {",
-        replace: "    if false {",
-        test: "-p strongroom-server --test platform -- --exact first_call::a_policy_that_needs_what_the_server_has_not_is_refused",
     },
     Mutation {
         name: "pii-beside-spans-unread",

@@ -40,14 +40,14 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "pseudonyms-resolved-by-who-reads-the-log",
-        file: "crates/server/src/router.rs",
+        file: "crates/server/src/router/table.rs",
         find: "\"/v1/subjects/{id}\",\n            may(C::SubjectsResolve),",
         replace: "\"/v1/subjects/{id}\",\n            may(C::AuditRead),",
         test: "-p strongroom-server --test platform an_auditor_learns_who_it_is_and_the_log_says_that_they_asked",
     },
     Mutation {
         name: "people-found-by-who-reads-the-log",
-        file: "crates/server/src/router.rs",
+        file: "crates/server/src/router/table.rs",
         find: "\"/v1/subjects/find\",\n            may(C::SubjectsResolve),",
         replace: "\"/v1/subjects/find\",\n            may(C::AuditRead),",
         test: "-p strongroom-server --test platform an_auditor_learns_who_it_is_and_the_log_says_that_they_asked",

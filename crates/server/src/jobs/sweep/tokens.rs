@@ -24,6 +24,14 @@ pub(super) const SUCCESSORS: &[Rule] = &[Rule {
 
 pub(super) const TOKENS: &[Rule] = &[
     Rule {
+        what: "values of the vault",
+        kept: 0,
+        sql: "with old as (select tenant_id, token from app.pii_values \
+             where ends_at <= $1 order by ends_at limit $2 for update skip locked) \
+             delete from app.pii_values v using old \
+             where v.tenant_id = old.tenant_id and v.token = old.token returning 1",
+    },
+    Rule {
         what: "revocations of tokens",
         kept: MAX_LIFETIME + 2 * LEEWAY + MARGIN,
         sql: "with old as (select tenant_id, kind, subject from app.token_revocations \

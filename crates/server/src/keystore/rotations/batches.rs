@@ -9,7 +9,6 @@ use strongroom_envelope::{
     rewrap,
 };
 use strongroom_tenancy::TenantId;
-use uuid::Uuid;
 
 use super::{Rotation, RotationError};
 use crate::audit::payload_context;
@@ -20,6 +19,7 @@ use crate::keystore::{KeyStore, KeyStoreError, Sealed};
 use crate::postgres::{JobTx, column};
 use crate::routes::providers;
 use crate::subjects;
+use crate::vault;
 
 /// Most bytes of payloads in one batch, the first one apart.
 const BATCH_BYTES: i64 = 32 << 20;
@@ -47,12 +47,17 @@ const LEFT: &str = "select exists (select from app.tenant_keks k \
        and d.kek = k.name and d.kek_version = k.version) \
      or exists (select from app.subjects d where d.tenant_id = k.tenant_id \
        and d.kek = k.name and d.kek_version = k.version) \
+     or exists (select from app.pii_linking_keys d where d.tenant_id = k.tenant_id \
+       and d.kek = k.name and d.kek_version = k.version) \
      or exists (select from app.platform_keys d where d.tenant_id = k.tenant_id \
        and d.kek = k.name and d.kek_version = k.version)))";
 
 const PAYLOAD_LEFT: &str = "select exists (select from app.tenant_deks d \
-     join app.audit_payloads p using (tenant_id, dek_id) \
-     where d.tenant_id = $1 and d.state = 'retired')";
+     where d.tenant_id = $1 and d.state = 'retired' and ( \
+     exists (select from app.audit_payloads p \
+       where p.tenant_id = d.tenant_id and p.dek_id = d.dek_id) \
+     or exists (select from app.pii_values v \
+       where v.tenant_id = d.tenant_id and v.dek_id = d.dek_id)))";
 
 const COUNT: &str = "update app.key_rotations set rows_total = rows_done + ( \
      select count(*) from app.tenant_keks k join ( \
@@ -64,22 +69,55 @@ const COUNT: &str = "update app.key_rotations set rows_total = rows_done + ( \
        union all select tenant_id, kek, kek_version from app.webhook_old_secrets \
          where tenant_id = $1 \
        union all select tenant_id, kek, kek_version from app.subjects where tenant_id = $1 \
+       union all select tenant_id, kek, kek_version from app.pii_linking_keys \
+         where tenant_id = $1 \
        union all select tenant_id, kek, kek_version from app.platform_keys where tenant_id = $1) d \
      on d.kek = k.name and d.kek_version = k.version \
      where k.tenant_id = $1 and k.state = 'decrypt-only') + ( \
      select count(*) from app.tenant_deks d join app.audit_payloads p using (tenant_id, dek_id) \
-     where d.tenant_id = $1 and d.state = 'retired') where tenant_id = $1 and id = $2";
+     where d.tenant_id = $1 and d.state = 'retired') + ( \
+     select count(*) from app.tenant_deks d join app.pii_values v using (tenant_id, dek_id) \
+     where d.tenant_id = $1 and d.state = 'retired' \
+     and v.ends_at > extract(epoch from clock_timestamp())) where tenant_id = $1 and id = $2";
 
-const PAYLOADS: &str = "select p.event_id, octet_length(p.sealed)::bigint \
-     from app.tenant_deks d join app.audit_payloads p using (tenant_id, dek_id) \
-     where d.tenant_id = $1 and d.state = 'retired' limit 512";
+/// A table of records that name a data key, which many share.
+struct Shared {
+    /// Those under data keys that are retired, with their lengths.
+    find: &'static str,
+    /// Each with its key, two more texts that it is bound to, and its record.
+    take: &'static str,
+    store: &'static str,
+    context: fn(&str, &str, &str) -> Result<EncryptionContext, ContextError>,
+}
 
-const TAKE_PAYLOADS: &str = "select event_id, sealed from app.audit_payloads \
-     where tenant_id = $1 and event_id = any ($2) for no key update skip locked";
-
-const STORE_PAYLOADS: &str = "update app.audit_payloads p set sealed = u.s, dek_id = u.d \
-     from unnest($2::uuid[], $3::bytea[], $4::bytea[]) as u (e, s, d) \
-     where p.tenant_id = $1 and p.event_id = u.e";
+/// Of the vault's values those that are not over: the others wait for the sweep, and what they were
+/// sealed under waits with them.
+const SHARED: [Shared; 2] = [
+    Shared {
+        find: "select p.event_id::text, octet_length(p.sealed)::bigint \
+               from app.tenant_deks d join app.audit_payloads p using (tenant_id, dek_id) \
+               where d.tenant_id = $1 and d.state = 'retired' limit 512",
+        take: "select event_id::text, '', '', sealed from app.audit_payloads \
+               where tenant_id = $1 and event_id = any ($2::text[]::uuid[]) \
+               for no key update skip locked",
+        store: "update app.audit_payloads p set sealed = u.s, dek_id = u.d \
+                from unnest($2::text[], $3::bytea[], $4::bytea[]) as u (k, s, d) \
+                where p.tenant_id = $1 and p.event_id = u.k::uuid",
+        context: |event, _, _| payload_context(event.parse().unwrap_or_default()),
+    },
+    Shared {
+        find: "select v.token, octet_length(v.sealed)::bigint \
+               from app.tenant_deks d join app.pii_values v using (tenant_id, dek_id) \
+               where d.tenant_id = $1 and d.state = 'retired' \
+               and v.ends_at > extract(epoch from clock_timestamp()) limit 512",
+        take: "select token, class, channel, sealed from app.pii_values \
+               where tenant_id = $1 and token = any ($2) for no key update skip locked",
+        store: "update app.pii_values v set sealed = u.s, dek_id = u.d \
+                from unnest($2::text[], $3::bytea[], $4::bytea[]) as u (k, s, d) \
+                where v.tenant_id = $1 and v.token = u.k",
+        context: |token, class, channel| vault::context(class, channel, token),
+    },
+];
 
 /// A column of records that carry their data key.
 struct Column {
@@ -89,7 +127,7 @@ struct Column {
     context: fn(&str) -> Option<Result<EncryptionContext, ContextError>>,
 }
 
-const COLUMNS: [Column; 5] = [
+const COLUMNS: [Column; 6] = [
     Column {
         take: "select d.name, d.sealed, d.kek from app.tenant_keks k \
                join app.provider_credentials d on d.tenant_id = k.tenant_id \
@@ -132,6 +170,16 @@ const COLUMNS: [Column; 5] = [
         store: "update app.subjects set sealed = $3, kek = $4, kek_version = $5 \
                 where tenant_id = $1 and pseudonym = $2::text::uuid",
         context: |id| Some(subjects::context(&id.parse().unwrap_or_default())),
+    },
+    Column {
+        take: "select 'linking', d.sealed, d.kek from app.tenant_keks k \
+               join app.pii_linking_keys d on d.tenant_id = k.tenant_id \
+               and d.kek = k.name and d.kek_version = k.version \
+               where k.tenant_id = $1 and k.state = 'decrypt-only' \
+               limit 100 for no key update of d skip locked",
+        store: "update app.pii_linking_keys set sealed = $3, kek = $4, kek_version = $5 \
+                where tenant_id = $1 and $2::text = 'linking'",
+        context: |_| Some(vault::linking_context()),
     },
     Column {
         take: "select d.purpose || '/' || d.kid, d.sealed, d.kek from app.tenant_keks k \
@@ -334,44 +382,61 @@ impl KeyStore {
         Ok(None)
     }
 
-    /// Encrypts a batch of payloads again, under data keys that are not retired; how many.
+    /// Encrypts a batch of payloads, or of the vault's values, again under data keys that are not
+    /// retired; how many.
     pub(in crate::keystore) async fn reencrypt(
         &self,
         tx: &mut JobTx,
         tenant: &TenantId,
     ) -> Result<usize, RotationError> {
-        let (mut ids, mut bytes): (Vec<Uuid>, i64) = (Vec::new(), 0);
-        for row in tx.query(PAYLOADS, &[tenant.as_uuid()]).await? {
+        for table in &SHARED {
+            let done = self.reencrypt_in(tx, tenant, table).await?;
+            if done > 0 {
+                return Ok(done);
+            }
+        }
+        Ok(0)
+    }
+
+    async fn reencrypt_in(
+        &self,
+        tx: &mut JobTx,
+        tenant: &TenantId,
+        table: &Shared,
+    ) -> Result<usize, RotationError> {
+        let (mut keys, mut bytes): (Vec<String>, i64) = (Vec::new(), 0);
+        for row in tx.query(table.find, &[tenant.as_uuid()]).await? {
             bytes = bytes.saturating_add(column(&row, 1)?);
-            if !ids.is_empty() && bytes > BATCH_BYTES {
+            if !keys.is_empty() && bytes > BATCH_BYTES {
                 break;
             }
-            ids.push(column(&row, 0)?);
+            keys.push(column(&row, 0)?);
         }
-        if ids.is_empty() {
+        if keys.is_empty() {
             return Ok(0);
         }
         let mut rows = (Vec::new(), Vec::new(), Vec::new());
-        for row in tx.query(TAKE_PAYLOADS, &[tenant.as_uuid(), &ids]).await? {
-            let (event, sealed): (Uuid, Vec<u8>) = (column(&row, 0)?, column(&row, 1)?);
-            let context =
-                payload_context(event).map_err(|_| RotationError::Malformed("context"))?;
+        for row in tx.query(table.take, &[tenant.as_uuid(), &keys]).await? {
+            let (key, sealed): (String, Vec<u8>) = (column(&row, 0)?, column(&row, 3)?);
+            let (one, other): (String, String) = (column(&row, 1)?, column(&row, 2)?);
+            let context = (table.context)(&key, &one, &other);
+            let context = context.map_err(|_| RotationError::Malformed("context"))?;
             let opened = match self.open_detached(tenant, &context, &sealed).await {
                 Ok(opened) => opened,
                 Err(KeyStoreError::Failed) => {
-                    tracing::error!(%tenant, %event, "a payload does not open");
+                    tracing::error!(%tenant, %key, "a payload or value does not open");
                     continue;
                 }
                 Err(error) => return Err(error.into()),
             };
             let (dek, bytes) = self.seal_detached(tenant, &context, &opened).await?;
-            rows.0.push(event);
+            rows.0.push(key);
             rows.1.push(bytes);
             rows.2.push(dek.as_bytes().to_vec());
         }
         let params: [&(dyn tokio_postgres::types::ToSql + Sync); 4] =
             [tenant.as_uuid(), &rows.0, &rows.1, &rows.2];
-        tx.query(STORE_PAYLOADS, &params).await?;
+        tx.query(table.store, &params).await?;
         Ok(rows.0.len())
     }
 }

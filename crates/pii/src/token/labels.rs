@@ -1,0 +1,234 @@
+//! Labels in the place of what leads back to a value.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use super::{ALPHABET, CHARACTERS, LONGEST_LABEL, fold, halves};
+use crate::Class;
+
+/// The longest that stands in brackets: a label, and what an operator puts behind it.
+const LONGEST: usize = LONGEST_LABEL + CHARACTERS + 8;
+
+/// Most marks between a label and its token's characters.
+const MARKS: usize = 4;
+
+pub(super) fn labels(text: &str) -> Cow<'_, str> {
+    let mut found = Vec::new();
+    in_brackets(text, &mut found);
+    spelled(text, &mut found);
+    if found.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    found.sort_by_key(|(range, _): &(Range<usize>, String)| range.start);
+    let mut labelled = String::with_capacity(text.len());
+    let mut done = 0;
+    for (range, label) in found {
+        if range.start < done {
+            continue;
+        }
+        labelled.push_str(text.get(done..range.start).unwrap_or_default());
+        labelled.push_str(&label);
+        done = range.end;
+    }
+    labelled.push_str(text.get(done..).unwrap_or_default());
+    Cow::Owned(labelled)
+}
+
+/// What the operators write, of whatever label.
+fn in_brackets(text: &str, found: &mut Vec<(Range<usize>, String)>) {
+    for open in memchr::memchr_iter(b'[', text.as_bytes()) {
+        let rest = text.get(open + 1..).unwrap_or_default();
+        let Some(end) = rest.bytes().take(LONGEST).position(|b| b == b']') else {
+            continue;
+        };
+        let whole = rest.get(..end).unwrap_or_default();
+        let mut label = whole;
+        // A label that was a token's with its characters becomes one too.
+        while let Some(shorter) = shorter(label) {
+            label = shorter;
+        }
+        if label.len() < whole.len() {
+            found.push((open..open + end + 2, format!("[{label}]")));
+        }
+    }
+}
+
+fn shorter(inner: &str) -> Option<&str> {
+    let label = |text: &str| {
+        let legal = |b: u8| matches!(b, b'A'..=b'Z' | b'0'..=b'9' | b'_');
+        (1..=LONGEST_LABEL).contains(&text.len()) && text.bytes().all(legal)
+    };
+    let token = halves(inner).map(|(label, _)| label);
+    let linked = inner
+        .split_once('#')
+        .filter(|(_, code)| code.len() == 16 && code.bytes().all(|b| b.is_ascii_hexdigit()));
+    let masked = inner.split_once(" ****").filter(|(_, shown)| {
+        shown.chars().count() <= 4 && shown.chars().all(char::is_alphanumeric)
+    });
+    let cut = linked.or(masked).map(|(label, _)| label);
+    token.or(cut.filter(|text| label(text)))
+}
+
+/// Tokens of built-in classes, whatever became of their letters and of what stands around them: a
+/// label, marks, and fourteen characters of which one is a digit.
+fn spelled(text: &str, found: &mut Vec<(Range<usize>, String)>) {
+    let bytes = text.as_bytes();
+    let is_base32 = |b: u8| ALPHABET.contains(&b.to_ascii_uppercase()) || b"oOiIlL".contains(&b);
+    let mut index = 0;
+    while index < bytes.len() {
+        if !bytes.get(index).copied().is_some_and(is_base32) {
+            index += 1;
+            continue;
+        }
+        let start = index;
+        while bytes.get(index).copied().is_some_and(is_base32) {
+            index += 1;
+        }
+        let end = start + CHARACTERS;
+        let random = bytes.get(start..end.min(index)).unwrap_or_default();
+        if random.len() == CHARACTERS && random.iter().any(u8::is_ascii_digit) {
+            let before = text.get(..start).unwrap_or_default();
+            if let Some((from, label)) = label_before(before) {
+                let open = before.get(..from).is_some_and(|it| it.ends_with('['));
+                let close = text.get(end..).is_some_and(|rest| rest.starts_with(']'));
+                let both = usize::from(open && close);
+                found.push((from - both..end + both, format!("[{label}]")));
+            }
+        }
+    }
+}
+
+/// The label at the end of a text, with marks behind it: where it starts, and which it is.
+fn label_before(text: &str) -> Option<(usize, &'static str)> {
+    let mut folded = Vec::with_capacity(LONGEST_LABEL);
+    let mut marks = 0;
+    for (offset, c) in text.char_indices().rev() {
+        if !c.is_ascii_alphanumeric() {
+            marks += 1;
+            if marks > MARKS {
+                return None;
+            }
+            continue;
+        }
+        if folded.is_empty() && marks == 0 {
+            return None;
+        }
+        marks = 0;
+        folded.push(fold(c)?);
+        if folded.len() > LONGEST_LABEL {
+            return None;
+        }
+        let known = known()
+            .iter()
+            .filter(|(known, _)| known.len() == folded.len());
+        let mut known = known.filter(|(known, _)| known.iter().eq(folded.iter()));
+        if let Some((_, label)) = known.next() {
+            // The longest: `SSN` is the end of `US_SSN`.
+            let longer = label_before_longer(text, offset, &folded);
+            return Some(longer.unwrap_or((offset, label)));
+        }
+    }
+    None
+}
+
+/// A longer label of which this is the end.
+fn label_before_longer(
+    text: &str,
+    offset: usize,
+    folded: &[char],
+) -> Option<(usize, &'static str)> {
+    let mut longer = folded.to_vec();
+    let mut best = None;
+    let before = text.get(..offset).unwrap_or_default();
+    let mut marks = 0;
+    for (at, c) in before.char_indices().rev() {
+        let Some(c) = fold(c) else {
+            marks += 1;
+            if marks > MARKS {
+                break;
+            }
+            continue;
+        };
+        marks = 0;
+        longer.push(c);
+        if longer.len() > LONGEST_LABEL {
+            break;
+        }
+        let mut known = known().iter().filter(|(known, _)| known == &longer);
+        if let Some((_, label)) = known.next() {
+            best = Some((at, *label));
+        }
+    }
+    best
+}
+
+/// The labels of the built-in classes, folded and from their ends.
+fn known() -> &'static [(Vec<char>, &'static str)] {
+    static KNOWN: OnceLock<Vec<(Vec<char>, &'static str)>> = OnceLock::new();
+    KNOWN.get_or_init(|| {
+        let folded = |label: &str| label.chars().rev().filter_map(fold).collect();
+        let labels = Class::ALL.iter().map(Class::label);
+        labels.map(|label| (folded(label), label)).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Token;
+
+    #[test]
+    fn tokens_become_labels() {
+        let token = Token::from_random(&Class::UsSsn, &[1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        let random = token.as_str().rsplit_once('_').expect("a token").1;
+        let random = random.trim_end_matches(']');
+        for (text, expected) in [
+            (format!("{token}"), "[US_SSN]".to_owned()),
+            (
+                format!("a {token}{token} [b]"),
+                "a [US_SSN][US_SSN] [b]".to_owned(),
+            ),
+            (format!("[[{token}]"), "[[[US_SSN]]".to_owned()),
+            (
+                "[A_ZZZZZZZZZZZZZZ_00000000000000]".to_owned(),
+                "[A]".to_owned(),
+            ),
+            ("[OWN_ZZZZZZZZZZZZZZ]".to_owned(), "[OWN]".to_owned()),
+            (
+                "to [EMAIL#9F86D081884C7D65].".to_owned(),
+                "to [EMAIL].".to_owned(),
+            ),
+            (
+                "[CREDIT_CARD ****1111]".to_owned(),
+                "[CREDIT_CARD]".to_owned(),
+            ),
+            (token.as_str().to_lowercase(), "[US_SSN]".to_owned()),
+            (format!("us ssn {random}"), "[US_SSN]".to_owned()),
+            (format!("[US\\_SSN\\_{random}]"), "[US_SSN]".to_owned()),
+            (
+                format!("%5BUS_SSN_{random}%5D"),
+                "%5B[US_SSN]%5D".to_owned(),
+            ),
+            (format!("xUS-SSN-{random}x"), "x[US_SSN]x".to_owned()),
+        ] {
+            assert_eq!(labels(&text), expected, "{text}");
+            assert!(matches!(labels(&expected), Cow::Borrowed(_)), "{expected}");
+        }
+        for text in [
+            "",
+            "[",
+            "[EMAIL]",
+            "[EMAIL_1]",
+            "é[é]",
+            "email acknowledgement is due",
+            "EMAIL 1234",
+            "the hash 5f4dcc3b5aa765d61d8327deb882cf99",
+            "[x](a) [1] [NOTE#12]",
+        ] {
+            assert_eq!(labels(text), text);
+        }
+        let longest = format!("[{}_ZZZZZZZZZZZZZZ]", "A".repeat(LONGEST_LABEL));
+        assert_eq!(labels(&longest).len(), LONGEST_LABEL + 2);
+    }
+}
