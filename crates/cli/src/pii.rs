@@ -18,8 +18,6 @@ mod scan;
 mod selector;
 mod vault;
 
-use std::path::PathBuf;
-
 use clap::Subcommand;
 
 use crate::failure::Failure;
@@ -41,10 +39,7 @@ pub(crate) enum Verb {
     Classes(classes::Options),
     /// Check a policy, and print its version, its hash and what it needs
     #[command(after_help = policy::CHECK_HELP)]
-    PolicyCheck {
-        /// The policy: JSON if it is named so, else TOML
-        file: PathBuf,
-    },
+    PolicyCheck(policy::Check),
     /// Measure what is found against a corpus that says what is there
     #[command(after_help = eval::HELP)]
     Eval(eval::Options),
@@ -56,7 +51,7 @@ pub(crate) fn run(verb: Verb, output: Output) -> Result<(), Failure> {
         Verb::Scan(options) => scan::run(&options, output),
         Verb::Restore(options) => restore::run(&options, output),
         Verb::Classes(options) => classes::run(&options, output),
-        Verb::PolicyCheck { file } => policy::check(&file, output),
+        Verb::PolicyCheck(options) => policy::check(&options, output),
         Verb::Eval(options) => eval::run(&options, output),
     }
 }

@@ -45,7 +45,7 @@ pub use detection::{Confidence, Evidence, EvidenceSet, Match};
 pub use detector::{Detector, DetectorBuilder};
 pub use document::PolicyFault;
 pub use operator::Operator;
-pub use policy::{Policy, PolicyError};
+pub use policy::{Decision, Policy, PolicyError};
 pub use redaction::{Blocked, Finding, RedactError, Redaction, Span};
 pub use redactor::{LinkingKey, RedactionStream, Redactor};
 pub use restore::{Destination, RestorePolicy, Restored, Restorer};

@@ -58,16 +58,20 @@ pub struct PolicyError {
     pub reason: PolicyFault,
 }
 
-/// What a policy says about one class in one place.
+/// What a policy says about one class, for one tenant and channel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Verdict {
-    pub(crate) mode: Mode,
-    pub(crate) min_confidence: Confidence,
-    pub(crate) operator: Operator,
-    pub(crate) rule: Option<usize>,
+pub struct Decision {
+    /// What is done with a value.
+    pub mode: Mode,
+    /// What stands in its place, where the mode replaces it.
+    pub operator: Operator,
+    /// From which confidence on.
+    pub min_confidence: Confidence,
+    /// The rule that says so, from 0 in the document's order; none where no rule reaches.
+    pub rule: Option<usize>,
 }
 
-impl Verdict {
+impl Decision {
     /// From which log-odds on a class counts, in tenths. What is off is still what it is, so that
     /// nothing else is found in it.
     pub(crate) fn floor(&self) -> i16 {
@@ -79,7 +83,7 @@ impl Verdict {
     }
 }
 
-impl Default for Verdict {
+impl Default for Decision {
     /// What holds where no rule reaches.
     fn default() -> Self {
         Self {
@@ -158,7 +162,7 @@ impl Policy {
     #[must_use]
     pub fn may_block(&self, tenant: &TenantId, channel: Channel) -> bool {
         let mut classes = self.detector().classes();
-        classes.any(|class| self.verdict(tenant, channel, &class).mode == Mode::Block)
+        classes.any(|class| self.decision(tenant, channel, &class).mode == Mode::Block)
     }
 
     /// Whether a rule is reversible: a redactor without a vault refuses what it finds by it.
@@ -210,8 +214,8 @@ impl Policy {
     pub fn is_fit_for_audit(&self, tenant: &TenantId, channel: Channel) -> bool {
         let mut classes = self.detector().classes();
         classes.all(|class| {
-            let here = self.verdict(tenant, channel, &class);
-            let audit = self.verdict(tenant, Channel::Audit, &class);
+            let here = self.decision(tenant, channel, &class);
+            let audit = self.decision(tenant, Channel::Audit, &class);
             let is_final = match here.mode {
                 Mode::Block => true,
                 Mode::Strict => matches!(here.operator, Operator::Label | Operator::Number),
@@ -266,8 +270,27 @@ impl Policy {
             .unwrap_or_else(|| Detector::standard())
     }
 
-    /// What the policy says about a class.
-    pub(crate) fn verdict(&self, tenant: &TenantId, channel: Channel, class: &Class) -> Verdict {
+    /// What the policy says about a class, and by which rule.
+    ///
+    /// ```
+    /// use strongroom_pii::{Channel, Class, Mode, Policy};
+    /// use strongroom_tenancy::TenantId;
+    ///
+    /// let policy = Policy::from_toml(r#"
+    /// version = 7
+    /// [[rules]]
+    /// tenant = "*"
+    /// class = "gov.*"
+    /// channel = "prompt"
+    /// mode = "block"
+    /// "#)?;
+    /// let decision = |class| policy.decision(&TenantId::PLATFORM, Channel::Prompt, class);
+    /// assert_eq!((decision(&Class::UsSsn).mode, decision(&Class::UsSsn).rule), (Mode::Block, Some(0)));
+    /// assert_eq!((decision(&Class::Email).mode, decision(&Class::Email).rule), (Mode::Strict, None));
+    /// # Ok::<(), strongroom_pii::PolicyError>(())
+    /// ```
+    #[must_use]
+    pub fn decision(&self, tenant: &TenantId, channel: Channel, class: &Class) -> Decision {
         let applying = self.rules.iter().enumerate().filter(|(_, rule)| {
             rule.tenant.is_none_or(|only| only == *tenant)
                 && rule.class.covers(class)
@@ -283,13 +306,13 @@ impl Policy {
             (std::cmp::Reverse((narrow, rule.mode)), rule.min_confidence)
         });
         match best {
-            Some((index, rule)) => Verdict {
+            Some((index, rule)) => Decision {
                 mode: rule.mode,
                 min_confidence: rule.min_confidence,
                 operator: rule.operator,
                 rule: Some(index),
             },
-            None => Verdict::default(),
+            None => Decision::default(),
         }
     }
 

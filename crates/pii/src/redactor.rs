@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use crate::engine::{Floors, Taken};
 use crate::operator::masked;
-use crate::policy::Verdict;
+use crate::policy::Decision;
 use crate::redaction::Position;
 use crate::stream::{Part, Scanner};
 use crate::vault::{Binding, Vault};
@@ -88,7 +88,7 @@ pub struct Redactor<'p> {
     vault: Option<&'p dyn Vault>,
     linking: Option<&'p LinkingKey>,
     random: fn(&mut [u8]) -> Result<(), RedactError>,
-    verdicts: Vec<Verdict>,
+    verdicts: Vec<Decision>,
     floors: Floors,
     /// What stands for a value already, by its class and digest.
     known: BTreeMap<(Class, [u8; 32]), String>,
@@ -101,10 +101,10 @@ impl<'p> Redactor<'p> {
     #[must_use]
     pub fn new(policy: &'p Policy, tenant: &TenantId, channel: Channel) -> Self {
         let classes = policy.detector().classes();
-        let verdicts: Vec<Verdict> = classes
-            .map(|class| policy.verdict(tenant, channel, &class))
+        let verdicts: Vec<Decision> = classes
+            .map(|class| policy.decision(tenant, channel, &class))
             .collect();
-        let floors = Floors::each(verdicts.iter().map(Verdict::floor).collect());
+        let floors = Floors::each(verdicts.iter().map(Decision::floor).collect());
         Self {
             policy,
             tenant: *tenant,
@@ -255,7 +255,7 @@ impl<'p> Redactor<'p> {
         Ok(replacement)
     }
 
-    fn verdict(&self, taken: &Taken) -> Verdict {
+    fn verdict(&self, taken: &Taken) -> Decision {
         let index = Floors::index(taken.class);
         self.verdicts.get(index).copied().unwrap_or_default()
     }

@@ -33,6 +33,7 @@ pub(super) fn run(options: &Options, output: Output) -> Result<(), Failure> {
                 "label": label,
                 "placeholder": class.placeholder(),
                 "aliases": class.aliases(),
+                "calibrated": class.is_calibrated(),
                 "description": description,
             });
             lines.push_str(&format!("{line}\n"));

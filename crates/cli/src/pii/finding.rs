@@ -14,6 +14,7 @@ pub(super) fn to_json(finding: &Finding) -> Value {
         "chars": range(&finding.span.chars),
         "utf16": range(&finding.span.utf16),
         "confidence": rounded(finding.confidence),
+        "calibrated": finding.class.is_calibrated(),
         "evidence": evidence(finding),
     })
 }

@@ -112,7 +112,25 @@ fn a_policy_decides() {
     assert_eq!(told["hash"].as_str().unwrap().len(), 64);
     assert_eq!(told["needs_vault"], false);
     assert_eq!(told["needs_linking_key"], false);
+    assert_eq!(told["restores"], "");
     shell.run("pii policy-check policy.json").ends_with(0);
+    let line = "pii policy-check policy.toml --explain --channel prompt";
+    let explained = shell.run(&format!("{line} --class gov.ssn.us --class contact.email"));
+    let explained = explained.ends_with(0).text().to_owned();
+    for line in [
+        "contact.email\tprompt\tstrict\tlabel\t0.500\tno rule\n",
+        "gov.ssn.us\tprompt\tblock\t-\t0.500\trule 0\n",
+    ] {
+        assert!(explained.contains(line), "{explained}");
+    }
+    let explained = shell.run("pii policy-check policy.toml --explain --json");
+    let explained = explained.ends_with(0).text().to_owned();
+    let lines = explained.lines().count();
+    let classes = shell.run("pii classes").ends_with(0).text().lines().count();
+    assert_eq!(lines, 1 + 7 * classes);
+    assert!(explained.contains(r#""rule":null"#) && explained.contains(r#""rule":0"#));
+    let refused = shell.run("pii policy-check policy.toml --channel prompt");
+    assert!(refused.ends_with(2).stderr.contains("--explain"));
     let refused = shell
         .run("pii policy-check broken.toml")
         .ends_with(1)
