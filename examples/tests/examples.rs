@@ -95,6 +95,12 @@ fn rls() {
 }
 
 #[test]
+fn pii_reversible() {
+    let told = ends_well(env!("CARGO_BIN_EXE_pii_reversible"));
+    assert!(told.contains("withheld: 1"), "{told}");
+}
+
+#[test]
 fn llm_wire() {
     assert!(ends_well(env!("CARGO_BIN_EXE_llm_wire")).contains("cannot be redacted"));
 }
