@@ -99,50 +99,12 @@ fn spelled(text: &str, found: &mut Vec<(Range<usize>, String)>) {
     }
 }
 
-/// The label at the end of a text, with marks behind it: where it starts, and which it is.
+/// The label at the end of a text, with marks behind it: where it starts, and which it is. The longest:
+/// `SSN` is the end of `US_SSN`.
 fn label_before(text: &str) -> Option<(usize, &'static str)> {
     let mut folded = Vec::with_capacity(LONGEST_LABEL);
-    let mut marks = 0;
+    let (mut marks, mut best) = (0, None);
     for (offset, c) in text.char_indices().rev() {
-        if !c.is_ascii_alphanumeric() {
-            marks += 1;
-            if marks > MARKS {
-                return None;
-            }
-            continue;
-        }
-        if folded.is_empty() && marks == 0 {
-            return None;
-        }
-        marks = 0;
-        folded.push(fold(c)?);
-        if folded.len() > LONGEST_LABEL {
-            return None;
-        }
-        let known = known()
-            .iter()
-            .filter(|(known, _)| known.len() == folded.len());
-        let mut known = known.filter(|(known, _)| known.iter().eq(folded.iter()));
-        if let Some((_, label)) = known.next() {
-            // The longest: `SSN` is the end of `US_SSN`.
-            let longer = label_before_longer(text, offset, &folded);
-            return Some(longer.unwrap_or((offset, label)));
-        }
-    }
-    None
-}
-
-/// A longer label of which this is the end.
-fn label_before_longer(
-    text: &str,
-    offset: usize,
-    folded: &[char],
-) -> Option<(usize, &'static str)> {
-    let mut longer = folded.to_vec();
-    let mut best = None;
-    let before = text.get(..offset).unwrap_or_default();
-    let mut marks = 0;
-    for (at, c) in before.char_indices().rev() {
         let Some(c) = fold(c) else {
             marks += 1;
             if marks > MARKS {
@@ -150,26 +112,40 @@ fn label_before_longer(
             }
             continue;
         };
-        marks = 0;
-        longer.push(c);
-        if longer.len() > LONGEST_LABEL {
+        // Without a mark between, it is one word.
+        if folded.is_empty() && marks == 0 {
             break;
         }
-        let mut known = known().iter().filter(|(known, _)| known == &longer);
-        if let Some((_, label)) = known.next() {
-            best = Some((at, *label));
+        marks = 0;
+        folded.push(c);
+        let Some(known) = known().get(folded.len()) else {
+            break;
+        };
+        if let Some((_, label)) = known.iter().find(|(known, _)| *known == folded) {
+            best = Some((offset, *label));
         }
     }
     best
 }
 
-/// The labels of the built-in classes, folded and from their ends.
-fn known() -> &'static [(Vec<char>, &'static str)] {
-    static KNOWN: OnceLock<Vec<(Vec<char>, &'static str)>> = OnceLock::new();
+/// A label, folded and from its end, and as it is written.
+type Known = (Vec<char>, &'static str);
+
+/// The labels of the built-in classes, by their length.
+fn known() -> &'static [Vec<Known>] {
+    static KNOWN: OnceLock<Vec<Vec<Known>>> = OnceLock::new();
     KNOWN.get_or_init(|| {
-        let folded = |label: &str| label.chars().rev().filter_map(fold).collect();
-        let labels = Class::ALL.iter().map(Class::label);
-        labels.map(|label| (folded(label), label)).collect()
+        let mut by_length: Vec<Vec<Known>> = Vec::new();
+        for label in Class::ALL.iter().map(Class::label) {
+            let folded: Vec<char> = label.chars().rev().filter_map(fold).collect();
+            if by_length.len() <= folded.len() {
+                by_length.resize_with(folded.len() + 1, Vec::new);
+            }
+            if let Some(known) = by_length.get_mut(folded.len()) {
+                known.push((folded, label));
+            }
+        }
+        by_length
     })
 }
 
