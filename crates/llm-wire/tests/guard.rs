@@ -327,12 +327,13 @@ fn what_a_model_made_of_a_token_is_not_written_down() {
         token.as_str().to_lowercase(),
         format!("EMAIL {random}"),
         format!("[EMAIL\\_{random}]"),
+        token.as_str().replacen("982", "9 8-2", 1),
         format!("{}-{}", token.label(), random.to_lowercase()),
     ] {
         let message = serde_json::json!({ "role": "assistant", "content": format!("to {echo}.") });
         let redacted = answer(&message.to_string()).redact_with(&guard).unwrap();
         let recorded = text(redacted.audit_body()).to_lowercase();
-        assert!(!recorded.contains(&random.to_lowercase()), "{recorded}");
+        assert!(recorded.contains("to [email]."), "{recorded}");
         let restored = redacted.restore(&restorer).unwrap();
         let restored = restored.into_body();
         assert!(text(&restored).contains("to ann@example.com."), "{echo}");

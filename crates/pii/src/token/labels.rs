@@ -49,7 +49,13 @@ fn in_brackets(text: &str, found: &mut Vec<(Range<usize>, String)>) {
             label = shorter;
         }
         if label.len() < whole.len() {
-            found.push((open..open + end + 2, format!("[{label}]")));
+            // What is left may spell a token by itself.
+            let mut inside = Vec::new();
+            spelled(label, &mut inside);
+            let label = inside
+                .pop()
+                .map_or_else(|| format!("[{label}]"), |(_, label)| label);
+            found.push((open..open + end + 2, label));
         }
     }
 }
@@ -107,7 +113,8 @@ fn label_before(text: &str) -> Option<(usize, &'static str)> {
     for (offset, c) in text.char_indices().rev() {
         let Some(c) = fold(c) else {
             marks += 1;
-            if marks > MARKS {
+            // A token has no bracket within: `[EMAIL] 20240131123456` is a label and a number.
+            if marks > MARKS || matches!(c, '[' | ']') {
                 break;
             }
             continue;
@@ -187,6 +194,14 @@ mod tests {
                 "%5B[US_SSN]%5D".to_owned(),
             ),
             (format!("xUS-SSN-{random}x"), "x[US_SSN]x".to_owned()),
+            (
+                "[EMAIL_K7Q2M4XR9TZMAIL_K7Q2M4XR9TZB3C]".to_owned(),
+                "[EMAIL]".to_owned(),
+            ),
+            (
+                format!("US_SSN_{random} {random}"),
+                format!("[US_SSN] {random}"),
+            ),
         ] {
             assert_eq!(labels(&text), expected, "{text}");
             assert!(matches!(labels(&expected), Cow::Borrowed(_)), "{expected}");
@@ -199,6 +214,7 @@ mod tests {
             "é[é]",
             "email acknowledgement is due",
             "EMAIL 1234",
+            "[EMAIL] 20240131123456",
             "the hash 5f4dcc3b5aa765d61d8327deb882cf99",
             "[x](a) [1] [NOTE#12]",
         ] {

@@ -440,8 +440,8 @@ fn values_go_with_what_agents_said() {
             (phase().await == "resealing").then_some(())
         })
         .await;
-        // What is over is not: it goes with what it was sealed under.
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        // What is over is not: it goes with what it was sealed under. Nodes have three seconds to hear.
+        tokio::time::sleep(Duration::from_secs(5)).await;
         if let Some(after) = stored().await {
             assert!(after == before, "what is over was sealed again");
             assert_eq!(phase().await, "resealing");
