@@ -1,5 +1,7 @@
 //! A zone's base: what it says counts only as it was written, and beside the frames that follow it.
 
+use std::time::{Duration, Instant};
+
 use strongroom_auditchain::store::{OpenError, Recovery, Store, StoredLog};
 
 use crate::events::{calm, config, create, leaf, open, origin};
@@ -17,6 +19,13 @@ fn filled(count: usize, quorum: usize, signed: &std::path::Path) -> Vec<Platter>
         store
             .append(&origin("a"), leaf(number), Vec::new())
             .unwrap();
+    }
+    // Each zone begins a file and takes away what is in tiles in its own time.
+    let until = Instant::now() + Duration::from_secs(30);
+    let frames = || platters.iter().map(|zone| zone.paths("wal/"));
+    while frames().any(|paths| paths.len() != 1 || paths[0].ends_with("0001")) {
+        assert!(Instant::now() < until, "frames that are in tiles stay");
+        std::thread::sleep(Duration::from_millis(5));
     }
     drop(store);
     platters
