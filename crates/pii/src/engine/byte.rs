@@ -25,6 +25,9 @@ pub(crate) const STOP: u16 = 1024;
 /// What a web address is written in (RFC 3986), less the quotation marks around it.
 pub(crate) const URL: u16 = 256;
 
+/// What words are written in: letters and digits, and everything beyond ASCII.
+pub(crate) const WORD: u16 = 2048;
+
 pub(crate) const LETTER: u16 = UPPER | LOWER;
 pub(crate) const ALNUM: u16 = DIGIT | LETTER;
 
@@ -32,9 +35,12 @@ pub(crate) const ALNUM: u16 = DIGIT | LETTER;
 const TABLE: [u16; 256] = {
     let mut table = [0_u16; 256];
     let mut byte = 0;
-    while byte < 128 {
+    while byte < 256 {
         let b = byte as u8;
         let mut flags: u16 = 0;
+        if b.is_ascii_alphanumeric() || !b.is_ascii() {
+            flags |= WORD;
+        }
         if b.is_ascii_digit() {
             flags |= DIGIT | ANCHOR;
         }

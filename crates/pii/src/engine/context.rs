@@ -1,9 +1,9 @@
 //! The words around a span.
 
-use super::byte::{self, ALNUM, DIGIT, LETTER};
+use super::byte::{self, ALNUM, DIGIT, LETTER, WORD};
 use super::candidate::ClassIndex;
-use super::lexicon::{Entry, Lexicon};
-use super::phrase::{Phrase, WordsBack, humps};
+use super::lexicon::{EntryIndex, Lexicon};
+use super::phrase::{WordsBack, humps};
 use super::placeholder;
 use super::window::Window;
 use crate::class::Kind;
@@ -34,7 +34,7 @@ const OTHER_CLASS: [i16; WORDS] = [-16, -10, -5, 0, 0, 0];
 /// A word that tells something.
 #[derive(Clone, Copy)]
 struct Hit {
-    entry: Entry,
+    entry: EntryIndex,
     /// How many words stand between it and the span, fillers aside.
     distance: usize,
     key: bool,
@@ -44,7 +44,6 @@ struct Hit {
 #[derive(Default)]
 pub(crate) struct Words {
     hits: Vec<Hit>,
-    phrase: Phrase,
     /// How many words stand between the text's start and the span, when that is not far.
     from_start: Option<usize>,
 }
@@ -86,7 +85,8 @@ impl Words {
                 start += line;
                 part = of_line;
             }
-            self.read_back(lexicon, part, &mut distance, end == offset);
+            let is_key = end == offset && is_key_gap(part.as_bytes());
+            self.read_back(lexicon, part, &mut distance, is_key);
             left = left.saturating_sub(part.len());
             if start == 0 {
                 self.from_start = Some(distance);
@@ -103,29 +103,15 @@ impl Words {
 
     /// Adds the words of the name of what the text is the value of, as if they stood before it.
     pub(crate) fn add_name(&mut self, lexicon: &Lexicon, name: &str) {
-        let Some(mut distance) = self.from_start else {
-            return;
-        };
-        let close = distance == 0;
-        self.phrase.clear();
-        self.phrase.read(name);
-        let mut key = close;
-        for count in (1..=self.phrase.count).rev() {
-            let before = distance;
-            self.note(lexicon, count, &mut distance, key);
-            key &= distance == before;
+        if let Some(mut distance) = self.from_start {
+            let is_key = distance == 0;
+            self.read_back(lexicon, name, &mut distance, is_key);
         }
     }
 
     /// Adds the words of a column's name, which stands for a key.
     pub(crate) fn add_key(&mut self, lexicon: &Lexicon, name: &str) {
-        self.phrase.clear();
-        self.phrase.read(name);
-        let mut distance = 0;
-        for count in (1..=self.phrase.count).rev() {
-            let key = distance == 0;
-            self.note(lexicon, count, &mut distance, key);
-        }
+        self.read_back(lexicon, name, &mut 0, true);
         // The column's name comes before whatever stands in the row.
         self.hits.sort_by_key(|hit| !hit.key);
     }
@@ -135,7 +121,8 @@ impl Words {
     pub(crate) fn after(&mut self, lexicon: &Lexicon, window: &Window<'_>, offset: usize) {
         self.hits.clear();
         let (mut at, mut distance) = (offset, 0);
-        let mut words = [(0, 0); AFTER];
+        let text = window.whole().as_bytes();
+        let mut words = [None; AFTER];
         let mut count = 0;
         while at < offset + AFTER && distance < NAMED_AFTER.len() {
             let b = window.byte(at);
@@ -159,14 +146,10 @@ impl Words {
             }
             for span in humps(word) {
                 if let Some(slot) = words.get_mut(count) {
-                    *slot = (at + span.start, at + span.end);
+                    *slot = lexicon.index(text, at + span.start, at + span.end);
                     count += 1;
-                    self.note_after(
-                        lexicon,
-                        window,
-                        words.get(..count).unwrap_or_default(),
-                        &mut distance,
-                    );
+                    let words = words.get(..count).unwrap_or_default();
+                    self.note_after(lexicon, words, &mut distance);
                 }
             }
             at = end;
@@ -177,39 +160,21 @@ impl Words {
     fn note_after(
         &mut self,
         lexicon: &Lexicon,
-        window: &Window<'_>,
-        words: &[(usize, usize)],
+        words: &[Option<EntryIndex>],
         distance: &mut usize,
     ) {
-        let Some((start, end)) = words.last().copied() else {
-            return;
-        };
-        let Some(single) = lexicon.find(window.text(start, end)) else {
-            *distance += 1;
-            return;
-        };
-        let phrase = (2..=Lexicon::reach(single))
-            .rev()
-            .filter_map(|count| {
-                let from = words.len().checked_sub(count)?;
-                self.phrase.clear();
-                for (start, end) in words.get(from..)? {
-                    self.phrase.push(window.text(*start, *end));
-                }
-                lexicon.word(&self.phrase.lower)
-            })
-            .find(|entry| entry.tells());
-        self.hear(*phrase.unwrap_or(single), distance, false);
+        let mut words = words.iter().rev().copied();
+        self.note(lexicon, || words.next(), distance, false);
     }
 
     /// What the words before add to a class, or take away.
-    pub(crate) fn weigh_before(&self, class: ClassIndex) -> Weight {
-        self.weigh(class, &NAMED, &HINTED)
+    pub(crate) fn weigh_before(&self, lexicon: &Lexicon, class: ClassIndex) -> Weight {
+        self.weigh(lexicon, class, &NAMED, &HINTED)
     }
 
     /// What the words after add to a class; that they name something else does not count.
-    pub(crate) fn weigh_after(&self, class: ClassIndex) -> Weight {
-        let weight = self.weigh(class, &NAMED_AFTER, &HINTED_AFTER);
+    pub(crate) fn weigh_after(&self, lexicon: &Lexicon, class: ClassIndex) -> Weight {
+        let weight = self.weigh(lexicon, class, &NAMED_AFTER, &HINTED_AFTER);
         if weight.tenths > 0 {
             weight
         } else {
@@ -218,34 +183,41 @@ impl Words {
     }
 
     /// What the nearest hint after the span is worth.
-    pub(crate) fn hint(&self, class: ClassIndex) -> i16 {
+    pub(crate) fn hint(&self, lexicon: &Lexicon, class: ClassIndex) -> i16 {
         let hits = self
             .hits
             .iter()
-            .filter(|hit| hit.entry.hints.contains(class));
+            .filter(|hit| lexicon.get(hit.entry).hints.contains(class));
         hits.filter_map(|hit| HINTED_AFTER.get(hit.distance))
             .max()
             .copied()
             .unwrap_or(0)
     }
 
-    fn weigh(&self, class: ClassIndex, named: &[i16], hinted: &[i16]) -> Weight {
+    fn weigh(
+        &self,
+        lexicon: &Lexicon,
+        class: ClassIndex,
+        named: &[i16],
+        hinted: &[i16],
+    ) -> Weight {
         let at = |table: &[i16], distance: usize| table.get(distance).copied().unwrap_or(0);
         let (mut best, mut hint) = (Weight::default(), 0);
         let mut against = 0;
         for (index, hit) in self.hits.iter().enumerate() {
-            let named_here = hit.entry.names.contains(class);
+            let entry = lexicon.get(hit.entry);
+            let named_here = entry.names.contains(class);
             let mut tenths = if named_here {
                 at(named, hit.distance)
-            } else if hit.entry.hints.contains(class) {
+            } else if entry.hints.contains(class) {
                 hint = hint.max(at(hinted, hit.distance));
                 at(hinted, hit.distance)
             } else {
                 // A secret's name says nothing against a vendor's.
                 let neutral =
-                    class >= FIRST_TOLD && hit.entry.names.contains(Kind::Generic as ClassIndex);
-                if index == 0 && !neutral && (hit.entry.other || hit.entry.names_any()) {
-                    let table = if hit.entry.other {
+                    class >= FIRST_TOLD && entry.names.contains(Kind::Generic as ClassIndex);
+                if index == 0 && !neutral && (entry.other || entry.names_any()) {
+                    let table = if entry.other {
                         &OTHER
                     } else {
                         &OTHER_CLASS
@@ -276,57 +248,52 @@ impl Words {
     }
 
     /// Reads a stretch's words, the last first, as far as they count.
-    fn read_back(&mut self, lexicon: &Lexicon, part: &str, distance: &mut usize, last: bool) {
-        let mut words = WordsBack::new(part);
-        let Some(nearest) = words.get(0) else {
-            return;
-        };
-        let gap = part.as_bytes().get(nearest.1..).unwrap_or_default();
-        let mut key = last && is_key_gap(gap);
-        for index in 0.. {
-            let Some((start, end)) = words.get(index).filter(|_| *distance < WORDS) else {
+    fn read_back(&mut self, lexicon: &Lexicon, part: &str, distance: &mut usize, is_key: bool) {
+        let mut words = WordsBack::new(lexicon, part);
+        let mut key = is_key;
+        for first in 0.. {
+            if *distance >= WORDS || words.get(first).is_none() {
                 return;
-            };
-            let word = part.get(start..end).unwrap_or_default();
-            let Some(single) = lexicon.find(word) else {
-                *distance += 1;
-                key = false;
-                continue;
-            };
-            let longest = (2..=Lexicon::reach(single)).rev();
-            let phrase = longest
-                .filter_map(|count| {
-                    words.get(index + count - 1)?;
-                    self.phrase.join(part, &words, index..index + count);
-                    lexicon.word(&self.phrase.lower)
-                })
-                .find(|entry| entry.tells());
+            }
             let before = *distance;
-            self.hear(*phrase.unwrap_or(single), distance, key);
+            let mut index = first;
+            let next = || {
+                index += 1;
+                words.get(index - 1)
+            };
+            self.note(lexicon, next, distance, key);
             // A filler between keeps a key a key: `ssn_number=`.
             key &= *distance == before;
         }
     }
 
-    /// Notes what the word says that is the last of the first `count`.
-    fn note(&mut self, lexicon: &Lexicon, count: usize, distance: &mut usize, key: bool) {
-        let Some(entry) = lexicon.word(self.phrase.last(count, 1)) else {
+    /// Notes what a word says, or the longest phrase that it ends: the word, and those before it.
+    #[inline]
+    fn note(
+        &mut self,
+        lexicon: &Lexicon,
+        mut next: impl FnMut() -> Option<Option<EntryIndex>>,
+        distance: &mut usize,
+        key: bool,
+    ) {
+        let Some(word) = next().flatten() else {
             *distance += 1;
             return;
         };
-        let longest = (2..=Lexicon::reach(entry))
-            .rev()
-            .filter(|words| *words <= count);
-        let phrase = longest
-            .filter_map(|words| lexicon.word(self.phrase.last(count, words)))
-            .find(|entry| entry.tells());
-        self.hear(*phrase.unwrap_or(entry), distance, key);
-    }
-
-    fn hear(&mut self, entry: Entry, distance: &mut usize, key: bool) {
+        let (mut phrase, mut said) = (word, word);
+        while lexicon.get(phrase).ends_phrase
+            && let Some(before) = next().flatten()
+            && let Some(longer) = lexicon.phrase(before, phrase)
+        {
+            phrase = longer;
+            if lexicon.get(phrase).tells() {
+                said = phrase;
+            }
+        }
+        let entry = lexicon.get(said);
         if entry.tells() {
             self.hits.push(Hit {
-                entry,
+                entry: said,
                 distance: *distance,
                 key,
             });
@@ -390,10 +357,12 @@ fn has_two_words(piece: &[u8]) -> bool {
     words.nth(1).is_some()
 }
 
-/// Whether a value that follows is what the word before was given: `ssn=`, `"ssn": "`, `<ssn>`.
-fn is_key_gap(gap: &[u8]) -> bool {
+/// Whether a value that follows a stretch is what the word before was given: `ssn=`, `"ssn": "`, `<ssn>`.
+fn is_key_gap(part: &[u8]) -> bool {
+    let word = part.iter().rposition(|b| byte::is(*b, WORD));
+    let gap = part.get(word.map_or(0, |at| at + 1)..);
     let mut assigns = false;
-    for b in gap {
+    for b in gap.unwrap_or_default() {
         match b {
             b':' | b'=' | b'>' | b'|' => assigns = true,
             b' ' | b'\t' | b'\r' | b'\n' | b'"' | b'\'' | b'`' | b'(' | b'[' | b'{' | b'\\'

@@ -90,7 +90,7 @@ impl Engine {
                     }
                     progress.words_at = Some(candidate.start);
                 }
-                let before = progress.words.weigh_before(candidate.class);
+                let before = progress.words.weigh_before(&self.lexicon, candidate.class);
                 tenths += before.tenths;
                 evidence = evidence.with_all(before.evidence);
                 let shared = is_shared(candidate.class);
@@ -103,9 +103,9 @@ impl Engine {
                         after.after(&self.lexicon, &window, candidate.end);
                         after_at = Some(candidate.end);
                     }
-                    let weight = after.weigh_after(candidate.class);
+                    let weight = after.weigh_after(&self.lexicon, candidate.class);
                     if shared && before.tenths > 0 {
-                        tenths += after.hint(candidate.class) / 2;
+                        tenths += after.hint(&self.lexicon, candidate.class) / 2;
                     } else if weight.tenths > before.tenths {
                         tenths += weight.tenths - before.tenths.max(0);
                         evidence = evidence.with_all(weight.evidence);

@@ -1,7 +1,6 @@
 //! Words that tell what a value beside them is.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 
 use super::candidate::ClassIndex;
 use super::words;
@@ -28,7 +27,7 @@ impl ClassSet {
     }
 }
 
-/// What a word, or the phrase that it ends, says of a value beside it.
+/// What a word, or a phrase, says of a value beside it.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Entry {
     /// The classes that it names.
@@ -39,8 +38,8 @@ pub(crate) struct Entry {
     pub(crate) other: bool,
     /// It is passed over: "number", "is", "the".
     pub(crate) filler: bool,
-    /// How many words the longest phrase has that ends with this word.
-    phrase: u8,
+    /// Whether a phrase ends with it.
+    pub(crate) ends_phrase: bool,
 }
 
 impl Entry {
@@ -55,14 +54,20 @@ impl Entry {
     }
 }
 
+/// Which word or phrase.
+pub(crate) type EntryIndex = u32;
+
 /// Every word and phrase.
 pub(crate) struct Lexicon {
-    entries: HashMap<Box<str>, Entry, BuildHasherDefault<Fnv>>,
-    /// A bit for each word, by its first letters and its length, so that nearly all others are known
-    /// to be none at once.
-    known: Vec<u64>,
+    entries: Vec<Entry>,
+    /// Words of up to [`SHORT`] bytes, which nearly all are.
+    short: Table,
+    /// Longer ones.
+    long: HashMap<Box<str>, EntryIndex>,
+    /// Phrases, from the last word on: what is known of one, and the word before it.
+    phrases: HashMap<(EntryIndex, EntryIndex), EntryIndex>,
     /// The words of scripts that put no spaces between words.
-    unspaced: Vec<Box<str>>,
+    unspaced: Vec<(Box<str>, EntryIndex)>,
 }
 
 /// Whether a character is of a script that puts no spaces between words, or glues particles on.
@@ -70,34 +75,32 @@ fn is_unspaced(c: char) -> bool {
     c >= '\u{E00}'
 }
 
-/// The longest word that is looked up, in bytes; a longer one tells nothing.
-pub(crate) const LONGEST: usize = 64;
+/// The longest word of ASCII that is looked up, in bytes; a longer one tells nothing.
+const LONGEST: usize = 64;
 
 impl Lexicon {
     /// The built-in words.
     pub(crate) fn standard() -> Self {
         let mut lexicon = Self {
-            entries: HashMap::default(),
-            known: vec![0; KNOWN / 64],
+            entries: Vec::new(),
+            short: Table::new(),
+            long: HashMap::new(),
+            phrases: HashMap::new(),
             unspaced: Vec::new(),
         };
         for (kinds, phrase) in words::names() {
             for kind in kinds {
                 lexicon.name(kind as ClassIndex, phrase);
             }
+            lexicon.note_unspaced(phrase);
         }
         for (kinds, phrase) in words::hints() {
             let entry = lexicon.entry(phrase);
             for kind in kinds {
                 entry.hints.insert(kind as ClassIndex);
             }
+            lexicon.note_unspaced(phrase);
         }
-        lexicon.unspaced = lexicon
-            .entries
-            .keys()
-            .filter(|word| word.chars().all(is_unspaced))
-            .cloned()
-            .collect();
         for word in words::others() {
             lexicon.entry(word).other = true;
         }
@@ -112,98 +115,252 @@ impl Lexicon {
         self.entry(phrase).names.insert(class);
     }
 
-    /// What a word says that is written in any case.
-    #[inline]
-    pub(crate) fn find(&self, word: &str) -> Option<&Entry> {
-        if !word.is_ascii() {
-            return self.word(&word.to_lowercase());
-        }
-        let (place, bit) = sketch(word.as_bytes());
-        let known = self.known.get(place).is_some_and(|bits| bits & bit != 0);
-        if !known || word.len() > LONGEST {
-            return None;
-        }
-        let mut lower = [0; LONGEST];
-        let lower = lower.get_mut(..word.len())?;
-        lower.copy_from_slice(word.as_bytes());
-        lower.make_ascii_lowercase();
-        self.entries.get(std::str::from_utf8(lower).ok()?)
+    /// What is known of a word.
+    pub(crate) fn get(&self, index: EntryIndex) -> &Entry {
+        const NONE: &Entry = &Entry {
+            names: ClassSet([0; 4]),
+            hints: ClassSet([0; 4]),
+            other: false,
+            filler: false,
+            ends_phrase: false,
+        };
+        usize::try_from(index)
+            .ok()
+            .and_then(|index| self.entries.get(index))
+            .unwrap_or(NONE)
     }
 
-    /// What a single word says; a phrase that it ends is looked for with [`Self::phrase`].
+    /// What a word says that is written in any case.
+    pub(crate) fn find(&self, word: &str) -> Option<&Entry> {
+        self.index(word.as_bytes(), 0, word.len())
+            .map(|index| self.get(index))
+    }
+
+    /// Which word stands there, in any case.
     #[inline]
-    pub(crate) fn word(&self, lower: &str) -> Option<&Entry> {
-        let known = self.entries.get(lower);
+    pub(crate) fn index(&self, text: &[u8], start: usize, end: usize) -> Option<EntryIndex> {
+        if end - start <= SHORT {
+            let key = key(text, start, end);
+            if key.is_ascii() {
+                return self.short.get(key.in_lower_case());
+            }
+        }
+        self.index_of_any(text.get(start..end)?)
+    }
+
+    /// The same, for long words and those beyond ASCII.
+    #[cold]
+    fn index_of_any(&self, word: &[u8]) -> Option<EntryIndex> {
+        let word = std::str::from_utf8(word).ok()?;
+        if word.is_ascii() && word.len() > LONGEST {
+            return None;
+        }
+        let lower = word.to_lowercase();
+        let known = self.index_of(&lower);
         if known.is_none() && lower.chars().next_back().is_some_and(is_unspaced) {
             // The longest word inside says most.
-            let inside = self
-                .unspaced
-                .iter()
-                .filter(|word| lower.contains(&***word))
-                .max_by_key(|word| word.len());
-            return inside.and_then(|word| self.entries.get(word));
+            let inside = self.unspaced.iter();
+            let inside = inside.filter(|(word, _)| lower.contains(&**word));
+            return inside
+                .max_by_key(|(word, _)| word.len())
+                .map(|(_, index)| *index);
         }
         known
     }
 
-    /// How many words may belong to a phrase that ends with this one.
-    pub(crate) fn reach(entry: &Entry) -> usize {
-        usize::from(entry.phrase)
+    /// The phrase of a word and what is known to come after it.
+    #[inline]
+    pub(crate) fn phrase(&self, word: EntryIndex, rest: EntryIndex) -> Option<EntryIndex> {
+        self.phrases.get(&(rest, word)).copied()
     }
 
+    /// The index of a word in lower case.
+    fn index_of(&self, lower: &str) -> Option<EntryIndex> {
+        if lower.len() <= SHORT {
+            self.short.get(key(lower.as_bytes(), 0, lower.len()))
+        } else {
+            self.long.get(lower).copied()
+        }
+    }
+
+    fn note_unspaced(&mut self, word: &str) {
+        if word.chars().all(is_unspaced)
+            && let Some(index) = self.index_of(word)
+        {
+            self.unspaced.push((word.into(), index));
+        }
+    }
+
+    /// The entry of a phrase, which is there from then on.
     fn entry(&mut self, phrase: &str) -> &mut Entry {
-        for word in phrase.split(' ') {
-            let (place, bit) = sketch(word.as_bytes());
-            if let Some(bits) = self.known.get_mut(place) {
-                *bits |= bit;
+        let mut words = phrase.rsplit(' ');
+        let mut index = self.word(words.next().unwrap_or_default());
+        for word in words {
+            let word = self.word(word);
+            if let Some(entry) = self.entries.get_mut(index as usize) {
+                entry.ends_phrase = true;
+            }
+            let next = self.next();
+            index = *self.phrases.entry((index, word)).or_insert(next);
+            if index == next {
+                self.entries.push(Entry::default());
             }
         }
-        let words = phrase.split(' ').count();
-        if words > 1
-            && let Some(last) = phrase.rsplit(' ').next()
-        {
-            let ends = self.entries.entry(last.into()).or_default();
-            ends.phrase = ends.phrase.max(u8::try_from(words).unwrap_or(u8::MAX));
-        }
-        self.entries.entry(phrase.into()).or_default()
+        // It was found, or pushed.
+        #[allow(clippy::indexing_slicing, reason = "an index that was given out")]
+        &mut self.entries[index as usize]
     }
+
+    /// The index of a word, which has one from then on.
+    fn word(&mut self, word: &str) -> EntryIndex {
+        if let Some(index) = self.index_of(word) {
+            return index;
+        }
+        let index = self.next();
+        self.entries.push(Entry::default());
+        if word.len() <= SHORT {
+            self.short.insert(key(word.as_bytes(), 0, word.len()), index);
+        } else {
+            self.long.insert(word.into(), index);
+        }
+        index
+    }
+
+    fn next(&self) -> EntryIndex {
+        EntryIndex::try_from(self.entries.len()).unwrap_or(EntryIndex::MAX)
+    }
+}
+
+/// How many bytes the words of the table have at most.
+const SHORT: usize = 16;
+
+/// A word as a number: its bytes, and zeros.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+struct Key(u128);
+
+/// The word that stands there; it has no more than [`SHORT`] bytes.
+#[inline]
+fn key(text: &[u8], start: usize, end: usize) -> Key {
+    let length = end - start;
+    if length == 0 {
+        return Key(0);
+    }
+    if let Some(bytes) = text.get(start..).and_then(<[u8]>::first_chunk::<SHORT>) {
+        let unused = 8 * (SHORT - length);
+        return Key(u128::from_le_bytes(*bytes) << unused >> unused);
+    }
+    let mut bytes = [0; SHORT];
+    for (slot, byte) in bytes.iter_mut().zip(text.get(start..end).unwrap_or_default()) {
+        *slot = *byte;
+    }
+    Key(u128::from_le_bytes(bytes))
+}
+
+impl Key {
+    #[inline]
+    fn is_ascii(self) -> bool {
+        self.0 & u128::from_le_bytes([0x80; SHORT]) == 0
+    }
+
+    #[inline]
+    fn in_lower_case(self) -> Self {
+        let mut bytes = self.0.to_le_bytes();
+        bytes.make_ascii_lowercase();
+        Self(u128::from_le_bytes(bytes))
+    }
+
+    #[inline]
+    const fn hash(self) -> u64 {
+        const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
+        let low = (self.0 & u64::MAX as u128) as u64;
+        let high = (self.0 >> 64) as u64;
+        let hash = (low ^ high.wrapping_mul(ODD).rotate_left(29)).wrapping_mul(ODD);
+        hash ^ hash >> 32
+    }
+}
+
+/// Words and their indices, in open addressing: the keys are ours.
+struct Table {
+    slots: Vec<(Key, EntryIndex)>,
+    count: usize,
+    /// A bit for each word, so that nearly all others are known to be none at once.
+    known: Vec<u64>,
 }
 
 /// How many bits a sketch chooses from.
 const KNOWN: usize = 1 << 15;
 
-/// Which bit stands for a word: by its first eight letters, whatever their case, and its length.
-#[inline]
-fn sketch(word: &[u8]) -> (usize, u64) {
-    let mut first = [0; 8];
-    for (slot, byte) in first.iter_mut().zip(word) {
-        *slot = byte | 0x20;
-    }
-    let length = u64::try_from(word.len()).unwrap_or(0);
-    let hash = (u64::from_le_bytes(first) ^ length << 56).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    let hash = usize::try_from(hash >> 49).unwrap_or(0);
-    (hash / 64, 1 << (hash % 64))
-}
-
-/// FNV-1a: the keys are ours, and short.
-#[derive(Clone, Copy)]
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Self {
-        Self(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Hasher for Fnv {
-    fn finish(&self) -> u64 {
-        // The table takes its bits from both ends.
-        self.0 ^ (self.0 >> 32)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+impl Table {
+    fn new() -> Self {
+        Self {
+            slots: vec![(Key::default(), FREE); 1 << 13],
+            count: 0,
+            known: vec![0; KNOWN / 64],
         }
     }
+
+    #[inline]
+    fn get(&self, key: Key) -> Option<EntryIndex> {
+        let hash = key.hash();
+        let (place, bit) = sketch(hash);
+        if self.known.get(place).is_none_or(|bits| bits & bit == 0) {
+            return None;
+        }
+        let mut slot = self.first(hash);
+        loop {
+            let (known, index) = *self.slots.get(slot)?;
+            if index == FREE {
+                return None;
+            }
+            if known == key {
+                return Some(index);
+            }
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+    }
+
+    fn insert(&mut self, key: Key, index: EntryIndex) {
+        if self.count * 2 >= self.slots.len() {
+            let wider = vec![(Key::default(), FREE); self.slots.len() * 2];
+            for (key, index) in std::mem::replace(&mut self.slots, wider) {
+                if index != FREE {
+                    self.place(key, index);
+                }
+            }
+        }
+        self.count += 1;
+        self.place(key, index);
+        let (place, bit) = sketch(key.hash());
+        if let Some(bits) = self.known.get_mut(place) {
+            *bits |= bit;
+        }
+    }
+
+    fn place(&mut self, key: Key, index: EntryIndex) {
+        let mut slot = self.first(key.hash());
+        while let Some((_, known)) = self.slots.get(slot)
+            && *known != FREE
+        {
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+        if let Some(free) = self.slots.get_mut(slot) {
+            *free = (key, index);
+        }
+    }
+
+    /// Where a key is looked for first.
+    #[inline]
+    fn first(&self, hash: u64) -> usize {
+        hash as usize & (self.slots.len() - 1)
+    }
+}
+
+/// What no slot's index is.
+const FREE: EntryIndex = EntryIndex::MAX;
+
+/// Which bit stands for a word.
+#[inline]
+const fn sketch(hash: u64) -> (usize, u64) {
+    let bit = (hash >> 49) as usize;
+    (bit / 64, 1 << (bit % 64))
 }

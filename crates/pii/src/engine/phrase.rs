@@ -1,9 +1,9 @@
-//! The words of a stretch of text, and phrases of them.
+//! The words of a stretch of text.
 
 use std::ops::Range;
 
-use super::byte::{self, ALNUM, DIGIT, LETTER, LOWER, UPPER};
-use super::lexicon::LONGEST;
+use super::byte::{self, ALNUM, LOWER, UPPER, WORD};
+use super::lexicon::{EntryIndex, Lexicon};
 
 /// The words of a run of letters.
 pub(super) fn humps(run: &str) -> impl Iterator<Item = Range<usize>> {
@@ -47,59 +47,65 @@ fn is_mark(c: char) -> bool {
 /// How many words are read back: more than count, and than a phrase has.
 const MOST_BACK: usize = 24;
 
-/// A stretch's words, found from its end on as they are asked for. `socialSecurity` and
+/// A stretch's words, looked up from its end on as they are asked for. `socialSecurity` and
 /// `social_security` are two.
 pub(super) struct WordsBack<'t> {
+    lexicon: &'t Lexicon,
     text: &'t str,
-    found: [(usize, usize); MOST_BACK],
+    /// What is known of each, the last first.
+    found: [Option<EntryIndex>; MOST_BACK],
     count: usize,
     /// What is before it has not been looked at.
     rest: usize,
 }
 
 impl<'t> WordsBack<'t> {
-    pub(super) const fn new(text: &'t str) -> Self {
+    pub(super) const fn new(lexicon: &'t Lexicon, text: &'t str) -> Self {
         Self {
+            lexicon,
             text,
-            found: [(0, 0); MOST_BACK],
+            found: [None; MOST_BACK],
             count: 0,
             rest: text.len(),
         }
     }
 
-    /// Where the word is that so many stand behind.
-    pub(super) fn get(&mut self, index: usize) -> Option<(usize, usize)> {
+    /// What is known of the word that so many stand behind.
+    #[inline]
+    pub(super) fn get(&mut self, index: usize) -> Option<Option<EntryIndex>> {
         while self.count <= index {
-            let word = self.next()?;
-            *self.found.get_mut(self.count)? = word;
+            let (start, end) = self.next()?;
+            let slot = self.found.get_mut(self.count)?;
+            *slot = self.lexicon.index(self.text.as_bytes(), start, end);
             self.count += 1;
         }
         self.found.get(index).copied()
     }
 
+    #[inline]
     fn next(&mut self) -> Option<(usize, usize)> {
         let bytes = self.text.as_bytes();
-        let is_word = |b: u8| byte::is(b, ALNUM) || !b.is_ascii();
-        let at = |index: usize| bytes.get(index).copied().unwrap_or(0);
         loop {
-            while self.rest > 0 && !is_word(at(self.rest - 1)) {
-                self.rest -= 1;
-            }
-            let (end, mut start) = (self.rest, self.rest);
-            while start > 0 && is_word(at(start - 1)) {
-                start -= 1;
-                if start > 0 && is_hump(bytes, start) {
+            let before = bytes.get(..self.rest)?;
+            let end = before.iter().rposition(|b| byte::is(*b, WORD))? + 1;
+            let mut start = end - 1;
+            let mut is_ascii = true;
+            while let Some(b) = bytes.get(start) {
+                is_ascii &= b.is_ascii();
+                if start == 0 || byte::is(*b, UPPER) && is_hump(bytes, start) {
                     break;
                 }
-            }
-            if start == end {
-                return None;
+                let goes_on = bytes.get(start - 1).is_some_and(|b| byte::is(*b, WORD));
+                if !goes_on {
+                    break;
+                }
+                start -= 1;
             }
             self.rest = start;
-            let word = self.text.get(start..end).unwrap_or_default();
-            if word.is_ascii() {
+            if is_ascii {
                 return Some((start, end));
             }
+            let word = self.text.get(start..end).unwrap_or_default();
             let inner = word.trim_start_matches(is_mark);
             let from = end - inner.len();
             let inner = inner.trim_end_matches(is_mark);
@@ -119,102 +125,4 @@ fn is_hump(bytes: &[u8], position: usize) -> bool {
             || byte::is(before, UPPER)
                 && byte::is(at(position + 1), LOWER)
                 && !is_plural(bytes, position))
-}
-
-/// Words in lower case, one space between two.
-#[derive(Default)]
-pub(super) struct Phrase {
-    pub(super) lower: String,
-    /// Where each word begins and ends.
-    words: [(u8, u8); Self::MOST],
-    pub(super) count: usize,
-}
-
-impl Phrase {
-    const MOST: usize = 32;
-
-    pub(super) fn clear(&mut self) {
-        self.lower.clear();
-        self.count = 0;
-    }
-
-    /// Becomes a phrase of words that were found from the last one on.
-    pub(super) fn join(&mut self, part: &str, words: &WordsBack<'_>, range: Range<usize>) {
-        self.clear();
-        for (start, end) in words.found.get(range).unwrap_or_default().iter().rev() {
-            self.push(part.get(*start..*end).unwrap_or_default());
-        }
-    }
-
-    /// The last `words` of the first `count` words.
-    pub(super) fn last(&self, count: usize, words: usize) -> &str {
-        let first = self.words.get(count - words).copied().unwrap_or_default();
-        let last = self.words.get(count - 1).copied().unwrap_or_default();
-        self.lower
-            .get(usize::from(first.0)..usize::from(last.1))
-            .unwrap_or_default()
-    }
-
-    /// Adds a stretch's words; says where the last one ends in it. `socialSecurity` and
-    /// `social_security` are two words.
-    pub(super) fn read(&mut self, part: &str) -> usize {
-        let bytes = part.as_bytes();
-        let at = |index: usize| bytes.get(index).copied().unwrap_or(0);
-        let is_letter = |b: u8| byte::is(b, LETTER) || !b.is_ascii();
-        let (mut position, mut end_of_last) = (0, 0);
-        while position < bytes.len() {
-            if !is_letter(at(position)) && !byte::is(at(position), DIGIT) {
-                position += 1;
-                continue;
-            }
-            let start = position;
-            position += 1;
-            while position < bytes.len() {
-                let b = at(position);
-                if !is_letter(b) && !byte::is(b, DIGIT) {
-                    break;
-                }
-                let hump = is_hump(bytes, position);
-                if hump {
-                    break;
-                }
-                position += 1;
-            }
-            self.push(part.get(start..position).unwrap_or_default());
-            end_of_last = position;
-        }
-        end_of_last
-    }
-
-    pub(super) fn push(&mut self, word: &str) {
-        let word = if word.is_ascii() {
-            word
-        } else {
-            word.trim_matches(is_mark)
-        };
-        if word.is_empty() {
-            return;
-        }
-        // What is longer tells nothing, and takes its place as a word.
-        let word = if word.len() > LONGEST { "?" } else { word };
-        if !self.lower.is_empty() {
-            self.lower.push(' ');
-        }
-        let start = self.lower.len();
-        if word.is_ascii() {
-            self.lower.push_str(word);
-            if let Some(added) = self.lower.get_mut(start..) {
-                added.make_ascii_lowercase();
-            }
-        } else {
-            self.lower.extend(word.chars().flat_map(char::to_lowercase));
-        }
-        let end = self.lower.len();
-        if let (Ok(start), Ok(end)) = (u8::try_from(start), u8::try_from(end))
-            && let Some(slot) = self.words.get_mut(self.count)
-        {
-            *slot = (start, end);
-            self.count += 1;
-        }
-    }
 }

@@ -339,7 +339,7 @@ fn name_before(window: &Window<'_>, lexicon: &Lexicon, at: usize) -> Option<Name
         return None;
     }
     let entry = lexicon.find(word)?;
-    let phrase = Lexicon::reach(entry) > 1;
+    let phrase = entry.ends_phrase;
     let named = |kind: Kind| entry.names.contains(kind as u16);
     let names = Names {
         password: named(Kind::Password) || phrase,
