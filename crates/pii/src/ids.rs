@@ -16,7 +16,7 @@ mod trade;
 
 use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
-use crate::engine::byte::{self, DIGIT};
+use crate::engine::byte::{self, ALNUM, DIGIT};
 use crate::engine::candidate::{Candidate, Tail, Tier};
 use crate::engine::form::{Canonical, Form, bit};
 use crate::engine::window::Window;
@@ -63,9 +63,16 @@ pub(crate) struct Ids {
 /// Forms that begin alike.
 #[derive(Default)]
 struct List {
-    forms: Vec<Indexed>,
     /// What stands behind the separator in one of them.
     after: u128,
+    /// By how long the second group is; those without a second one first.
+    forms: Vec<Vec<Indexed>>,
+}
+
+impl List {
+    fn of_second(&self, length: usize) -> &[Indexed] {
+        self.forms.get(length).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// Where the list of a length and a separator is; 0 stands for no separator.
@@ -101,7 +108,13 @@ impl Ids {
                 if let Some(list) = list {
                     let base = *base;
                     list.after |= form.set_at(form.first + 1);
-                    list.forms.push(Indexed { form, base, rule });
+                    let second = form.second;
+                    if list.forms.len() <= second {
+                        list.forms.resize_with(second + 1, Vec::new);
+                    }
+                    if let Some(forms) = list.forms.get_mut(second) {
+                        forms.push(Indexed { form, base, rule });
+                    }
                 }
             }
         }
@@ -117,14 +130,15 @@ impl Ids {
         found: &mut Vec<Candidate>,
     ) {
         let list = |separator| place(run - start, separator).and_then(|at| self.lists.get(at));
-        let whole = list(0).map_or([].as_slice(), |list| list.forms.as_slice());
+        let whole = list(0).map_or([].as_slice(), |list| list.of_second(0));
         // Most numbers in a text are followed by a space and a word.
         let next = window.byte(run);
         let groups = match next {
             0 => None,
             _ => list(next).filter(|list| list.after & bit(window.byte(run + 1)) != 0),
         };
-        let groups = groups.map_or([].as_slice(), |list| list.forms.as_slice());
+        let second = || window.run(run + 1, ALNUM) - (run + 1);
+        let groups = groups.map_or([].as_slice(), |list| list.of_second(second()));
         if whole.is_empty() && groups.is_empty() || !stands_alone_before(window, start) {
             return;
         }
@@ -179,5 +193,34 @@ fn stands_alone_before(window: &Window<'_>, start: usize) -> bool {
         // `AB-1234` and `v1.1234` are names, `ssn-123` is not told apart from them.
         b'-' | b'.' | b'/' => !window.word_before(start - 1),
         _ => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_of_a_group_or_between_two() {
+        let alnum = (0..128_u8).filter(|b| byte::is(*b, ALNUM));
+        let alnum = alnum.fold(0, |set, b| set | bit(b));
+        let ids = Ids::standard();
+        let forms = ids
+            .lists
+            .iter()
+            .flat_map(|list| list.forms.iter().flatten());
+        let mut places = 0;
+        for indexed in forms {
+            for place in 0..Canonical::LONGEST {
+                let set = indexed.form.set_at(place);
+                assert!(
+                    set & alnum == 0 || set & !alnum == 0,
+                    "{:?}",
+                    indexed.rule.kind
+                );
+                places += u32::from(set != 0);
+            }
+        }
+        assert!(places > 1000, "{places}");
     }
 }

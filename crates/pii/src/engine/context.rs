@@ -194,13 +194,7 @@ impl Words {
             .unwrap_or(0)
     }
 
-    fn weigh(
-        &self,
-        lexicon: &Lexicon,
-        class: ClassIndex,
-        named: &[i16],
-        hinted: &[i16],
-    ) -> Weight {
+    fn weigh(&self, lexicon: &Lexicon, class: ClassIndex, named: &[i16], hinted: &[i16]) -> Weight {
         let at = |table: &[i16], distance: usize| table.get(distance).copied().unwrap_or(0);
         let (mut best, mut hint) = (Weight::default(), 0);
         let mut against = 0;
@@ -217,11 +211,7 @@ impl Words {
                 let neutral =
                     class >= FIRST_TOLD && entry.names.contains(Kind::Generic as ClassIndex);
                 if index == 0 && !neutral && (entry.other || entry.names_any()) {
-                    let table = if entry.other {
-                        &OTHER
-                    } else {
-                        &OTHER_CLASS
-                    };
+                    let table = if entry.other { &OTHER } else { &OTHER_CLASS };
                     against = at(table, hit.distance);
                 }
                 continue;

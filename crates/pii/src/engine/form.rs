@@ -10,6 +10,8 @@ pub(crate) struct Form {
     places: Vec<u128>,
     /// How many letters and digits stand before the first separator, or in all.
     pub(crate) first: usize,
+    /// How many stand behind it before the next one, or the end.
+    pub(crate) second: usize,
     /// Whether what stands before the first separator may be digits alone.
     pub(crate) digits: bool,
     /// Whether it may hold a letter.
@@ -66,10 +68,12 @@ impl Form {
             });
         }
         let separators = !among(ALNUM);
-        let first = places.iter().take_while(|set| **set & separators == 0);
-        let run: Vec<_> = first.copied().collect();
+        let is_of_run = |set: &&u128| **set & separators == 0;
+        let run: Vec<_> = places.iter().take_while(is_of_run).copied().collect();
+        let rest = places.get(run.len() + 1..).unwrap_or_default();
         Self {
             first: run.len(),
+            second: rest.iter().take_while(is_of_run).count(),
             digits: run.iter().all(|set| set & among(DIGIT) != 0),
             letters: run.iter().any(|set| set & among(byte::LETTER) != 0),
             places,

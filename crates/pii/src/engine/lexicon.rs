@@ -219,7 +219,8 @@ impl Lexicon {
         let index = self.next();
         self.entries.push(Entry::default());
         if word.len() <= SHORT {
-            self.short.insert(key(word.as_bytes(), 0, word.len()), index);
+            self.short
+                .insert(key(word.as_bytes(), 0, word.len()), index);
         } else {
             self.long.insert(word.into(), index);
         }
@@ -250,7 +251,10 @@ fn key(text: &[u8], start: usize, end: usize) -> Key {
         return Key(u128::from_le_bytes(*bytes) << unused >> unused);
     }
     let mut bytes = [0; SHORT];
-    for (slot, byte) in bytes.iter_mut().zip(text.get(start..end).unwrap_or_default()) {
+    for (slot, byte) in bytes
+        .iter_mut()
+        .zip(text.get(start..end).unwrap_or_default())
+    {
         *slot = *byte;
     }
     Key(u128::from_le_bytes(bytes))
