@@ -117,7 +117,15 @@ pub(crate) fn find_anchor(bytes: &[u8], from: usize) -> usize {
         }
         at += 32;
     }
-    find(bytes, at, ANCHOR)
+    loop {
+        at = find(bytes, at, ANCHOR);
+        // The end of a sentence is none; at the end of what there is it may not be one.
+        let ends = bytes.get(at) == Some(&b'.') && matches!(bytes.get(at + 1), Some(b' ' | b'\n'));
+        if !ends {
+            return at;
+        }
+        at += 1;
+    }
 }
 
 /// Whether a byte is an anchor, in two comparisons and a few.

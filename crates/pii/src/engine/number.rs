@@ -25,6 +25,13 @@ impl Engine {
         if let Some(end) = uuid(window, start, run) {
             return end;
         }
+        if start == digit
+            && !window.word_before(start)
+            && let Some(end) = date::moment(window, start, run)
+        {
+            date::at(window, start, run, found);
+            return end;
+        }
         let digits = start == digit && window.run(start, DIGIT) == run;
         if !window.word_before(start) && !window.word_at(run) {
             self.ids.at(window, start, run, found);

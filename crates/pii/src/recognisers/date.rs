@@ -171,6 +171,31 @@ fn time_end(window: &Window<'_>, date: usize) -> usize {
     }
 }
 
+/// Where a moment to the second ends that starts with the run `start..run`: `2026-05-12T10:20:30Z`.
+/// None of it is anything but a date.
+pub(crate) fn moment(window: &Window<'_>, start: usize, run: usize) -> Option<usize> {
+    const FORM: &[u8] = b"dddd-dd-dd dd:dd:dd";
+    if run - start != 4 || window.byte(run) != b'-' {
+        return None;
+    }
+    let end = start + FORM.len();
+    let bytes = window.bytes(start, end);
+    let fits = |(b, form): (&u8, &u8)| match form {
+        b'd' => b.is_ascii_digit(),
+        b' ' => matches!(b, b' ' | b'T' | b't'),
+        sign => b == sign,
+    };
+    let is_moment = bytes.len() == FORM.len()
+        && bytes.iter().zip(FORM).all(fits)
+        && !window.joined_before(start)
+        && year_first(window, start, run).is_some();
+    if !is_moment || window.is(end, DIGIT) || window.byte(end) == b':' {
+        return None;
+    }
+    let date = run + 6;
+    Some(end.max(time_end(window, date)))
+}
+
 fn value(window: &Window<'_>, start: usize, end: usize) -> u32 {
     let digits = window.bytes(start, end).iter().take(4);
     digits.fold(0, |n, b| n * 10 + u32::from(b.wrapping_sub(b'0')))
