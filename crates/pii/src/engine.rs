@@ -174,7 +174,7 @@ impl Engine {
         loop {
             let known = progress.held.len();
             self.propose(&text, open, floors, progress);
-            if progress.held.len() == known {
+            if progress.held.len() == known && !progress.pending.is_empty() {
                 // Nothing comes behind a span that goes on, but more of it.
                 let reach = match open && progress.region.is_none() {
                     true => reach(&text, progress.cursor),
@@ -373,9 +373,10 @@ impl Engine {
             progress.keyword = again.from.max(progress.keyword);
             progress.next_keyword = again.next;
         }
-        if progress.next_keyword.is_none() && progress.keyword < bytes.len() {
+        if progress.next_keyword.is_none() && progress.no_keyword < bytes.len() {
             progress.next_keyword = self.keywords.find(bytes, progress.keyword);
             if progress.next_keyword.is_none() {
+                progress.no_keyword = bytes.len();
                 // One may have begun.
                 progress.keyword = progress
                     .keyword

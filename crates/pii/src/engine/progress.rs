@@ -32,6 +32,8 @@ pub(crate) struct Progress {
     /// Keywords before it have been looked at, and where the next one is.
     pub(super) keyword: usize,
     pub(super) next_keyword: Option<usize>,
+    /// Up to here there is none that was not looked at.
+    pub(super) no_keyword: usize,
     /// Between these there is no anchor.
     pub(super) no_anchor: (usize, usize),
     /// The last keyword that was asked ends before it.
@@ -165,6 +167,7 @@ impl Progress {
         less(&mut self.token);
         less(&mut self.word);
         less(&mut self.keyword);
+        less(&mut self.no_keyword);
         if let Some(at) = &mut self.next_keyword {
             less(at);
         }
