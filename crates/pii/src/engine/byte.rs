@@ -28,6 +28,9 @@ pub(crate) const URL: u16 = 256;
 /// What words are written in: letters and digits, and everything beyond ASCII.
 pub(crate) const WORD: u16 = 2048;
 
+/// Digits, and the signs that words of prose have not.
+pub(crate) const ODD: u16 = 4096;
+
 pub(crate) const LETTER: u16 = UPPER | LOWER;
 pub(crate) const ALNUM: u16 = DIGIT | LETTER;
 
@@ -43,6 +46,10 @@ const TABLE: [u16; 256] = {
         }
         if b.is_ascii_digit() {
             flags |= DIGIT | ANCHOR;
+        }
+        let of_prose = matches!(b, b'-' | b'\'' | b'.' | b',' | b'(' | b')' | b':' | b'*');
+        if b.is_ascii_digit() || b.is_ascii_punctuation() && !of_prose {
+            flags |= ODD;
         }
         if b.is_ascii_uppercase() {
             flags |= UPPER;

@@ -1,6 +1,6 @@
 //! How far back a candidate can start, and so what a stream holds back.
 
-use super::byte::{self, DIGIT, HEX, SPACE, STOP, UPPER};
+use super::byte::{self, HEX, ODD, SPACE, STOP, UPPER};
 use super::window::BEHIND;
 use crate::recognisers::month;
 
@@ -35,24 +35,19 @@ pub(crate) fn reach(text: &str, at: usize) -> usize {
         let quoted = matches!(before.last(), Some(b'`' | b'"' | b'\'' | b')'));
         start = back(end - usize::from(quoted));
         let word = bytes.get(start..end).unwrap_or_default();
-        let is_pair = word.contains(&b'=');
-        let is_at = if first {
-            ATS.iter().any(|known| known.starts_with(next))
-        } else {
-            ATS.contains(&next)
-        };
+        let is_odd = word.iter().any(|b| byte::is(*b, ODD));
+        let is_pair = is_odd && word.contains(&b'=');
         if is_pair
-            || is_at
-            || KEYS.iter().any(|key| word.eq_ignore_ascii_case(key))
-                && (first || next.contains(&b'='))
+            || if first { may_be_at(next) } else { is_at(next) }
+            || (first || next.contains(&b'=')) && is_key(word)
             || quoted && between
-            || between && may_be_secret(word)
+            || is_odd && between && may_be_secret(word)
             || capitals && is_code(word)
             || first && month::is_month(word)
         {
             earliest = start;
         }
-        let is_between = BETWEEN.contains(&word);
+        let is_between = is_between(word);
         counted += usize::from(!is_pair && !is_between);
         capitals &= is_code(word);
         between &= is_between;
@@ -64,26 +59,54 @@ pub(crate) fn reach(text: &str, at: usize) -> usize {
     earliest
 }
 
-/// First words of keys of two, in lists of pairs: `Data Source=x`.
-const KEYS: [&[u8]; 8] = [
-    b"data",
-    b"initial",
-    b"user",
-    b"integrated",
-    b"persist",
-    b"failover",
-    b"network",
-    b"application",
-];
+/// Whether a word may be the first of a key of two, in lists of pairs: `Data Source=x`.
+fn is_key(word: &[u8]) -> bool {
+    const KEYS: [&[u8]; 8] = [
+        b"data",
+        b"initial",
+        b"user",
+        b"integrated",
+        b"persist",
+        b"failover",
+        b"network",
+        b"application",
+    ];
+    word.len() >= 4 && KEYS.iter().any(|key| word.eq_ignore_ascii_case(key))
+}
 
-/// How "at" is spelled out in an address.
-const ATS: [&[u8]; 5] = [b"at", b"AT", b"At", b"(at)", b"[at]"];
+/// Whether a word is "at" as it is spelled out in an address.
+const fn is_at(word: &[u8]) -> bool {
+    matches!(word, b"at" | b"AT" | b"At" | b"(at)" | b"[at]")
+}
 
-/// What stands between a value and its name behind it: "x is my password".
-const BETWEEN: [&[u8]; 13] = [
-    b"at", b"is", b"as", b"my", b"your", b"the", b"a", b"his", b"her", b"our", b"new", b"login",
-    b"user",
-];
+/// Whether a word may become one.
+const fn may_be_at(word: &[u8]) -> bool {
+    is_at(word)
+        || matches!(
+            word,
+            b"" | b"a" | b"A" | b"(" | b"(a" | b"(at" | b"[" | b"[a" | b"[at"
+        )
+}
+
+/// Whether a word stands between a value and its name behind it: "x is my password".
+const fn is_between(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"at"
+            | b"is"
+            | b"as"
+            | b"my"
+            | b"your"
+            | b"the"
+            | b"a"
+            | b"his"
+            | b"her"
+            | b"our"
+            | b"new"
+            | b"login"
+            | b"user"
+    )
+}
 
 /// Letters that numbers of documents and plates begin with, or what is a hexadecimal number as well.
 fn is_code(word: &[u8]) -> bool {
@@ -98,12 +121,8 @@ fn is_code(word: &[u8]) -> bool {
 fn may_be_secret(word: &[u8]) -> bool {
     let ends = |b: &&u8| matches!(b, b'.' | b',' | b'?' | b'!' | b':' | b')');
     let body = word.len() - word.iter().rev().take_while(ends).count();
-    let odd = |b: &u8| {
-        byte::is(*b, DIGIT)
-            || b.is_ascii_punctuation()
-                && !matches!(b, b'-' | b'\'' | b'.' | b',' | b'(' | b')' | b':' | b'*')
-    };
-    word.get(..body).unwrap_or_default().iter().any(odd)
+    let body = word.get(..body).unwrap_or_default();
+    body.iter().any(|b| byte::is(*b, ODD))
 }
 
 /// The start of what goes on at an offset without white space, or a place after it.
