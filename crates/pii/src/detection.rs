@@ -180,9 +180,16 @@ impl Confidence {
 
     /// The least log-odds that reach this confidence, in tenths; more than any when none do.
     pub(crate) fn log_odds(self) -> i16 {
-        (-80..=80)
-            .find(|tenths| Self::of_log_odds(*tenths) >= self)
-            .unwrap_or(i16::MAX)
+        let (mut least, mut more) = (-80, 81);
+        while least < more {
+            let middle = i16::midpoint(least, more);
+            if Self::of_log_odds(middle) >= self {
+                more = middle;
+            } else {
+                least = middle + 1;
+            }
+        }
+        if least > 80 { i16::MAX } else { least }
     }
 
     /// The number, from 0 to 1.
@@ -241,6 +248,11 @@ mod tests {
         assert_eq!(Confidence::of_log_odds(i16::MAX).get(), 0.999);
         assert_eq!(Confidence::of_log_odds(29).get(), 0.948);
         assert!((-80..80).all(|x| Confidence::of_log_odds(x) <= Confidence::of_log_odds(x + 1)));
+        for thousandths in 0..=1000 {
+            let confidence = Confidence(thousandths as f32 / 1000.0);
+            let least = (-80..=80).find(|x| Confidence::of_log_odds(*x) >= confidence);
+            assert_eq!(confidence.log_odds(), least.unwrap_or(i16::MAX));
+        }
     }
 
     #[test]

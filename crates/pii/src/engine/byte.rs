@@ -31,6 +31,9 @@ pub(crate) const WORD: u16 = 2048;
 /// Digits, and the signs that words of prose have not.
 pub(crate) const ODD: u16 = 4096;
 
+/// What a row of names is not written in.
+pub(crate) const NO_NAME: u16 = 8192;
+
 pub(crate) const LETTER: u16 = UPPER | LOWER;
 pub(crate) const ALNUM: u16 = DIGIT | LETTER;
 
@@ -46,6 +49,13 @@ const TABLE: [u16; 256] = {
         }
         if b.is_ascii_digit() {
             flags |= DIGIT | ANCHOR;
+        }
+        let of_names = matches!(
+            b,
+            b'_' | b'-' | b' ' | b',' | b';' | b'\t' | b'|' | b'"' | b'#' | b'.' | b'\r'
+        );
+        if b.is_ascii() && !b.is_ascii_alphanumeric() && !of_names {
+            flags |= NO_NAME;
         }
         let of_prose = matches!(b, b'-' | b'\'' | b'.' | b',' | b'(' | b')' | b':' | b'*');
         if b.is_ascii_digit() || b.is_ascii_punctuation() && !of_prose {

@@ -1,5 +1,6 @@
 //! A table's first row, whose names say what stands below them.
 
+use super::byte::{self, NO_NAME};
 use super::lexicon::Lexicon;
 use super::window::Window;
 use crate::secrets::assigned;
@@ -33,17 +34,10 @@ impl Header {
     #[expect(clippy::option_option, reason = "not known yet, known to be none")]
     pub(crate) fn of(text: &str) -> Option<Option<Self>> {
         let head = text.as_bytes().get(..MAX).unwrap_or(text.as_bytes());
-        let plain = |b: &u8| {
-            b.is_ascii_alphanumeric()
-                || !b.is_ascii()
-                || matches!(
-                    b,
-                    b'_' | b'-' | b' ' | b',' | b';' | b'\t' | b'|' | b'"' | b'#' | b'.' | b'\r'
-                )
-        };
-        let Some(end) = head.iter().position(|b| !plain(b)) else {
+        let end = byte::find(head, 0, NO_NAME);
+        if end == head.len() {
             return (text.len() >= MAX).then_some(None);
-        };
+        }
         if head.get(end) != Some(&b'\n') {
             return Some(None);
         }
