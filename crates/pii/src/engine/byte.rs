@@ -127,14 +127,14 @@ pub(crate) fn find(bytes: &[u8], from: usize, kinds: u16) -> usize {
 #[inline]
 pub(crate) fn find_anchor(bytes: &[u8], from: usize) -> usize {
     let mut at = from;
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<32>) {
-        // Without a branch, so that the compiler looks at all of them at once.
-        if chunk.iter().fold(false, |any, b| any | may_be_anchor(*b)) {
-            break;
-        }
-        at += 32;
-    }
     loop {
+        while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<32>) {
+            // Without a branch, so that the compiler looks at all of them at once.
+            if chunk.iter().fold(false, |any, b| any | may_be_anchor(*b)) {
+                break;
+            }
+            at += 32;
+        }
         at = find(bytes, at, ANCHOR);
         // The end of a sentence is none; at the end of what there is it may not be one.
         let ends = bytes.get(at) == Some(&b'.') && matches!(bytes.get(at + 1), Some(b' ' | b'\n'));
