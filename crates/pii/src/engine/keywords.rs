@@ -60,29 +60,46 @@ pub(super) const KEYWORD_MAX: usize = 20;
 
 /// Looks for the next keyword: many bytes at once where the processor can, else by an automaton.
 pub(super) struct Keywords {
-    packed: Option<packed::Searcher>,
+    /// The shortest by themselves: the others are told by four bytes, and so seldom taken for what
+    /// they are not.
+    packed: Vec<packed::Searcher>,
     automaton: Option<AhoCorasick>,
 }
 
 impl Keywords {
     pub(super) fn new() -> Self {
-        let packed = packed::Config::new().builder().extend(KEYWORDS).build();
+        let (short, long): (Vec<&str>, Vec<&str>) =
+            KEYWORDS.into_iter().partition(|keyword| keyword.len() == 3);
+        let searcher =
+            |keywords: Vec<&str>| packed::Config::new().builder().extend(keywords).build();
+        let packed: Option<Vec<_>> = [long, short].into_iter().map(searcher).collect();
         let automaton = match &packed {
             Some(_) => None,
             None => AhoCorasick::new(KEYWORDS).ok(),
         };
+        let packed = packed.unwrap_or_default();
         Self { packed, automaton }
     }
 
     /// Where the first one begins, from an offset on.
     pub(super) fn find(&self, text: &[u8], from: usize) -> Option<usize> {
-        let span = Span::from(from..text.len());
-        let found = match (&self.packed, &self.automaton) {
-            (Some(packed), _) => packed.find_in(text, span),
-            (None, Some(automaton)) => automaton.find(aho_corasick::Input::new(text).span(span)),
-            (None, None) => None,
-        };
-        found.map(|found| found.start())
+        if let Some(automaton) = &self.automaton {
+            let rest = Span::from(from..text.len());
+            let found = automaton.find(aho_corasick::Input::new(text).span(rest));
+            return found.map(|found| found.start());
+        }
+        let mut first = None;
+        for searcher in &self.packed {
+            // No further than one may go that begins before what was found.
+            let end = first.map_or(text.len(), |at| text.len().min(at + KEYWORD_MAX));
+            let found = searcher.find_in(text, Span::from(from..end));
+            first = found
+                .map(|found| found.start())
+                .into_iter()
+                .chain(first)
+                .min();
+        }
+        first
     }
 }
 
@@ -94,7 +111,7 @@ mod tests {
     fn both_searches_find_the_same() {
         let keywords = Keywords::new();
         let automaton = Keywords {
-            packed: None,
+            packed: Vec::new(),
             automaton: AhoCorasick::new(KEYWORDS).ok(),
         };
         assert!(automaton.automaton.is_some());
