@@ -180,16 +180,12 @@ impl Confidence {
 
     /// The least log-odds that reach this confidence, in tenths; more than any when none do.
     pub(crate) fn log_odds(self) -> i16 {
-        let (mut least, mut more) = (-80, 81);
-        while least < more {
-            let middle = i16::midpoint(least, more);
-            if Self::of_log_odds(middle) >= self {
-                more = middle;
-            } else {
-                least = middle + 1;
-            }
+        let index = LOGISTIC.partition_point(|value| Self(*value) < self);
+        let tenths = i16::try_from(index).map(|index| index - 80);
+        match tenths {
+            Ok(tenths) if index < LOGISTIC.len() => tenths,
+            _ => i16::MAX,
         }
-        if least > 80 { i16::MAX } else { least }
     }
 
     /// The number, from 0 to 1.

@@ -15,7 +15,7 @@ pub(super) const KEYWORDS: [&str; 49] = [
     "API key",
     "chlüssel",
     "-----BEGIN ",
-    "PuTTY-User-Key-File-",
+    "PuTTY-User-K",
     "assw",
     "ASSW",
     "assph",
@@ -56,7 +56,7 @@ pub(super) const KEYWORDS: [&str; 49] = [
     "eslo as",
 ];
 /// The longest of them.
-pub(super) const KEYWORD_MAX: usize = 20;
+pub(super) const KEYWORD_MAX: usize = 12;
 
 /// Looks for the next keyword: many bytes at once where the processor can, else by an automaton.
 pub(super) struct Keywords {
