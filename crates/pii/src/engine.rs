@@ -171,22 +171,22 @@ impl Engine {
         if let Some(longer) = progress.longer.filter(|longer| longer.is_ended) {
             mask(&mut text, longer.start, longer.end);
         }
-        loop {
+        let reach = loop {
             let known = progress.held.len();
             self.propose(&text, open, floors, progress);
-            if progress.held.len() == known && !progress.pending.is_empty() {
+            if progress.held.len() == known {
                 // Nothing comes behind a span that goes on, but more of it.
                 let reach = match open && progress.region.is_none() {
                     true => reach(&text, progress.cursor),
                     false => text.len(),
                 };
                 self.settle(&text, open, reach, floors, progress);
-            }
-            if progress.held.len() == known {
-                break;
+                if progress.held.len() == known {
+                    break reach;
+                }
             }
             Self::look_again(&mut text, progress, known);
-        }
+        };
         if !open || progress.region.is_some() {
             progress.pending.clear();
             taken.append(&mut progress.held);
@@ -195,7 +195,7 @@ impl Engine {
         }
         let first = progress.pending.iter().map(|candidate| candidate.start);
         let first = first.min().unwrap_or(usize::MAX);
-        let reach = reach(&text, progress.cursor).min(first);
+        let reach = reach.min(first);
         let decided = beside(&text, reach, &progress.closed);
         progress.held.sort_by_key(|taken| taken.start);
         let is_decided = |taken: &&Taken| taken.end <= decided;
@@ -467,6 +467,7 @@ impl Engine {
         if let Some(header) = progress.header.as_ref().filter(|header| header.has_secrets) {
             assigned::cell(window, &self.lexicon, header, start, found);
         }
+        assigned::listed(window, &self.lexicon, start, found);
         if end - start < 8 {
             // A short run, a sign of base64 or a colon, a longer one.
             if matches!(window.byte(end), b'/' | b'+' | b':') {

@@ -3,10 +3,14 @@
 
 pub(crate) mod assigned;
 mod code;
+mod command;
 pub(crate) mod connection;
 pub(crate) mod jwt;
+mod manifest;
+mod name;
 mod pattern;
 pub(crate) mod pem;
+mod read;
 pub(crate) mod strongroom;
 mod value;
 pub(crate) mod vendor;

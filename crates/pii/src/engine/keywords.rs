@@ -4,10 +4,11 @@ use aho_corasick::{AhoCorasick, Span, packed};
 
 /// Beginnings and middles of words at which something may be found that has no anchor of its own,
 /// as they are written in the cases that occur.
-pub(super) const KEYWORDS: [&str; 49] = [
+pub(super) const KEYWORDS: [&str; 50] = [
     "VALUES",
     "values",
     " --",
+    " -u ",
     "ecret",
     "oken",
     "key is",

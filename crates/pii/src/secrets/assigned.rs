@@ -1,14 +1,16 @@
 //! What a secret's name is given: `password: x`, `api_key="x"`, "the password is x".
 
 use super::code::{is_code, is_pointer};
-use super::value::{Value, is_odd, is_placeholder, is_secret, is_username};
+use super::name::{Names, before_operator, before_type, holds_a_name, name_before};
+use super::read::{block, trimmed, value};
+use super::value::{Value, is_certain, is_odd, is_placeholder, is_secret, is_username, is_uuid};
+use super::{command, manifest};
 use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
 use crate::engine::Header;
-use crate::engine::byte::{self, ALNUM, LETTER, LOWER, SPACE, UPPER};
+use crate::engine::byte::{self, LETTER, SPACE};
 use crate::engine::candidate::{Candidate, Tail, Tier};
 use crate::engine::lexicon::Lexicon;
-use crate::engine::placeholder;
 use crate::engine::window::Window;
 
 const SHAPE: EvidenceSet = EvidenceSet::of(&[Evidence::Shape]);
@@ -41,12 +43,20 @@ pub(crate) fn sign(window: &Window<'_>, lexicon: &Lexicon, at: usize, found: &mu
         let names = name.and_then(|name| name_before(window, lexicon, name));
         names.map(|names| (names, true))
     };
-    let plain = name_before(window, lexicon, at).map(|names| (names, false));
+    let name = before_operator(window, at);
+    let plain = name_before(window, lexicon, name).map(|names| (names, false));
     let Some((names, typed)) = plain.or_else(typed) else {
+        manifest::entry(window, at, found);
+        if holds_a_name(window, name)
+            && let Some(value) = value(window, at + 1).filter(|value| is_certain(window, value))
+        {
+            propose(window, &Names::SECRET, &value, false, found);
+        }
         return;
     };
     let assigned = at + 1 + usize::from(matches!(window.byte(at + 1), b'=' | b'>'));
-    let Some(value) = value(window, assigned) else {
+    let of_block = || (window.byte(at) == b':').then(|| block(window, assigned));
+    let Some(value) = of_block().flatten().or_else(|| value(window, assigned)) else {
         return;
     };
     // Behind a type a text has quotation marks.
@@ -54,18 +64,6 @@ pub(crate) fn sign(window: &Window<'_>, lexicon: &Lexicon, at: usize, found: &mu
         return;
     }
     propose(window, &names, &value, window.byte(at) == b':', found);
-}
-
-/// Where the name ends before a type and an equals sign: `password: String = "x"`.
-fn before_type(window: &Window<'_>, equals: usize) -> Option<usize> {
-    if window.byte(equals) != b'=' {
-        return None;
-    }
-    let end = equals - usize::from(window.before(equals) == b' ');
-    let start = window.run_back(end, ALNUM);
-    let colon = start - usize::from(start > 0 && window.before(start) == b' ');
-    let is_type = start < end && window.before(colon) == b':' && colon > 1;
-    is_type.then(|| colon - 1)
 }
 
 /// Proposes what follows a secret's name that ends at an offset, without a sign: after a verb, or
@@ -84,6 +82,7 @@ pub(crate) fn prose(
             password: false,
             username: true,
             secret: false,
+            opens: false,
         })
     } else {
         name_before(window, lexicon, end)
@@ -192,10 +191,22 @@ pub(crate) fn tag(window: &Window<'_>, lexicon: &Lexicon, at: usize, found: &mut
     let Some(names) = name_before(window, lexicon, at) else {
         return;
     };
-    let end = window.run_while(at + 1, |b| b != b'<' && b != b'\n');
-    if window.byte(end) == b'<' && window.byte(end + 1) == b'/' && end > at + 1 {
+    // On a line of its own it is one word.
+    let start = window.run(at + 1, SPACE);
+    let is_set_in = window.bytes(at + 1, start).contains(&b'\n');
+    let end = match is_set_in {
+        true => window.run_while(start, |b| b != b'<' && !byte::is(b, SPACE)),
+        false => window.run_while(at + 1, |b| b != b'<' && b != b'\n'),
+    };
+    let start = if is_set_in { start } else { at + 1 };
+    let closes = if is_set_in {
+        window.run(end, SPACE)
+    } else {
+        end
+    };
+    if window.byte(closes) == b'<' && window.byte(closes + 1) == b'/' && end > start {
         let value = Value {
-            start: at + 1,
+            start,
             end,
             quoted: true,
         };
@@ -206,7 +217,7 @@ pub(crate) fn tag(window: &Window<'_>, lexicon: &Lexicon, at: usize, found: &mut
 /// Proposes what a flag of a command is given: `--password x`.
 pub(crate) fn flag(window: &Window<'_>, lexicon: &Lexicon, at: usize, found: &mut Vec<Candidate>) {
     let end = window.run(at, byte::TOKEN);
-    if window.byte(end) != b' ' {
+    if window.byte(end) != b' ' || command::login(window, at, end, found) {
         return;
     }
     if let (Some(names), Some(value)) = (name_before(window, lexicon, end), value(window, end))
@@ -303,50 +314,54 @@ const VERBS: [&str; 14] = [
     "will",
 ];
 
-/// Which of the classes a name that ends at an offset may be of.
-struct Names {
-    password: bool,
-    username: bool,
-    secret: bool,
-}
-
-fn name_before(window: &Window<'_>, lexicon: &Lexicon, at: usize) -> Option<Names> {
-    let mut end = at;
-    while end > 0
-        && at - end < 4
-        && matches!(
-            window.before(end),
-            b' ' | b'"' | b'\'' | b'`' | b']' | b'\\'
-        )
-    {
-        // A label is no name: `[PASSWORD]: x`.
-        if window.before(end) == b']' && placeholder::is_before(window, end) {
-            return None;
-        }
-        end -= 1;
+/// Proposes what stands behind a secret's name and a comma: in a row, in a call. It starts at an offset,
+/// and is long and random.
+pub(crate) fn listed(
+    window: &Window<'_>,
+    lexicon: &Lexicon,
+    start: usize,
+    found: &mut Vec<Candidate>,
+) {
+    let is_quote = |b: u8| matches!(b, b'"' | b'\'' | b'`');
+    let quoted = is_quote(window.before(start));
+    let mut at = start - usize::from(quoted);
+    at -= usize::from(window.before(at) == b' ');
+    if window.before(at) != b',' {
+        return;
     }
-    let mut start = end;
-    while start > 0 && end - start < 24 {
-        let b = window.before(start);
-        let hump = start < end && byte::is(window.byte(start), UPPER) && byte::is(b, LOWER);
-        if hump || b.is_ascii() && !byte::is(b, LETTER) {
-            break;
-        }
-        start -= 1;
+    at -= 1;
+    at -= usize::from(is_quote(window.before(at)));
+    if !byte::is(window.before(at), LETTER) {
+        return;
     }
-    let word = window.text(start, end);
-    if !(2..=20).contains(&word.len()) {
-        return None;
+    // Without quotation marks it is of a row: arguments of a program are names.
+    let name = window.run_back(at, byte::TOKEN);
+    if !quoted && !matches!(window.before(name), 0 | b'\n') {
+        return;
     }
-    let entry = lexicon.find(word)?;
-    let phrase = entry.ends_phrase;
-    let named = |kind: Kind| entry.names.contains(kind as u16);
-    let names = Names {
-        password: named(Kind::Password) || phrase,
-        username: named(Kind::Username) || phrase,
-        secret: named(Kind::Generic) || phrase,
+    let names = name_before(window, lexicon, at).filter(|names| names.secret);
+    let end = window.run_while(start, |b| {
+        byte::is(b, byte::KEYISH) || matches!(b, b'+' | b'/' | b'=')
+    });
+    let value = Value {
+        start,
+        end,
+        quoted: true,
     };
-    (names.password || names.username || names.secret).then_some(names)
+    let ends = matches!(
+        window.byte(end),
+        b',' | b'"' | b'\'' | b'`' | b'\n' | b'\r' | 0
+    );
+    if let Some(names) = names
+        && ends
+    {
+        let names = Names {
+            password: false,
+            username: false,
+            ..names
+        };
+        propose(window, &names, &value, false, found);
+    }
 }
 
 fn propose(
@@ -375,82 +390,12 @@ fn propose(
     if names.password && length <= PASSWORD_MAX {
         push(Kind::Password, PASSWORD, SHAPE, Tier::Assigned);
     }
-    if names.secret && is_secret(window, value) {
+    let of_uuid = names.opens && is_uuid(window.bytes(value.start, value.end));
+    let elided = window.bytes(value.end, value.end + 3) == b"...";
+    if names.secret && !elided && (of_uuid || is_secret(window, value)) {
         push(Kind::Generic, SECRET, ENTROPY, Tier::Assigned);
     }
     if names.username && length <= USERNAME_MAX && is_username(window, value, colon) {
         push(Kind::Username, USERNAME, SHAPE, Tier::Told);
     }
-}
-
-/// The value that starts at an offset, after white space.
-fn value(window: &Window<'_>, from: usize) -> Option<Value> {
-    let mut at = from;
-    while matches!(window.byte(at), b' ' | b'\t') && at < from + 8 {
-        at += 1;
-    }
-    // `b"..."`, `r'...'`
-    let prefix = window.run_while(at, |b| {
-        matches!(b, b'b' | b'B' | b'r' | b'R' | b'u' | b'U' | b'f' | b'F')
-    });
-    if prefix - at <= 2 && matches!(window.byte(prefix), b'"' | b'\'') {
-        at = prefix;
-    }
-    let escaped = usize::from(window.byte(at) == b'\\');
-    let quote = window.byte(at + escaped);
-    if matches!(quote, b'"' | b'\'' | b'`') {
-        let start = at + escaped + 1;
-        let end = window.run_while(start, |b| b != quote && b != b'\n' && b != b'\r');
-        if window.byte(end) != quote || end == start {
-            return None;
-        }
-        let end = end - usize::from(escaped == 1 && window.before(end) == b'\\');
-        return (end > start).then_some(Value {
-            start,
-            end,
-            quoted: true,
-        });
-    }
-    if window.bytes(at, at + 7) == b"base64:" {
-        at += 7;
-    }
-    let ends = |b: u8| {
-        byte::is(b, SPACE)
-            || matches!(
-                b,
-                b',' | b';' | b')' | b'}' | b'"' | b'\'' | b'`' | b'<' | b'>' | b'&' | b'|'
-            )
-    };
-    let mut end = window.run_while(at, |b| !ends(b));
-    // `Authorization: Bearer x`
-    let scheme = window.bytes(at, end);
-    if [b"bearer".as_slice(), b"basic", b"token", b"apikey"]
-        .iter()
-        .any(|known| scheme.eq_ignore_ascii_case(known))
-        && window.byte(end) == b' '
-    {
-        at = end + 1;
-        end = window.run_while(at, |b| !ends(b));
-    }
-    while window.before(end) == b']'
-        || matches!(window.before(end), b'.' | b':') && !window.is(end, ALNUM)
-    {
-        end -= 1;
-    }
-    (end > at).then_some(Value {
-        start: at,
-        end,
-        quoted: false,
-    })
-}
-
-/// Without what ends a sentence.
-fn trimmed(window: &Window<'_>, mut value: Value) -> Value {
-    while !value.quoted
-        && value.end > value.start + 1
-        && matches!(window.before(value.end), b'.' | b',' | b'?')
-    {
-        value.end -= 1;
-    }
-    value
 }

@@ -101,7 +101,7 @@ fn is_number(text: &str) -> bool {
 }
 
 /// Values that are none: types, constants, first words of prose.
-const WORDS: [&str; 97] = [
+const WORDS: [&str; 100] = [
     "null",
     "none",
     "nil",
@@ -199,6 +199,9 @@ const WORDS: [&str; 97] = [
     "new-password",
     "username",
     "apikey",
+    "token",
+    "pass",
+    "passwd",
 ];
 
 /// The name of a user: letters first, and no word that goes on as prose does.
@@ -230,14 +233,6 @@ pub(super) fn is_secret(window: &Window<'_>, value: &Value) -> bool {
         return false;
     }
     let hex = text.iter().all(u8::is_ascii_hexdigit);
-    let uuid = text.len() == 36
-        && text.iter().enumerate().all(|(i, b)| {
-            if matches!(i, 8 | 13 | 18 | 23) {
-                *b == b'-'
-            } else {
-                b.is_ascii_hexdigit()
-            }
-        });
     let digest = [
         b"sha256-".as_slice(),
         b"sha384-",
@@ -257,11 +252,44 @@ pub(super) fn is_secret(window: &Window<'_>, value: &Value) -> bool {
         .filter(|part| part.len() >= 3 && part.iter().all(|b| byte::is(*b, LETTER)))
         .map(<[u8]>::len)
         .sum::<usize>();
-    !uuid
+    !is_uuid(text)
         && !is_alphabet(text)
+        && !is_file(text)
         && !digest
         && wordy * 2 < text.len()
         && entropy(text) >= if hex { 3.0 } else { 3.5 }
+}
+
+/// Whether a value is a secret whatever it is called: long, of capitals, small letters and digits.
+pub(super) fn is_certain(window: &Window<'_>, value: &Value) -> bool {
+    let text = window.bytes(value.start, value.end);
+    let has = |kinds: u16| text.iter().any(|b| byte::is(*b, kinds));
+    text.len() >= 20
+        && has(byte::UPPER)
+        && has(byte::LOWER)
+        && has(DIGIT)
+        && text.iter().all(|b| byte::is(*b, ALNUM))
+        && is_secret(window, value)
+}
+
+/// Whether a value is a UUID, which names things far more often than it opens them.
+pub(super) fn is_uuid(text: &[u8]) -> bool {
+    text.len() == 36
+        && text.iter().enumerate().all(|(at, b)| match at {
+            8 | 13 | 18 | 23 => *b == b'-',
+            _ => b.is_ascii_hexdigit(),
+        })
+}
+
+/// Whether a value is a file's name.
+fn is_file(text: &[u8]) -> bool {
+    const ENDINGS: [&[u8]; 20] = [
+        b"pem", b"key", b"crt", b"cer", b"der", b"p12", b"pfx", b"jks", b"json", b"yaml", b"yml",
+        b"toml", b"xml", b"txt", b"ini", b"cfg", b"conf", b"env", b"html", b"zip",
+    ];
+    let dot = text.iter().rposition(|b| *b == b'.');
+    let ending = dot.and_then(|dot| text.get(dot + 1..));
+    ending.is_some_and(|ending| ENDINGS.contains(&ending))
 }
 
 /// Shannon's entropy of a value's bytes, in bits a byte.

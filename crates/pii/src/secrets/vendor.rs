@@ -108,12 +108,20 @@ impl Vendors {
             let Some(end) = form.pattern.read(window, start) else {
                 continue;
             };
-            if !stands_alone(window, start, end) && form.vendor != "telegram" {
+            // A bot's stands behind `bot` in an address.
+            let from = match form.vendor {
+                "telegram" => 0,
+                _ => start,
+            };
+            if !stands_alone(window, from, end) {
                 continue;
             }
             let Some(evidence) = evidence(form.vendor, window, start, end) else {
                 continue;
             };
+            if is_made_up(window.bytes(start, end)) {
+                continue;
+            }
             let mut candidate = certain(Kind::ApiKey, start, end, KEY, evidence);
             if window.ends_at(end) {
                 candidate.tail = Tail::Run(TOKEN);
@@ -147,6 +155,7 @@ impl Vendors {
             let wide = patterns.iter().all(|pattern| pattern.takes(b'z'));
             let example = value.ends_with(b"EXAMPLEKEY");
             let mixed = !example
+                && !is_made_up(value)
                 && value.iter().any(|b| byte::is(*b, DIGIT))
                 && value.iter().any(|b| byte::is(*b, UPPER | LOWER))
                 && !(wide && value.iter().all(u8::is_ascii_hexdigit));
@@ -198,6 +207,33 @@ fn evidence(vendor: &str, window: &Window<'_>, start: usize, end: usize) -> Opti
         }
         _ => Some(PREFIXED),
     }
+}
+
+/// Whether a key is one that documentation shows: a few characters over and over, or half of it in the
+/// order of the alphabet.
+fn is_made_up(key: &[u8]) -> bool {
+    let mut counts = [0_usize; 256];
+    for b in key {
+        if let Some(count) = counts.get_mut(usize::from(*b)) {
+            *count += 1;
+        }
+    }
+    let most = counts.iter().max().copied().unwrap_or(0);
+    let tail = key.get(key.len().saturating_sub(16)..).unwrap_or_default();
+    let is_new = |at: &usize| {
+        let b = tail.get(*at);
+        b.is_some_and(|b| !tail.iter().take(*at).any(|known| known == b))
+    };
+    let few = tail.len() == 16 && (0..tail.len()).filter(is_new).count() <= 4;
+    let (mut run, mut longest) = (1, 1);
+    for pair in key.windows(2) {
+        run = match pair {
+            [a, b] if a.wrapping_add(1) == *b => run + 1,
+            _ => 1,
+        };
+        longest = longest.max(run);
+    }
+    most * 2 >= key.len() || few || longest * 2 >= key.len()
 }
 
 fn crc_base62(body: &[u8]) -> bool {

@@ -57,7 +57,7 @@ pub(super) const PLAIN: &[(&str, &[&str])] = &[
     ),
     (
         "azure_client_secret",
-        &[r"[A-Za-z0-9_~.-]{3}[78]Q~[A-Za-z0-9_~.-]{31,34}"],
+        &[r"[A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}"],
     ),
     ("azure_devops", &[r"[A-Za-z0-9]{76}AZDO[A-Za-z0-9]{4}"]),
     (
@@ -98,6 +98,7 @@ pub(super) const PLAIN: &[(&str, &[&str])] = &[
         &[
             r"[srp]k_live_[A-Za-z0-9]{24,247}",
             r"[srp]k_test_[A-Za-z0-9]{24,247}",
+            r"[sr]k_prod_[A-Za-z0-9]{90,247}",
             r"whsec_[A-Za-z0-9]{32}",
             r"whsec_[0-9a-f]{64}",
         ],
@@ -114,7 +115,7 @@ pub(super) const PLAIN: &[(&str, &[&str])] = &[
     (
         "square",
         &[
-            r"sq0atp-[A-Za-z0-9_-]{22}",
+            r"sq0atp-[A-Za-z0-9_-]{22,60}",
             r"sq0csp-[A-Za-z0-9_-]{43}",
             r"EAAA[A-Za-z0-9_-]{60}",
         ],
@@ -150,9 +151,20 @@ pub(super) const PLAIN: &[(&str, &[&str])] = &[
         "slack",
         &[
             r"https://hooks\.slack\.com/services/T[A-Z0-9]{8,10}/B[A-Z0-9]{8,10}/[A-Za-z0-9]{24}",
-            r"xoxp-[0-9]{10,13}-[0-9]{10,13}-[0-9]{10,13}-[0-9a-f]{32}",
-            r"xapp-[0-9]-[A-Z0-9]{9,11}-[0-9]{10,13}-[0-9a-f]{64}",
-            r"xoxb-[0-9]{10,13}-[0-9]{10,13}-[A-Za-z0-9]{24}",
+            r"https://hooks\.slack\.com/services/[A-Za-z0-9+/]{43,80}",
+            r"https://hooks\.slack\.com/workflows/[A-Za-z0-9+/]{43,80}",
+            r"https://hooks\.slack\.com/triggers/[A-Za-z0-9+/]{43,80}",
+            r"http://hooks\.slack\.com/services/[A-Za-z0-9+/]{43,80}",
+            r"http://hooks\.slack\.com/workflows/[A-Za-z0-9+/]{43,80}",
+            r"xox[ep]-[0-9]{10,13}-[0-9]{10,13}-[0-9]{10,13}-[A-Za-z0-9-]{28,34}",
+            r"xapp-[0-9]-[A-Z0-9]{9,11}-[0-9]{10,13}-[0-9a-z]{40,80}",
+            r"xoxb-[0-9]{10,13}-[0-9]{10,13}-[A-Za-z0-9-]{24,40}",
+            // Of earlier times, which are in use still.
+            r"xoxb-[0-9]{8,14}-[A-Za-z0-9]{18,26}",
+            r"xox[os]-[0-9]{6,14}-[0-9]{6,14}-[0-9]{6,14}-[0-9a-fA-F]{8,72}",
+            r"xox[ar]-[0-9]-[0-9]{6,14}-[0-9]{6,14}-[0-9]{6,14}-[0-9a-fA-F]{8,72}",
+            r"xox[ar]-[0-9]-[0-9A-Za-z]{8,48}",
+            r"xox[ar]-[0-9A-Za-z]{8,48}",
             r"xoxe\.xox[bp]-[0-9]-[A-Za-z0-9]{140,170}",
             r"xoxe-[0-9]-[A-Za-z0-9]{140,170}",
         ],
@@ -169,7 +181,7 @@ pub(super) const PLAIN: &[(&str, &[&str])] = &[
             r"[MNO][A-Za-z0-9_-]{22,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,38}",
         ],
     ),
-    ("telegram", &[r"[0-9]{8,10}:AA[A-Za-z0-9_-]{33}"]),
+    ("telegram", &[r"[0-9]{8,10}:A[A-Za-z0-9_-]{34}"]),
     ("twilio", &[r"AC[0-9a-f]{32}", r"SK[0-9a-f]{32}"]),
     ("sendgrid", &[r"SG\.[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}"]),
     ("mailgun", &[r"[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8}"]),
@@ -263,6 +275,7 @@ pub(super) const PLAIN: &[(&str, &[&str])] = &[
         "onepassword",
         &[
             r"A3-[2-9A-HJ-NP-TV-Z]{6}-[2-9A-HJ-NP-TV-Z]{6}-[2-9A-HJ-NP-TV-Z]{5}-[2-9A-HJ-NP-TV-Z]{5}-[2-9A-HJ-NP-TV-Z]{5}-[2-9A-HJ-NP-TV-Z]{5}",
+            r"A3-[2-9A-HJ-NP-TV-Z]{6}-[2-9A-HJ-NP-TV-Z]{11}-[2-9A-HJ-NP-TV-Z]{5}-[2-9A-HJ-NP-TV-Z]{5}-[2-9A-HJ-NP-TV-Z]{5}",
             r"ops_eyJ[A-Za-z0-9+/_-]{250,2000}={0,3}",
         ],
     ),
@@ -286,7 +299,7 @@ pub(super) const PLAIN: &[(&str, &[&str])] = &[
     ),
     ("buildkite", &[r"bkua_[0-9a-f]{40}"]),
     ("prefect", &[r"pnu_[A-Za-z0-9]{36}"]),
-    ("sonarqube", &[r"sq[upa]_[0-9a-f]{40}"]),
+    ("sonarqube", &[r"sq[upa]_[0-9A-Za-z]{40}"]),
     (
         "new_relic",
         &[
@@ -325,6 +338,14 @@ pub(super) const PLAIN: &[(&str, &[&str])] = &[
         ],
     ),
     ("segment", &[r"sgp_[A-Za-z0-9]{64}"]),
+    (
+        "sourcegraph",
+        &[
+            r"sgp_[0-9a-fA-F]{16}_[0-9a-fA-F]{40}",
+            r"sgp_local_[0-9a-fA-F]{40}",
+            r"sgp_[0-9a-fA-F]{40}",
+        ],
+    ),
     (
         "linear",
         &[r"lin_api_[A-Za-z0-9]{40}", r"lin_oauth_[0-9a-f]{64}"],
@@ -369,7 +390,26 @@ pub(super) const PLAIN: &[(&str, &[&str])] = &[
         "mapbox",
         &[r"[pst]k\.eyJ1Ijoi[A-Za-z0-9_-]{20,200}\.[A-Za-z0-9_-]{22}"],
     ),
-    ("facebook", &[r"EAA[A-Za-z0-9]{90,400}"]),
+    (
+        "facebook",
+        &[
+            r"EAA[A-Za-z0-9]{90,400}",
+            r"[0-9]{15,16}\|[A-Za-z0-9_-]{27,40}",
+        ],
+    ),
+    ("castai", &[r"castai_v1_[0-9a-f]{64}_[0-9a-f]{8}"]),
+    ("adobe", &[r"p8e-[0-9a-z]{32}"]),
+    ("openshift", &[r"sha256~[A-Za-z0-9_-]{43}"]),
+    (
+        "intra42",
+        &[r"s-s4t2ud-[0-9a-f]{64}", r"s-s4t2af-[0-9a-f]{64}"],
+    ),
+    (
+        "teams",
+        &[
+            r"https://[A-Za-z0-9-]{1,60}\.webhook\.office\.com/webhookb2/[0-9a-z-]{36}@[0-9a-z-]{36}/IncomingWebhook/[0-9A-Za-z]{32}/[0-9a-z-]{36}",
+        ],
+    ),
     (
         "dropbox",
         &[
@@ -378,6 +418,8 @@ pub(super) const PLAIN: &[(&str, &[&str])] = &[
         ],
     ),
 ];
+
+const UUID: &str = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}";
 
 /// Forms that tell beside one of some words.
 pub(super) const TOLD: &[(&str, &[&str], &[&str])] = &[
@@ -414,8 +456,39 @@ pub(super) const TOLD: &[(&str, &[&str], &[&str])] = &[
     ),
     ("mailgun_legacy", &[r"key-[0-9a-z]{32}"], &["mailgun"]),
     (
+        "jfrog",
+        &[r"[A-Za-z0-9]{64,73}"],
+        &["artifactory", "bintray", "jfrog", "xray"],
+    ),
+    (
+        "sonar",
+        &[r"[A-Za-z0-9]{40}"],
+        &["sonar", "sonar login", "sonarqube", "sonarcloud"],
+    ),
+    (
+        "messagebird",
+        &[UUID],
+        &["messagebird client id", "message bird client id"],
+    ),
+    (
+        "hubspot",
+        &[UUID],
+        &["hubspot key", "hubspot token", "hubspot api key"],
+    ),
+    (
+        "snyk",
+        &[UUID],
+        &[
+            "snyk api key",
+            "snyk api token",
+            "snyk key",
+            "snyk oauth token",
+            "snyk token",
+        ],
+    ),
+    (
         "heroku_legacy",
-        &[r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"],
+        &[UUID],
         &[
             "heroku api key",
             "heroku auth token",

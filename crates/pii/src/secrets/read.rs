@@ -1,0 +1,98 @@
+//! Where a value begins and ends that is given to a name.
+
+use super::value::Value;
+use crate::engine::byte::{self, ALNUM, SPACE};
+use crate::engine::window::Window;
+
+/// The value that starts at an offset, after white space.
+pub(super) fn value(window: &Window<'_>, from: usize) -> Option<Value> {
+    let mut at = from;
+    while matches!(window.byte(at), b' ' | b'\t') && at < from + 24 {
+        at += 1;
+    }
+    // `b"..."`, `r'...'`
+    let prefix = window.run_while(at, |b| {
+        matches!(b, b'b' | b'B' | b'r' | b'R' | b'u' | b'U' | b'f' | b'F')
+    });
+    if prefix - at <= 2 && matches!(window.byte(prefix), b'"' | b'\'') {
+        at = prefix;
+    }
+    let escaped = usize::from(window.byte(at) == b'\\');
+    let quote = window.byte(at + escaped);
+    if matches!(quote, b'"' | b'\'' | b'`') {
+        let start = at + escaped + 1;
+        let end = window.run_while(start, |b| b != quote && b != b'\n' && b != b'\r');
+        if window.byte(end) != quote || end == start {
+            return None;
+        }
+        let end = end - usize::from(escaped == 1 && window.before(end) == b'\\');
+        return (end > start).then_some(Value {
+            start,
+            end,
+            quoted: true,
+        });
+    }
+    if window.bytes(at, at + 7) == b"base64:" {
+        at += 7;
+    }
+    let ends = |b: u8| {
+        byte::is(b, SPACE)
+            || matches!(
+                b,
+                b',' | b';' | b')' | b'}' | b'"' | b'\'' | b'`' | b'<' | b'>' | b'&' | b'|'
+            )
+    };
+    let mut end = window.run_while(at, |b| !ends(b));
+    // `Authorization: Bearer x`
+    let scheme = window.bytes(at, end);
+    if [b"bearer".as_slice(), b"basic", b"token", b"apikey"]
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known))
+        && window.byte(end) == b' '
+    {
+        at = end + 1;
+        end = window.run_while(at, |b| !ends(b));
+    }
+    while window.before(end) == b']'
+        || matches!(window.before(end), b'.' | b':') && !window.is(end, ALNUM)
+    {
+        end -= 1;
+    }
+    (end > at).then_some(Value {
+        start: at,
+        end,
+        quoted: false,
+    })
+}
+
+/// The value of a block of YAML, when it is one word: `|`, and a line that is set in.
+pub(super) fn block(window: &Window<'_>, from: usize) -> Option<Value> {
+    let mut at = from + usize::from(window.byte(from) == b' ');
+    if !matches!(window.byte(at), b'|' | b'>') {
+        return None;
+    }
+    at += 1 + usize::from(matches!(window.byte(at + 1), b'-' | b'+'));
+    at += usize::from(window.byte(at) == b'\r');
+    if window.byte(at) != b'\n' {
+        return None;
+    }
+    let start = window.run_while(at + 1, |b| b == b' ');
+    let end = window.run_while(start, |b| !byte::is(b, SPACE));
+    let is_line = matches!(window.byte(end), b'\n' | b'\r' | 0);
+    (start > at + 1 && end > start && is_line).then_some(Value {
+        start,
+        end,
+        quoted: true,
+    })
+}
+
+/// Without what ends a sentence.
+pub(super) fn trimmed(window: &Window<'_>, mut value: Value) -> Value {
+    while !value.quoted
+        && value.end > value.start + 1
+        && matches!(window.before(value.end), b'.' | b',' | b'?')
+    {
+        value.end -= 1;
+    }
+    value
+}
