@@ -1,7 +1,7 @@
 //! What a secret's name is given: `password: x`, `api_key="x"`, "the password is x".
 
 use super::code::{is_code, is_pointer};
-use super::name::{Names, before_operator, before_type, holds_a_name, name_before};
+use super::name::{Names, before_operator, before_type, holds_a_name, name_before, opens};
 use super::read::{block, trimmed, value};
 use super::value::{Value, is_certain, is_odd, is_placeholder, is_secret, is_username, is_uuid};
 use super::{command, manifest};
@@ -82,7 +82,7 @@ pub(crate) fn prose(
             password: false,
             username: true,
             secret: false,
-            opens: false,
+            end,
         })
     } else {
         name_before(window, lexicon, end)
@@ -390,7 +390,7 @@ fn propose(
     if names.password && length <= PASSWORD_MAX {
         push(Kind::Password, PASSWORD, SHAPE, Tier::Assigned);
     }
-    let of_uuid = names.opens && is_uuid(window.bytes(value.start, value.end));
+    let of_uuid = is_uuid(window.bytes(value.start, value.end)) && opens(window, names.end);
     let elided = window.bytes(value.end, value.end + 3) == b"...";
     if names.secret && !elided && (of_uuid || is_secret(window, value)) {
         push(Kind::Generic, SECRET, ENTROPY, Tier::Assigned);

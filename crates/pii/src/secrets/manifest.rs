@@ -14,7 +14,11 @@ const ENTRY: i16 = 20;
 /// Proposes the value of an entry, whose name ends at a colon: in base64, as the data of a secret are
 /// (Kubernetes API, core/v1 Secret).
 pub(super) fn entry(window: &Window<'_>, colon: usize, found: &mut Vec<Candidate>) {
-    if window.byte(colon) != b':' || !matches!(window.byte(colon + 1), b' ' | b'\n') {
+    if window.byte(colon) != b':' || window.byte(colon + 1) != b' ' {
+        return;
+    }
+    let name = window.run_back(colon, byte::KEYISH);
+    if name == colon || !matches!(window.before(name), b' ' | b'\t') {
         return;
     }
     let from = colon + 1;

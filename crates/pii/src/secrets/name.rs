@@ -11,8 +11,8 @@ pub(super) struct Names {
     pub(super) password: bool,
     pub(super) username: bool,
     pub(super) secret: bool,
-    /// Whether it is one of what opens something: a key of an interface, and not of a row.
-    pub(super) opens: bool,
+    /// Where it ends.
+    pub(super) end: usize,
 }
 
 impl Names {
@@ -20,7 +20,7 @@ impl Names {
         password: false,
         username: false,
         secret: true,
-        opens: false,
+        end: 0,
     };
 }
 
@@ -61,7 +61,7 @@ pub(super) fn name_before(window: &Window<'_>, lexicon: &Lexicon, at: usize) -> 
     let phrase = entry.ends_phrase;
     let named = |kind: Kind| entry.names.contains(kind as u16);
     let names = Names {
-        opens: opens(window, end),
+        end,
         password: named(Kind::Password) || phrase,
         username: named(Kind::Username) || phrase,
         secret: named(Kind::Generic) || phrase,
@@ -69,8 +69,9 @@ pub(super) fn name_before(window: &Window<'_>, lexicon: &Lexicon, at: usize) -> 
     (names.password || names.username || names.secret).then_some(names)
 }
 
-/// Whether the name that ends at an offset is of what opens something, whatever it looks like.
-fn opens(window: &Window<'_>, end: usize) -> bool {
+/// Whether the name that ends at an offset is of what opens something, whatever it looks like: of a key
+/// of an interface, and not of a row.
+pub(super) fn opens(window: &Window<'_>, end: usize) -> bool {
     const NAMES: [&[u8]; 6] = [
         b"apikey",
         b"accesskey",
@@ -101,11 +102,17 @@ pub(super) fn holds_a_name(window: &Window<'_>, at: usize) -> bool {
     let start = end
         .saturating_sub(40)
         .max(window.run_back(end, byte::TOKEN));
-    let name = window.bytes(start, end).to_ascii_lowercase();
-    WITHIN
-        .iter()
-        .any(|within| name.windows(within.len()).any(|part| part == *within))
-        && !ENDS.iter().any(|ending| name.ends_with(ending))
+    let name = window.bytes(start, end);
+    let holds = |within: &&[u8]| {
+        let mut parts = name.windows(within.len());
+        parts.any(|part| part.eq_ignore_ascii_case(within))
+    };
+    let ends = |ending: &&[u8]| {
+        let last = name.len().checked_sub(ending.len());
+        last.and_then(|at| name.get(at..))
+            .is_some_and(|last| last.eq_ignore_ascii_case(ending))
+    };
+    name.len() >= 6 && WITHIN.iter().any(holds) && !ENDS.iter().any(ends)
 }
 
 /// Where an operator begins that ends with an equals sign: `+=`, `?=`, `.=`, `::=`.
