@@ -1,5 +1,6 @@
 //! A private cluster for the tests of this process, with the platform's schema.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
@@ -19,7 +20,7 @@ pub(crate) struct Database {
     claim_key: [u8; 32],
 }
 
-/// The one cluster of this process. It ends with the process; its folder goes at the next start.
+/// The one cluster of this process. It ends with the process, and its folder with it.
 pub(crate) fn database() -> &'static Database {
     static DATABASE: OnceLock<Database> = OnceLock::new();
     DATABASE.get_or_init(|| {
@@ -28,15 +29,40 @@ pub(crate) fn database() -> &'static Database {
                 .enable_all()
                 .build()
                 .unwrap();
-            runtime.block_on(Database::start(folder()))
+            runtime.block_on(Database::start(lasting_folder()))
         });
         started.join().unwrap()
     })
 }
 
-/// A folder that the cluster's user can reach. It goes when this process has ended and its
-/// clusters with it.
+/// A folder that the cluster's user can reach. It goes with the thread that asked for it, which is
+/// the test's: two hundred tests' clusters are more than a disk may have room for. A task's thread
+/// is anybody's, and its folder stays until the process ends.
 pub(crate) fn folder() -> PathBuf {
+    thread_local! {
+        static FOLDERS: RefCell<Folders> = const { RefCell::new(Folders(Vec::new())) };
+    }
+    let folder = lasting_folder();
+    if tokio::task::try_id().is_none() {
+        FOLDERS.with_borrow_mut(|folders| folders.0.push(folder.clone()));
+    }
+    folder
+}
+
+/// What a thread has asked for.
+struct Folders(Vec<PathBuf>);
+
+impl Drop for Folders {
+    fn drop(&mut self) {
+        for folder in &self.0 {
+            // One that was never made, or is still written into, is left to the janitor.
+            let _ = std::fs::remove_dir_all(folder);
+        }
+    }
+}
+
+/// A folder that goes when this process has ended and its clusters with it.
+fn lasting_folder() -> PathBuf {
     static JANITOR: OnceLock<PathBuf> = OnceLock::new();
     let prefix = JANITOR.get_or_init(|| {
         let process = std::process::id();
