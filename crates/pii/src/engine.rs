@@ -47,7 +47,7 @@ use crate::detection::EvidenceSet;
 use crate::ids::Ids;
 use crate::recognisers::{code, email, ip, web};
 use crate::secrets::vendor::{self, Vendors};
-use crate::secrets::{assigned, connection, jwt, pem, strongroom};
+use crate::secrets::{assigned, command, connection, jwt, manifest, pem, strongroom};
 
 /// What was taken.
 #[derive(Clone, Debug)]
@@ -242,7 +242,10 @@ impl Engine {
                 if let Some(header) = Header::of_values(text, at) {
                     progress.header = Some(header);
                 }
-                self.keyword(&window, at, &mut progress.found);
+                if progress.curl.is_none() && command::is_curl(&window, at) {
+                    progress.curl = Some(at);
+                }
+                self.keyword(&window, at, progress.curl, &mut progress.found);
                 progress.cursor
             } else {
                 self.anchor(&window, at, progress)
@@ -312,7 +315,9 @@ impl Engine {
                 ip::colon(window, at, found);
                 web::colon(window, at, found);
                 connection::colon(window, at, found);
-                assigned::sign(window, &self.lexicon, at, found);
+                if !manifest::colon(window, at, &mut progress.manifests, found) {
+                    assigned::sign(window, &self.lexicon, at, found);
+                }
                 at + 1
             }
             b'=' => {
@@ -387,7 +392,13 @@ impl Engine {
     }
 
     /// Asks the recognisers of what begins with a word.
-    fn keyword(&self, window: &Window<'_>, at: usize, found: &mut Vec<Candidate>) {
+    fn keyword(
+        &self,
+        window: &Window<'_>,
+        at: usize,
+        curl: Option<usize>,
+        found: &mut Vec<Candidate>,
+    ) {
         match window.byte(at) {
             b'-' | b'P' if matches!(window.byte(at + 1), b'-' | b'u') => pem::at(window, at, found),
             b'(' | b'[' => {
@@ -430,8 +441,9 @@ impl Engine {
                 found,
             ),
             b'V' | b'v' => {}
+            b'c' if window.byte(at + 1) == b'u' => {}
             b' ' if window.byte(at + 1) == b'-' => {
-                assigned::flag(window, &self.lexicon, at + 1, found)
+                assigned::flag(window, &self.lexicon, at + 1, curl, found);
             }
             _ => {
                 let mut end =
@@ -468,6 +480,7 @@ impl Engine {
             assigned::cell(window, &self.lexicon, header, start, found);
         }
         assigned::listed(window, &self.lexicon, start, found);
+        assigned::continued(window, start, found);
         if end - start < 8 {
             // A short run, a sign of base64 or a colon, a longer one.
             if matches!(window.byte(end), b'/' | b'+' | b':') {

@@ -3,10 +3,10 @@
 
 pub(crate) mod assigned;
 mod code;
-mod command;
+pub(crate) mod command;
 pub(crate) mod connection;
 pub(crate) mod jwt;
-mod manifest;
+pub(crate) mod manifest;
 mod name;
 mod pattern;
 pub(crate) mod pem;

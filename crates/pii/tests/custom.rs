@@ -48,6 +48,30 @@ channel = "tool"
 mode = "block"
 "#;
 
+/// A class that is always certain is no less so beside its own words.
+#[test]
+fn certainty_is_certain() {
+    let document = r#"
+version = 1
+[[classes]]
+id = "custom.employee"
+pattern = 'EMP-\d{6}'
+confidence = 1.0
+context = ["employee"]
+"#;
+    let policy = Policy::from_toml(document).unwrap();
+    for text in [
+        "EMP-123456",
+        "employee EMP-123456",
+        "EMP-123456 of an employee",
+    ] {
+        let redaction = policy
+            .redact(&TenantId::PLATFORM, Channel::Prompt, text)
+            .unwrap();
+        assert!(redaction.text.contains("[EMPLOYEE]"), "{}", redaction.text);
+    }
+}
+
 fn policy() -> Policy {
     static POLICY: LazyLock<Policy> = LazyLock::new(|| Policy::from_toml(DOCUMENT).unwrap());
     POLICY.clone()

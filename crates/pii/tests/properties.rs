@@ -88,8 +88,47 @@ fn piece() -> impl Strategy<Value = String> {
     ]
 }
 
+/// What stands around secrets, and what they are made of.
+fn secret_piece() -> impl Strategy<Value = String> {
+    prop_oneof![
+        "[A-Za-z0-9+/]{12,80}={0,2}",
+        "[A-Za-z0-9_.-]{4,40}",
+        "[:=|,\"' \\n\\\\]{1,3}",
+        proptest::sample::select(vec![
+            "apiVersion: v1\n",
+            "kind: Secret\n",
+            "kind: ConfigMap\n",
+            "metadata:\n  name: db\n",
+            "data:\n",
+            "---\n",
+            "  a: ",
+            "  token: ",
+            "    ",
+            "|\n  ",
+            "\n  ",
+            "token",
+            "api_key",
+            "password",
+            "secretString",
+            " ||= ",
+            "...",
+            "curl ",
+            " -u ",
+            "ann:",
+            " \\\n",
+            " | ",
+            "550e8400-e29b-41d4-a716-446655440000",
+            "[SECRET]",
+            "[PASSWORD]",
+            "bic ",
+        ])
+        .prop_map(str::to_owned),
+    ]
+}
+
 fn texts() -> impl Strategy<Value = String> {
     prop_oneof![
+        3 => proptest::collection::vec(secret_piece(), 0..14).prop_map(|pieces| pieces.concat()),
         3 => proptest::collection::vec(piece(), 0..14).prop_map(|pieces| pieces.concat()),
         1 => any::<String>(),
         1 => "[0-9 .:@+()\\[\\]a-f-]{0,60}",
@@ -284,6 +323,61 @@ fn classes_of_ones_own_take_linear_time() {
     assert!(long < 50 * 8 * (short + 50), "{short} us, then {long} us");
 }
 
+/// What tells a value may be far from it, and comes nearer when what is between is redacted.
+#[test]
+fn a_second_pass_finds_nothing_more_of_secrets() {
+    let mut random = std::iter::successors(Some(7_u64), |last| {
+        Some(last.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1))
+    });
+    let mut base64 = |length: usize| -> String {
+        const SIGNS: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        let mut sign = || char::from(SIGNS[usize::try_from(random.next().unwrap() >> 58).unwrap()]);
+        (0..length).map(|_| sign()).collect()
+    };
+    let mut entries = |length: usize| -> String {
+        ('a'..='t')
+            .map(|name| format!("  {name}: {}\n", base64(length)))
+            .collect()
+    };
+    let head = "apiVersion: v1\nkind: Secret\nmetadata:\n  name: db\ndata:\n";
+    let manifest = format!("{head}{}", entries(48));
+    let of_kubectl = format!("apiVersion: v1\ndata:\n{}kind: Secret\n", entries(48));
+    let longer = format!("{head}{}", entries(900));
+    let lines: String = (0..40).map(|_| format!("  {}\n", base64(76))).collect();
+    let wrapped = format!("service_token: |\n{lines}other: x\n");
+    let of_data = format!("{head}  tls.crt: |\n{}", lines.replace("  ", "    "));
+    let bearer = base64(400).replace(['+', '/'], "x");
+    let curl =
+        format!("curl -H \"Authorization: Bearer {bearer}\" -u ann:Sup3rS3cret https://x.example");
+    for (text, secrets) in [
+        (&manifest, 20),
+        (&of_kubectl, 20),
+        (&longer, 20),
+        (&wrapped, 40),
+        (&of_data, 40),
+        (&curl, 2),
+    ] {
+        let once = strict(text);
+        let found = once.matches("[SECRET]").count() + once.matches("[PASSWORD]").count();
+        assert_eq!(found, secrets, "{once}");
+        assert!(once.len() < 40 * (secrets + 4), "{once}");
+        assert_eq!(strict(&once), once);
+        for step in [1, 7, 100, 1000] {
+            let cuts: Vec<usize> = (0..text.len()).step_by(step).collect();
+            assert_eq!(in_pieces(text, &cuts), once, "by {step}");
+        }
+    }
+    let table = format!(
+        "token,note\n{}",
+        "550e8400-e29b-41d4-a716-446655440000,ok\n".repeat(300)
+    );
+    let once = strict(&table);
+    assert_eq!(once.matches("[SECRET],ok").count(), 300);
+    let cuts: Vec<usize> = (0..table.len()).step_by(1000).collect();
+    assert_eq!(in_pieces(&table, &cuts), once);
+}
+
 /// Fifty times the text takes about fifty times as long, on the worst texts there are.
 /// The bound is far off, so that a busy machine passes and a quadratic step does not.
 #[test]
@@ -325,6 +419,21 @@ fn hostile_texts_take_linear_time() {
         "'@",
         "a@[1.2.3.4",
         "a@b-",
+        "bic ",
+        "pwd ",
+        " --",
+        "| --- ",
+        " -u ",
+        "curl -u a:b ",
+        "token ",
+        "is my password ",
+        "kind: Secret\n",
+        "---\nkind: Secret\ndata:\n",
+        "data:\n a: YWRtaW46cGFzc3dvcmQ=\n",
+        "token: |\n  YWRtaW46cGFzc3dvcmQ=\n",
+        "a, ",
+        "\"token\", ",
+        "token ||= ",
     ] {
         let time = |bytes: usize| {
             let text = piece.repeat(bytes / piece.len());

@@ -34,6 +34,9 @@ pub(crate) const ODD: u16 = 4096;
 /// What a row of names is not written in.
 pub(crate) const NO_NAME: u16 = 8192;
 
+/// What base64 is written in (RFC 4648, section 4), its padding too.
+pub(crate) const BASE64: u16 = 16384;
+
 pub(crate) const LETTER: u16 = UPPER | LOWER;
 pub(crate) const ALNUM: u16 = DIGIT | LETTER;
 
@@ -75,6 +78,9 @@ const TABLE: [u16; 256] = {
         }
         if matches!(b, b'.' | b'~') {
             flags |= KEYISH;
+        }
+        if b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=') {
+            flags |= BASE64;
         }
         if matches!(b, b' ' | b'\t' | b'\n' | b'\r') {
             flags |= SPACE;

@@ -91,7 +91,8 @@ impl Engine {
                     progress.words_at = Some(candidate.start);
                 }
                 let before = progress.words.weigh_before(&self.lexicon, candidate.class);
-                tenths += before.tenths;
+                // What is certain stays so, whatever stands beside it.
+                tenths = tenths.saturating_add(before.tenths);
                 evidence = evidence.with_all(before.evidence);
                 let shared = is_shared(candidate.class);
                 if shared
@@ -105,18 +106,22 @@ impl Engine {
                     }
                     let weight = after.weigh_after(&self.lexicon, candidate.class);
                     if shared && before.tenths > 0 {
-                        tenths += after.hint(&self.lexicon, candidate.class) / 2;
+                        tenths =
+                            tenths.saturating_add(after.hint(&self.lexicon, candidate.class) / 2);
                     } else if weight.tenths > before.tenths {
-                        tenths += weight.tenths - before.tenths.max(0);
+                        tenths = tenths.saturating_add(weight.tenths - before.tenths.max(0));
                         evidence = evidence.with_all(weight.evidence);
                     }
                 }
                 let floor = floors.of(candidate.class);
-                if tenths < floor && tenths + REPEATED >= floor && !progress.seen.is_empty() {
+                if tenths < floor
+                    && tenths.saturating_add(REPEATED) >= floor
+                    && !progress.seen.is_empty()
+                {
                     let value = text.get(candidate.start..candidate.end).unwrap_or_default();
                     if is_telling(value) && progress.seen.contains((candidate.class, digest(value)))
                     {
-                        tenths += REPEATED;
+                        tenths = tenths.saturating_add(REPEATED);
                         evidence = evidence.with(Evidence::Repetition);
                     }
                 }

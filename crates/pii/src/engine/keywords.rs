@@ -4,9 +4,10 @@ use aho_corasick::{AhoCorasick, Span, packed};
 
 /// Beginnings and middles of words at which something may be found that has no anchor of its own,
 /// as they are written in the cases that occur.
-pub(super) const KEYWORDS: [&str; 50] = [
+pub(super) const KEYWORDS: [&str; 51] = [
     "VALUES",
     "values",
+    "curl ",
     " --",
     " -u ",
     "ecret",
@@ -59,6 +60,9 @@ pub(super) const KEYWORDS: [&str; 50] = [
 /// The longest of them.
 pub(super) const KEYWORD_MAX: usize = 12;
 
+/// How many bytes are searched first.
+const STEP: usize = 256;
+
 /// Looks for the next keyword: many bytes at once where the processor can, else by an automaton.
 pub(super) struct Keywords {
     /// The shortest by themselves: the others are told by four bytes, and so seldom taken for what
@@ -89,16 +93,31 @@ impl Keywords {
             let found = automaton.find(aho_corasick::Input::new(text).span(rest));
             return found.map(|found| found.start());
         }
+        // By steps, each twice as wide: one search does not go to the end of the text for what the
+        // other finds at its beginning.
+        let (mut from, mut width) = (from, STEP);
+        while from < text.len() {
+            let to = from.saturating_add(width);
+            let first = self.first_within(text, from, to.saturating_add(KEYWORD_MAX));
+            if first.is_some_and(|first| first < to) {
+                return first;
+            }
+            from = to;
+            width = width.saturating_mul(2);
+        }
+        None
+    }
+
+    /// Where the first one begins that ends before a place.
+    fn first_within(&self, text: &[u8], from: usize, end: usize) -> Option<usize> {
+        let mut end = text.len().min(end);
         let mut first = None;
         for searcher in &self.packed {
-            // No further than one may go that begins before what was found.
-            let end = first.map_or(text.len(), |at| text.len().min(at + KEYWORD_MAX));
             let found = searcher.find_in(text, Span::from(from..end));
-            first = found
-                .map(|found| found.start())
-                .into_iter()
-                .chain(first)
-                .min();
+            let found = found.map(|found| found.start());
+            first = found.into_iter().chain(first).min();
+            // No further than one may go that begins before what was found.
+            end = first.map_or(end, |at| end.min(at + KEYWORD_MAX));
         }
         first
     }
@@ -116,11 +135,8 @@ mod tests {
             automaton: AhoCorasick::new(KEYWORDS).ok(),
         };
         assert!(automaton.automaton.is_some());
-        let text = format!(
-            "{} and {}",
-            KEYWORDS.join(" x "),
-            "no more of them ".repeat(9)
-        );
+        let none = "no more of them ".repeat(50);
+        let text = format!("{} and {none}pwd {none}SWIFT", KEYWORDS.join(" x "));
         for from in 0..text.len() {
             let found = automaton.find(text.as_bytes(), from);
             assert_eq!(keywords.find(text.as_bytes(), from), found, "{from}");

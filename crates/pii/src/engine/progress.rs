@@ -6,6 +6,7 @@ use super::candidate::{Candidate, ClassIndex, Pending, Tail};
 use super::context::Words;
 use super::header::Header;
 use super::{Taken, byte};
+use crate::secrets::manifest::Manifests;
 
 /// How far a scan has come, in a text of which more may come.
 #[derive(Default)]
@@ -48,6 +49,10 @@ pub(crate) struct Progress {
     /// The names of the columns, when the text's first line is a row of names.
     pub(super) header: Option<Header>,
     pub(super) header_read: bool,
+    /// What was said of the manifests in it.
+    pub(super) manifests: Manifests,
+    /// Where curl is called first.
+    pub(super) curl: Option<usize>,
 }
 
 /// The values that were found beside their names, to know one that comes again.
@@ -201,6 +206,10 @@ impl Progress {
         }
         if let Some(header) = &mut self.header {
             header.shift(bytes);
+        }
+        self.manifests.shift(bytes);
+        if let Some(curl) = &mut self.curl {
+            less(curl);
         }
     }
 }

@@ -1,10 +1,10 @@
 //! What a secret's name is given: `password: x`, `api_key="x"`, "the password is x".
 
 use super::code::{is_code, is_pointer};
-use super::name::{Names, before_operator, before_type, holds_a_name, name_before, opens};
-use super::read::{block, trimmed, value};
+use super::name::{Names, before_operator, before_type, name_before, names_within};
+use super::read::{block, next_line, trimmed, value};
 use super::value::{Value, is_certain, is_odd, is_placeholder, is_secret, is_username, is_uuid};
-use super::{command, manifest};
+use super::{certain, command};
 use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
 use crate::engine::Header;
@@ -20,9 +20,13 @@ const ENTROPY: EvidenceSet = EvidenceSet::of(&[Evidence::Shape, Evidence::Entrop
 const PASSWORD: i16 = -20;
 const USERNAME: i16 = -26;
 const SECRET: i16 = -24;
+/// What goes on with a value that was found.
+const LINE: i16 = 20;
 
 /// The longest password, and the longest name of a user, in bytes.
 const PASSWORD_MAX: usize = 128;
+/// From this length on three full stops do not stand for the rest of a secret.
+const WHOLE: usize = 32;
 const USERNAME_MAX: usize = 64;
 
 /// Proposes what is given at a colon or an equals sign, when the word before it is one of a
@@ -46,11 +50,11 @@ pub(crate) fn sign(window: &Window<'_>, lexicon: &Lexicon, at: usize, found: &mu
     let name = before_operator(window, at);
     let plain = name_before(window, lexicon, name).map(|names| (names, false));
     let Some((names, typed)) = plain.or_else(typed) else {
-        manifest::entry(window, at, found);
-        if holds_a_name(window, name)
+        if let Some(names) = names_within(window, name)
             && let Some(value) = value(window, at + 1).filter(|value| is_certain(window, value))
+            && !is_code(window, lexicon, &value, at, name)
         {
-            propose(window, &Names::SECRET, &value, false, found);
+            propose(window, &names, &value, false, found);
         }
         return;
     };
@@ -60,7 +64,12 @@ pub(crate) fn sign(window: &Window<'_>, lexicon: &Lexicon, at: usize, found: &mu
         return;
     };
     // Behind a type a text has quotation marks.
-    if typed && !value.quoted || is_code(window, lexicon, &value, at) {
+    if typed && !value.quoted || is_code(window, lexicon, &value, at, name) {
+        return;
+    }
+    // `||=`, `+=`, `|=`, `.=` and `::=` are of programs and grammars.
+    let is_computed = matches!(window.bytes(name, at), b"||" | b"|" | b"+" | b"." | b"::");
+    if is_computed && !value.quoted && !is_secret(window, &value) {
         return;
     }
     propose(window, &names, &value, window.byte(at) == b':', found);
@@ -79,10 +88,8 @@ pub(crate) fn prose(
         || window.bytes(end.saturating_sub(4), end) == b" als"
     {
         Some(Names {
-            password: false,
             username: true,
-            secret: false,
-            end,
+            ..Names::default()
         })
     } else {
         name_before(window, lexicon, end)
@@ -177,7 +184,7 @@ pub(crate) fn named(
         end,
         quoted: true,
     };
-    if end > 0 && window.byte(end) == 0 && !window.ends_at(end) {
+    if end > 0 && window.byte(end) == 0 {
         propose(window, &names, &value, false, found);
     }
 }
@@ -214,10 +221,17 @@ pub(crate) fn tag(window: &Window<'_>, lexicon: &Lexicon, at: usize, found: &mut
     }
 }
 
-/// Proposes what a flag of a command is given: `--password x`.
-pub(crate) fn flag(window: &Window<'_>, lexicon: &Lexicon, at: usize, found: &mut Vec<Candidate>) {
+/// Proposes what a flag of a command is given: `--password x`. `curl` is where curl was first called in
+/// the text.
+pub(crate) fn flag(
+    window: &Window<'_>,
+    lexicon: &Lexicon,
+    at: usize,
+    curl: Option<usize>,
+    found: &mut Vec<Candidate>,
+) {
     let end = window.run(at, byte::TOKEN);
-    if window.byte(end) != b' ' || command::login(window, at, end, found) {
+    if window.byte(end) != b' ' || command::login(window, at, end, curl, found) {
         return;
     }
     if let (Some(names), Some(value)) = (name_before(window, lexicon, end), value(window, end))
@@ -269,7 +283,12 @@ pub(crate) fn cell(
 }
 
 /// Proposes the value before "is my password".
-fn prose_before(window: &Window<'_>, names: &Names, name_start: usize, found: &mut Vec<Candidate>) {
+fn prose_before(
+    window: &Window<'_>,
+    names: &Names<'_>,
+    name_start: usize,
+    found: &mut Vec<Candidate>,
+) {
     let mut at = name_start;
     let mut verb = false;
     for _ in 0..5 {
@@ -364,9 +383,24 @@ pub(crate) fn listed(
     }
 }
 
+/// Proposes the line that starts at an offset, as more of what the line before was.
+pub(crate) fn continued(window: &Window<'_>, start: usize, found: &mut Vec<Candidate>) {
+    let start = window.run_back(start, byte::BASE64);
+    if window.before(start) != b' ' {
+        return;
+    }
+    if let Some(line) = next_line(window, start) {
+        let mut candidate = certain(Kind::Generic, line.start, line.end, LINE, ENTROPY);
+        if window.ends_at(line.end) {
+            candidate.tail = Tail::Run(byte::BASE64);
+        }
+        found.push(candidate);
+    }
+}
+
 fn propose(
     window: &Window<'_>,
-    names: &Names,
+    names: &Names<'_>,
     value: &Value,
     colon: bool,
     found: &mut Vec<Candidate>,
@@ -375,6 +409,11 @@ fn propose(
         return;
     }
     let length = value.end - value.start;
+    // What is longer than can be seen goes on as it begins.
+    let tail = match window.ends_at(value.end) {
+        true => Tail::Run(byte::BASE64 | byte::KEYISH),
+        false => Tail::None,
+    };
     let mut push = |kind: Kind, base: i16, evidence: EvidenceSet, tier: Tier| {
         found.push(Candidate {
             class: kind as u16,
@@ -384,14 +423,20 @@ fn propose(
             evidence,
             tier,
             weighed: true,
-            tail: Tail::None,
+            tail,
         });
     };
     if names.password && length <= PASSWORD_MAX {
         push(Kind::Password, PASSWORD, SHAPE, Tier::Assigned);
     }
-    let of_uuid = is_uuid(window.bytes(value.start, value.end)) && opens(window, names.end);
-    let elided = window.bytes(value.end, value.end + 3) == b"...";
+    let of_uuid = is_uuid(window.bytes(value.start, value.end)) && names.open();
+    // What is whole may end a sentence so; the beginning of an object in base64 is not.
+    let begins_object = || {
+        let text = window.bytes(value.start, value.end);
+        text.windows(3).any(|part| part == b"eyJ")
+    };
+    let elided =
+        window.bytes(value.end, value.end + 3) == b"..." && (length < WHOLE || begins_object());
     if names.secret && !elided && (of_uuid || is_secret(window, value)) {
         push(Kind::Generic, SECRET, ENTROPY, Tier::Assigned);
     }

@@ -84,8 +84,15 @@ const KEYWORDS: [&str; 17] = [
     "yield",
 ];
 
-/// Whether a value without quotation marks, given by the sign at an offset, is of a program's text.
-pub(super) fn is_code(window: &Window<'_>, lexicon: &Lexicon, value: &Value, sign: usize) -> bool {
+/// Whether a value without quotation marks, given by the sign at an offset to the name that ends at
+/// another, is of a program's text.
+pub(super) fn is_code(
+    window: &Window<'_>,
+    lexicon: &Lexicon,
+    value: &Value,
+    sign: usize,
+    name: usize,
+) -> bool {
     if value.quoted {
         return false;
     }
@@ -116,7 +123,7 @@ pub(super) fn is_code(window: &Window<'_>, lexicon: &Lexicon, value: &Value, sig
         || is_pointer(text)
         || of_type
         || is_subscript(window, value)
-        || is_name && is_reference(window, lexicon, value, sign)
+        || is_name && is_reference(window, lexicon, value, name)
 }
 
 /// `*const`, `*user_pwd`
@@ -164,7 +171,7 @@ fn is_subscript(window: &Window<'_>, value: &Value) -> bool {
 }
 
 /// `config.password`, `user = self.user`: what is named as the value would be.
-fn is_reference(window: &Window<'_>, lexicon: &Lexicon, value: &Value, sign: usize) -> bool {
+fn is_reference(window: &Window<'_>, lexicon: &Lexicon, value: &Value, name: usize) -> bool {
     let text = window.text(value.start, value.end);
     let last = text.rsplit('.').next().unwrap_or_default();
     let last = last.trim_start_matches('_');
@@ -176,21 +183,21 @@ fn is_reference(window: &Window<'_>, lexicon: &Lexicon, value: &Value, sign: usi
         let kinds = [Kind::Password, Kind::Username, Kind::Generic];
         return names(last, &kinds)
             || names(last_word(last), &[Kind::Password, Kind::Generic])
-            || last.eq_ignore_ascii_case(key(window, sign));
+            || last.eq_ignore_ascii_case(key(window, name));
     }
     // `from_user=from_user`
-    last.contains('_') && last == key(window, sign)
+    last.contains('_') && last == key(window, name)
 }
 
-/// The name before a sign.
-fn key<'t>(window: &Window<'t>, sign: usize) -> &'t str {
-    let (start, end) = key_range(window, sign);
+/// The name that ends at an offset, or at a space before it.
+fn key<'t>(window: &Window<'t>, at: usize) -> &'t str {
+    let (start, end) = key_range(window, at);
     window.text(start, end)
 }
 
-/// Where the name before a sign is.
-fn key_range(window: &Window<'_>, sign: usize) -> (usize, usize) {
-    let end = sign - usize::from(window.before(sign) == b' ');
+/// Where the name is that ends at an offset, or at a space before it.
+fn key_range(window: &Window<'_>, at: usize) -> (usize, usize) {
+    let end = at - usize::from(window.before(at) == b' ');
     let mut start = end;
     while end - start < 40
         && (byte::is(window.before(start), ALNUM) || window.before(start) == b'_')

@@ -1,10 +1,10 @@
 //! What commands are given on their line: the login of `curl -u ann:secret`.
 
 use super::certain;
-use super::value::{Value, is_placeholder};
+use super::value::{Value, is_odd, is_placeholder};
 use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
-use crate::engine::byte::{self, ALNUM, SPACE};
+use crate::engine::byte::{self, ALNUM, DIGIT, SPACE};
 use crate::engine::candidate::Candidate;
 use crate::engine::window::{BEHIND, Window};
 
@@ -24,35 +24,38 @@ const NONE: [&[u8]; 9] = [
     b"bar",
 ];
 
+/// What the command is told by.
+pub(crate) const CURL: &[u8] = b"curl ";
+
+/// Whether the name of curl stands at an offset, and is not the end of another.
+pub(crate) fn is_curl(window: &Window<'_>, at: usize) -> bool {
+    window.bytes(at, at + CURL.len()) == CURL && !byte::is(window.before(at), ALNUM)
+}
+
 /// Proposes the password in the login that a flag `at..end` of curl is given (curl(1), `--user`). Says
-/// whether it is such a flag.
+/// whether it is a login. `curl` is where curl was first called in the text.
 pub(super) fn login(
     window: &Window<'_>,
     at: usize,
     end: usize,
+    curl: Option<usize>,
     found: &mut Vec<Candidate>,
 ) -> bool {
     let flag = window.bytes(at, end);
-    if !matches!(flag, b"-u" | b"--user" | b"--proxy-user") || !is_of_curl(window, at) {
+    if !matches!(flag, b"-u" | b"--user" | b"--proxy-user") || !is_of_curl(window, at, curl) {
         return false;
     }
-    let start = window.run(end, SPACE);
-    let quote = window.byte(start);
-    let (start, end) = if matches!(quote, b'"' | b'\'') {
-        let end = window.run_while(start + 1, |b| b != quote && b != b'\n');
-        (start + 1, end)
-    } else {
-        let ends = |b: u8| byte::is(b, SPACE) || matches!(b, b'"' | b'\'' | b'`' | b';');
-        (start, window.run_while(start, |b| !ends(b)))
-    };
+    let (start, end) = unquoted(window, argument(window, window.run(end, SPACE)));
     let login = window.bytes(start, end);
     let Some(colon) = login.iter().position(|b| *b == b':') else {
-        return true;
+        return false;
     };
-    // A key may be the name, or the password, of nobody.
-    let (from, to) = match colon + 1 == login.len() {
+    let name = login.get(..colon).unwrap_or_default();
+    // A key may be the name, and nobody's password is behind it.
+    let is_key = colon + 1 == login.len();
+    let (from, to) = match is_key {
         true => (start, start + colon),
-        false => (start + colon + 1, end),
+        false => unquoted(window, (start + colon + 1, end)),
     };
     let value = Value {
         start: from,
@@ -60,19 +63,69 @@ pub(super) fn login(
         quoted: true,
     };
     let password = window.bytes(from, to);
+    let all = |text: &[u8], kinds: u16| text.iter().all(|b| byte::is(*b, kinds));
     let is_word = NONE.contains(&password)
         || password.windows(2).all(|pair| pair.first() == pair.last())
         || !password.iter().any(|b| byte::is(*b, ALNUM))
-        || login.iter().any(|b| matches!(b, b'<' | b'>'));
-    if to > from && !is_word && !is_placeholder(window, &value) {
+        || all(name, DIGIT) && all(password, DIGIT)
+        || login.iter().any(|b| matches!(b, b'<' | b'>'))
+        || is_key && (password.len() < 8 || !is_odd(window, &value));
+    if !is_word && !is_placeholder(window, &value) {
         found.push(certain(Kind::Password, from, to, LOGIN, SHAPE));
     }
     true
 }
 
-/// Whether the command is curl, as far as it can be seen.
-fn is_of_curl(window: &Window<'_>, at: usize) -> bool {
+/// Where an argument starts and ends: a shell joins what stands in quotation marks and beside them.
+fn argument(window: &Window<'_>, start: usize) -> (usize, usize) {
+    let mut end = start;
+    loop {
+        let quote = window.byte(end);
+        if matches!(quote, b'"' | b'\'') {
+            let close = window.run_while(end + 1, |b| b != quote && b != b'\n');
+            if window.byte(close) != quote {
+                return (start, close);
+            }
+            end = close + 1;
+        } else if quote == 0 || byte::is(quote, SPACE) || matches!(quote, b'`' | b';' | b'|' | b')')
+        {
+            return (start, end);
+        } else {
+            end += 1;
+        }
+    }
+}
+
+/// A range without the quotation marks around the whole of it.
+fn unquoted(window: &Window<'_>, (start, end): (usize, usize)) -> (usize, usize) {
+    let quote = window.byte(start);
+    let is_quoted = matches!(quote, b'"' | b'\'') && end > start + 1 && window.before(end) == quote;
+    let inner = window.bytes(start + 1, end.max(start + 2) - 1);
+    match is_quoted && !inner.contains(&quote) {
+        true => (start + 1, end - 1),
+        false => (start, end),
+    }
+}
+
+/// Whether the command is curl's. However long its arguments are, redacted they are shorter: where its
+/// beginning cannot be seen, it is when curl was called before at all.
+fn is_of_curl(window: &Window<'_>, at: usize, curl: Option<usize>) -> bool {
     let from = at.saturating_sub(BEHIND);
-    let before = window.bytes(from, at);
-    before.windows(5).any(|word| word == b"curl ")
+    let ends = |end: &usize| match window.before(*end) {
+        b'\n' => {
+            let line = end - 1 - usize::from(window.before(end - 1) == b'\r');
+            window.before(line) != b'\\'
+        }
+        b' ' => {
+            let before = window.bytes(end.saturating_sub(4), *end);
+            before.ends_with(b" | ") || matches!(before, b" && " | b" || ")
+        }
+        _ => false,
+    };
+    let begins = (from + 1..=at).rev().find(ends);
+    if begins.is_none() && from > 0 {
+        return curl.is_some_and(|curl| curl < at);
+    }
+    let begins = begins.unwrap_or(from);
+    (begins..at).any(|at| is_curl(window, at))
 }

@@ -1,65 +1,225 @@
 //! What stands under `data` in a manifest of Kubernetes whose kind is `Secret`.
 
 use super::certain;
-use super::read::{block, value};
+use super::read::behind_block;
 use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
-use crate::engine::byte::{self, ALNUM};
+use crate::engine::byte::{self, ALNUM, BASE64, DIGIT, KEYISH, LOWER, SPACE, UPPER};
 use crate::engine::candidate::{Candidate, Tail};
-use crate::engine::window::{AHEAD, BEHIND, Window};
+use crate::engine::window::Window;
 
 const SHAPE: EvidenceSet = EvidenceSet::of(&[Evidence::Shape]);
 const ENTRY: i16 = 20;
+/// The shortest entry that is taken for one.
+const ENTRY_MIN: usize = 12;
 
-/// Proposes the value of an entry, whose name ends at a colon: in base64, as the data of a secret are
-/// (Kubernetes API, core/v1 Secret).
-pub(super) fn entry(window: &Window<'_>, colon: usize, found: &mut Vec<Candidate>) {
-    if window.byte(colon) != b':' || window.byte(colon + 1) != b' ' {
-        return;
+/// What the lines up to an offset say of the manifest that they are of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Manifest {
+    /// Whether its kind is `Secret`, if that was said.
+    is_secret: Option<bool>,
+    /// How far its own keys are set in.
+    indent: usize,
+    /// How far `data` is set in whose entries these are.
+    data: Option<usize>,
+}
+
+/// The manifests of a text. A text may be looked at again from a place that was passed: what was said
+/// before it is known from when it was said.
+#[derive(Debug, Default)]
+pub(crate) struct Manifests {
+    said: Vec<(usize, Manifest)>,
+}
+
+impl Manifests {
+    fn before(&self, at: usize) -> Manifest {
+        let said = self.said.iter().rev().find(|(said, _)| *said < at);
+        said.map_or_else(Manifest::default, |(_, manifest)| *manifest)
     }
-    let name = window.run_back(colon, byte::KEYISH);
-    if name == colon || !matches!(window.before(name), b' ' | b'\t') {
-        return;
-    }
-    let from = colon + 1;
-    let Some(value) = block(window, from).or_else(|| value(window, from)) else {
-        return;
-    };
-    let text = window.bytes(value.start, value.end);
-    let is_base64 = text.len() >= 12
-        && text.len().is_multiple_of(4)
-        && text
-            .iter()
-            .all(|b| byte::is(*b, ALNUM) || matches!(b, b'+' | b'/' | b'='));
-    if is_base64 && is_of_secret(window, colon) {
-        let mut candidate = certain(Kind::Generic, value.start, value.end, ENTRY, SHAPE);
-        if window.ends_at(value.end) {
-            candidate.tail = Tail::Run(byte::TOKEN);
+
+    fn set(&mut self, at: usize, manifest: Manifest) {
+        while self.said.pop_if(|(said, _)| *said >= at).is_some() {}
+        if self.before(at) != manifest {
+            self.said.push((at, manifest));
         }
-        found.push(candidate);
+    }
+
+    /// Moves everything when the first bytes of the text are taken away.
+    pub(crate) fn shift(&mut self, bytes: usize) {
+        let gone = self.said.partition_point(|(at, _)| *at < bytes);
+        self.said.drain(..gone.saturating_sub(1));
+        for (at, _) in &mut self.said {
+            *at = at.saturating_sub(bytes);
+        }
     }
 }
 
-/// Whether `data:` stands before an entry, and `kind: Secret` beside it, as far as can be seen.
-fn is_of_secret(window: &Window<'_>, at: usize) -> bool {
-    let before = window.bytes(at.saturating_sub(BEHIND), at);
-    let is_data = |line: &[u8]| {
-        let line = line.trim_ascii();
-        line == b"data:" || line == b"stringData:"
-    };
-    if !before.split(|b| *b == b'\n').any(is_data) {
+/// Reads the line of a manifest whose key ends at a colon, and proposes the value of an entry: in
+/// base64, as the data of a secret are (Kubernetes API, core/v1 Secret). Says whether it is one.
+///
+/// Nothing of it depends on how far things are from one another: what was redacted is shorter, and has
+/// to be the same the second time.
+pub(crate) fn colon(
+    window: &Window<'_>,
+    at: usize,
+    manifests: &mut Manifests,
+    found: &mut Vec<Candidate>,
+) -> bool {
+    let known = manifests.before(at);
+    if known.data.is_none() && !matches!(window.before(at), b'a' | b'd' | b'n') {
         return false;
     }
-    let is_kind = |line: &[u8]| {
-        let value = line.trim_ascii().strip_prefix(b"kind:");
-        let value = value.map(<[u8]>::trim_ascii);
-        let bare = |value: &[u8]| {
-            let quote = |b: &u8| matches!(b, b'"' | b'\'');
-            let inner: Vec<u8> = value.iter().copied().filter(|b| !quote(b)).collect();
-            inner.eq_ignore_ascii_case(b"secret")
-        };
-        value.is_some_and(bare)
+    let Some(line) = Line::of(window, at) else {
+        return false;
     };
-    let lines = |text: &[u8]| text.split(|b| *b == b'\n').any(is_kind);
-    lines(before) || lines(window.bytes(at, at + AHEAD))
+    let mut said = known;
+    if line.is_first(window) {
+        said = Manifest::default();
+    }
+    if said.data.is_some_and(|data| line.indent <= data) {
+        said.data = None;
+    }
+    let is_own = said == Manifest::default() || line.indent == said.indent;
+    let value = || {
+        let end = window.run_while(at + 1, |b| b != b'\n' && b != b'\r');
+        let value = window.text(at + 1, end);
+        let bare = value.split_once(" #").map_or(value, |(value, _)| value);
+        bare.trim().trim_matches(['"', '\''])
+    };
+    match window.bytes(line.key, at) {
+        b"apiVersion" if line.is_item && value() == "v1" => {
+            said = Manifest {
+                indent: line.indent,
+                ..Manifest::default()
+            };
+        }
+        b"apiVersion" if is_own => said.indent = line.indent,
+        b"kind" if is_own => {
+            said.indent = line.indent;
+            said.is_secret = Some(value().eq_ignore_ascii_case("secret"));
+        }
+        b"data" | b"stringData" if is_own && value().is_empty() => {
+            let may_be = match said.is_secret {
+                // In the order of their names the kind comes behind the data.
+                None => line.is_behind_version(window),
+                Some(is_secret) => is_secret,
+            };
+            said.data = may_be.then_some(line.indent);
+        }
+        _ => {}
+    }
+    manifests.set(at, said);
+    said.data.is_some_and(|data| data < line.indent)
+        && entry(window, at, said.is_secret == Some(true), found)
+}
+
+/// A line that begins with a key.
+struct Line {
+    /// How far the key is set in, and where it begins.
+    indent: usize,
+    key: usize,
+    is_item: bool,
+}
+
+impl Line {
+    fn of(window: &Window<'_>, colon: usize) -> Option<Self> {
+        let key = window.run_back(colon, KEYISH);
+        let spaces = |end: usize| window.run_back(end, SPACE);
+        let over = |end: usize| {
+            // Not over the end of a line.
+            let gap = window.bytes(spaces(end), end);
+            let line = gap.iter().rposition(|b| *b == b'\n' || *b == b'\r');
+            end - gap.len() + line.map_or(0, |line| line + 1)
+        };
+        let mut start = over(key);
+        let is_item = start < key && window.before(start) == b'-';
+        if is_item {
+            start = over(start - 1);
+        }
+        let begins = matches!(window.before(start), 0 | b'\n' | b'\r');
+        (key < colon && begins).then_some(Self {
+            indent: key - start,
+            key,
+            is_item,
+        })
+    }
+
+    /// The line before it, without white space.
+    fn before<'t>(&self, window: &Window<'t>) -> &'t [u8] {
+        let start = self.key - self.indent;
+        let before = window.bytes(start.saturating_sub(64), start);
+        let line = before.trim_ascii_end();
+        let begins = line.iter().rposition(|b| *b == b'\n');
+        let line = begins.and_then(|at| line.get(at + 1..)).unwrap_or(line);
+        line.trim_ascii()
+    }
+
+    /// Whether it is the first of a document.
+    fn is_first(&self, window: &Window<'_>) -> bool {
+        self.before(window) == b"---"
+    }
+
+    fn is_behind_version(&self, window: &Window<'_>) -> bool {
+        let before = self.before(window);
+        let key = before.strip_prefix(b"- ").unwrap_or(before);
+        let value = key.strip_prefix(b"apiVersion:").map(<[u8]>::trim_ascii);
+        matches!(value, Some(b"v1" | b"'v1'" | b"\"v1\""))
+    }
+}
+
+/// Proposes the value of an entry. In a manifest that may be of another kind it has to look like what was
+/// encoded.
+fn entry(window: &Window<'_>, colon: usize, is_secret: bool, found: &mut Vec<Candidate>) -> bool {
+    let start = behind_block(window, colon + 1)
+        .unwrap_or_else(|| window.run_while(colon + 1, |b| b == b' '));
+    let quote = window.byte(start);
+    let start = start + usize::from(matches!(quote, b'"' | b'\''));
+    let end = window.run(start, BASE64);
+    let closes = match quote {
+        b'"' | b'\'' => window.byte(end) == quote,
+        _ => window.byte(end) == 0 || window.is(end, SPACE),
+    };
+    let is_cut = window.ends_at(end);
+    let text = window.bytes(start, end);
+    let has = |kinds: u16| text.iter().any(|b| byte::is(*b, kinds));
+    let is_encoded = text.ends_with(b"=") || has(DIGIT) && has(UPPER) && has(LOWER);
+    let is_base64 = text.len() >= ENTRY_MIN
+        && (is_cut || closes && text.len().is_multiple_of(4))
+        && has(ALNUM)
+        && (is_secret || is_encoded);
+    if is_base64 {
+        let mut candidate = certain(Kind::Generic, start, end, ENTRY, SHAPE);
+        if is_cut {
+            candidate.tail = Tail::Run(BASE64);
+        }
+        found.push(candidate);
+    }
+    is_base64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_said_is_known_from_where_it_was_said() {
+        let secret = Manifest {
+            is_secret: Some(true),
+            ..Manifest::default()
+        };
+        let mut manifests = Manifests::default();
+        manifests.set(10, secret);
+        manifests.set(20, Manifest::default());
+        assert_eq!(manifests.before(10), Manifest::default());
+        assert_eq!(manifests.before(11), secret);
+        assert_eq!(manifests.before(21), Manifest::default());
+        // The same again takes back what was said behind it.
+        manifests.set(10, secret);
+        assert_eq!(manifests.before(99), secret);
+        manifests.set(30, Manifest::default());
+        manifests.shift(25);
+        assert_eq!(manifests.before(1), secret);
+        assert_eq!(manifests.before(6), Manifest::default());
+        assert_eq!(manifests.said.len(), 2);
+    }
 }

@@ -6,25 +6,22 @@ use crate::engine::lexicon::Lexicon;
 use crate::engine::placeholder;
 use crate::engine::window::Window;
 
-/// Which of the classes a name that ends at an offset may be of.
-pub(super) struct Names {
+/// Which of the classes a name may be of.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Names<'t> {
     pub(super) password: bool,
     pub(super) username: bool,
     pub(super) secret: bool,
-    /// Where it ends.
-    pub(super) end: usize,
+    /// The end of the name itself, in whichever text it stands.
+    pub(super) name: &'t [u8],
 }
 
-impl Names {
-    pub(super) const SECRET: Self = Self {
-        password: false,
-        username: false,
-        secret: true,
-        end: 0,
-    };
-}
-
-pub(super) fn name_before(window: &Window<'_>, lexicon: &Lexicon, at: usize) -> Option<Names> {
+/// What the name before an offset may be of.
+pub(super) fn name_before<'t>(
+    window: &Window<'t>,
+    lexicon: &Lexicon,
+    at: usize,
+) -> Option<Names<'t>> {
     let mut end = at;
     // Signs that stand below one another are set off.
     while end > 0 && at - end < 24 && matches!(window.before(end), b' ' | b'\t') {
@@ -61,7 +58,7 @@ pub(super) fn name_before(window: &Window<'_>, lexicon: &Lexicon, at: usize) -> 
     let phrase = entry.ends_phrase;
     let named = |kind: Kind| entry.names.contains(kind as u16);
     let names = Names {
-        end,
+        name: window.bytes(end.saturating_sub(NAME_MAX), end),
         password: named(Kind::Password) || phrase,
         username: named(Kind::Username) || phrase,
         secret: named(Kind::Generic) || phrase,
@@ -69,50 +66,64 @@ pub(super) fn name_before(window: &Window<'_>, lexicon: &Lexicon, at: usize) -> 
     (names.password || names.username || names.secret).then_some(names)
 }
 
-/// Whether the name that ends at an offset is of what opens something, whatever it looks like: of a key
-/// of an interface, and not of a row.
-pub(super) fn opens(window: &Window<'_>, end: usize) -> bool {
-    const NAMES: [&[u8]; 6] = [
-        b"apikey",
-        b"accesskey",
-        b"token",
-        b"authorization",
-        b"secret",
-        b"secretkey",
-    ];
-    let start = end.saturating_sub(20);
-    let before = window.bytes(start, end).iter();
-    let joined: Vec<u8> = before
-        .filter(|b| !matches!(b, b'_' | b'-'))
-        .map(u8::to_ascii_lowercase)
-        .collect();
-    NAMES.iter().any(|name| joined.ends_with(name))
+/// How much of a name is read at most, in bytes.
+const NAME_MAX: usize = 40;
+
+impl Names<'_> {
+    /// Whether it is the name of what opens something, whatever that looks like: of a key of an
+    /// interface, and not of a row.
+    pub(super) fn open(&self) -> bool {
+        const NAMES: [&[u8]; 5] = [
+            b"apikey",
+            b"accesskey",
+            b"token",
+            b"authorization",
+            b"secret",
+        ];
+        let mut letters = [0; NAME_MAX];
+        let joined = joined(self.name, &mut letters);
+        joined.ends_with(b"secretkey") || NAMES.iter().any(|name| joined.ends_with(name))
+    }
 }
 
-/// Whether the name that ends at an offset has a secret's in it, and does not end as another's does:
-/// `secretString`, `api_token_2`.
-pub(super) fn holds_a_name(window: &Window<'_>, at: usize) -> bool {
-    const WITHIN: [&[u8]; 4] = [b"secret", b"token", b"api_key", b"password"];
-    const ENDS: [&[u8]; 14] = [
+/// The letters and digits of a name, in small letters: `apikey` of `API_KEY`.
+fn joined<'l>(name: &[u8], letters: &'l mut [u8; NAME_MAX]) -> &'l [u8] {
+    let parts = name.iter().filter(|b| !matches!(b, b'_' | b'-' | b'.'));
+    let mut length = 0;
+    for (letter, b) in letters.iter_mut().zip(parts) {
+        *letter = b.to_ascii_lowercase();
+        length += 1;
+    }
+    letters.get(..length).unwrap_or_default()
+}
+
+/// What the name that ends at an offset may be of, when it has a secret's in it and does not end as
+/// another's does: `secretString`, `api_token_2`.
+pub(super) fn names_within<'t>(window: &Window<'t>, at: usize) -> Option<Names<'t>> {
+    const PASSWORD: &[u8] = b"password";
+    const SECRET: [&[u8]; 3] = [b"secret", b"token", b"apikey"];
+    const ENDS: [&[u8]; 16] = [
         b"id", b"name", b"hash", b"url", b"uri", b"path", b"type", b"file", b"digest", b"version",
-        b"ref", b"arn", b"sum", b"sha",
+        b"ref", b"arn", b"sum", b"sha", b"address", b"mint",
     ];
     let end = at - usize::from(window.before(at) == b' ');
     let end = end - usize::from(matches!(window.before(end), b'"' | b'\''));
     let start = end
-        .saturating_sub(40)
+        .saturating_sub(NAME_MAX)
         .max(window.run_back(end, byte::TOKEN));
-    let name = window.bytes(start, end);
-    let holds = |within: &&[u8]| {
-        let mut parts = name.windows(within.len());
-        parts.any(|part| part.eq_ignore_ascii_case(within))
+    if end - start < 6 {
+        return None;
+    }
+    let mut letters = [0; NAME_MAX];
+    let name = joined(window.bytes(start, end), &mut letters);
+    let holds = |within: &[u8]| name.windows(within.len()).any(|part| part == within);
+    let names = Names {
+        password: holds(PASSWORD),
+        secret: SECRET.into_iter().any(holds),
+        ..Names::default()
     };
-    let ends = |ending: &&[u8]| {
-        let last = name.len().checked_sub(ending.len());
-        last.and_then(|at| name.get(at..))
-            .is_some_and(|last| last.eq_ignore_ascii_case(ending))
-    };
-    name.len() >= 6 && WITHIN.iter().any(holds) && !ENDS.iter().any(ends)
+    let is = names.password || names.secret;
+    (is && !ENDS.iter().any(|ending| name.ends_with(ending))).then_some(names)
 }
 
 /// Where an operator begins that ends with an equals sign: `+=`, `?=`, `.=`, `::=`.

@@ -1,7 +1,8 @@
 //! Where a value begins and ends that is given to a name.
 
 use super::value::Value;
-use crate::engine::byte::{self, ALNUM, SPACE};
+use crate::engine::byte::{self, ALNUM, BASE64, DIGIT, LOWER, SPACE, UPPER};
+use crate::engine::placeholder;
 use crate::engine::window::Window;
 
 /// The value that starts at an offset, after white space.
@@ -22,10 +23,11 @@ pub(super) fn value(window: &Window<'_>, from: usize) -> Option<Value> {
     if matches!(quote, b'"' | b'\'' | b'`') {
         let start = at + escaped + 1;
         let end = window.run_while(start, |b| b != quote && b != b'\n' && b != b'\r');
-        if window.byte(end) != quote || end == start {
+        let closes = window.byte(end) == quote;
+        if !closes && !window.ends_at(end) || end == start {
             return None;
         }
-        let end = end - usize::from(escaped == 1 && window.before(end) == b'\\');
+        let end = end - usize::from(closes && escaped == 1 && window.before(end) == b'\\');
         return (end > start).then_some(Value {
             start,
             end,
@@ -65,8 +67,20 @@ pub(super) fn value(window: &Window<'_>, from: usize) -> Option<Value> {
     })
 }
 
-/// The value of a block of YAML, when it is one word: `|`, and a line that is set in.
+/// The first line of a block of YAML, when it is one word: `|`, and a line that is set in.
 pub(super) fn block(window: &Window<'_>, from: usize) -> Option<Value> {
+    let start = behind_block(window, from)?;
+    let end = window.run_while(start, |b| !byte::is(b, SPACE));
+    let is_line = matches!(window.byte(end), b'\n' | b'\r' | 0);
+    (end > start && is_line).then_some(Value {
+        start,
+        end,
+        quoted: true,
+    })
+}
+
+/// Where the text of a block of YAML starts whose sign stands at an offset, or behind a space.
+pub(super) fn behind_block(window: &Window<'_>, from: usize) -> Option<usize> {
     let mut at = from + usize::from(window.byte(from) == b' ');
     if !matches!(window.byte(at), b'|' | b'>') {
         return None;
@@ -77,9 +91,27 @@ pub(super) fn block(window: &Window<'_>, from: usize) -> Option<Value> {
         return None;
     }
     let start = window.run_while(at + 1, |b| b == b' ');
-    let end = window.run_while(start, |b| !byte::is(b, SPACE));
-    let is_line = matches!(window.byte(end), b'\n' | b'\r' | 0);
-    (start > at + 1 && end > start && is_line).then_some(Value {
+    (start > at + 1).then_some(start)
+}
+
+/// The line of base64 that starts at an offset, when it goes on with a value of which the line before is
+/// redacted. A program that encodes breaks its lines (RFC 4648, section 3.1).
+pub(super) fn next_line(window: &Window<'_>, start: usize) -> Option<Value> {
+    let indent = window.run_back(start, SPACE);
+    let gap = window.bytes(indent, start);
+    let line = gap.strip_prefix(b"\r").unwrap_or(gap);
+    let is_next = line
+        .strip_prefix(b"\n")
+        .is_some_and(|gap| !gap.is_empty() && gap.iter().all(|b| *b == b' '));
+    if !is_next || window.before(indent) != b']' || !placeholder::is_before(window, indent) {
+        return None;
+    }
+    let end = window.run(start, BASE64);
+    let text = window.bytes(start, end);
+    let has = |kinds: u16| text.iter().any(|b| byte::is(*b, kinds));
+    let is_encoded = text.ends_with(b"=") || has(DIGIT) && has(UPPER) && has(LOWER);
+    let ends = window.ends_at(end) || matches!(window.byte(end), b'\n' | b'\r' | 0);
+    (is_encoded && ends && text.len() >= 16).then_some(Value {
         start,
         end,
         quoted: true,

@@ -1,6 +1,6 @@
 //! What was given to a secret's name, and whether it can be the secret.
 
-use crate::engine::byte::{self, ALNUM, DIGIT, LETTER};
+use crate::engine::byte::{self, ALNUM, DIGIT, LETTER, LOWER};
 use crate::engine::window::Window;
 
 /// A value, without its quotes.
@@ -229,7 +229,8 @@ pub(super) fn is_secret(window: &Window<'_>, value: &Value) -> bool {
         |b: &u8| byte::is(*b, ALNUM) || matches!(b, b'+' | b'/' | b'=' | b'_' | b'.' | b'~' | b'-');
     let letters = text.iter().filter(|b| byte::is(**b, LETTER)).count();
     let digits = text.iter().filter(|b| byte::is(**b, DIGIT)).count();
-    if !(16..=240).contains(&text.len()) || !text.iter().all(legal) || letters == 0 || digits == 0 {
+    let is_long = text.len() > 240 && !window.ends_at(value.end);
+    if text.len() < 16 || is_long || !text.iter().all(legal) || letters == 0 || digits == 0 {
         return false;
     }
     let hex = text.iter().all(u8::is_ascii_hexdigit);
@@ -269,7 +270,19 @@ pub(super) fn is_certain(window: &Window<'_>, value: &Value) -> bool {
         && has(byte::LOWER)
         && has(DIGIT)
         && text.iter().all(|b| byte::is(*b, ALNUM))
+        && !is_spelled(text)
         && is_secret(window, value)
+}
+
+/// Whether a value is of words, as the names of a program are: `DefaultOAuth2TokenServices`.
+fn is_spelled(text: &[u8]) -> bool {
+    let words = text.split(|b| !byte::is(*b, LOWER)).map(<[u8]>::len);
+    // With the letter that they begin with.
+    let spelled: usize = words
+        .filter(|length| *length >= 3)
+        .map(|length| length + 1)
+        .sum();
+    spelled * 2 >= text.len()
 }
 
 /// Whether a value is a UUID, which names things far more often than it opens them.

@@ -134,7 +134,7 @@ impl Vendors {
     /// Proposes what a vendor's name beside it makes a key.
     pub(crate) fn told(&self, window: &Window<'_>, start: usize, found: &mut Vec<Candidate>) {
         let run = window.run_while(start, |b| {
-            byte::is(b, TOKEN) || matches!(b, b'/' | b'+' | b'%' | b'.')
+            byte::is(b, TOKEN) || matches!(b, b'/' | b'+' | b'%' | b'.' | b'|')
         }) - start;
         if run < 24 {
             return;

@@ -390,13 +390,7 @@ pub(super) const PLAIN: &[(&str, &[&str])] = &[
         "mapbox",
         &[r"[pst]k\.eyJ1Ijoi[A-Za-z0-9_-]{20,200}\.[A-Za-z0-9_-]{22}"],
     ),
-    (
-        "facebook",
-        &[
-            r"EAA[A-Za-z0-9]{90,400}",
-            r"[0-9]{15,16}\|[A-Za-z0-9_-]{27,40}",
-        ],
-    ),
+    ("facebook", &[r"EAA[A-Za-z0-9]{90,400}"]),
     ("castai", &[r"castai_v1_[0-9a-f]{64}_[0-9a-f]{8}"]),
     ("adobe", &[r"p8e-[0-9a-z]{32}"]),
     ("openshift", &[r"sha256~[A-Za-z0-9_-]{43}"]),
@@ -423,6 +417,11 @@ const UUID: &str = r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}
 
 /// Forms that tell beside one of some words.
 pub(super) const TOLD: &[(&str, &[&str], &[&str])] = &[
+    (
+        "facebook_app",
+        &[r"[0-9]{15,16}\|[A-Za-z0-9_-]{27,40}"],
+        &["facebook", "fb", "graph api", "access token", "app token"],
+    ),
     (
         "aws_secret",
         &[r"[A-Za-z0-9/+]{40}"],
