@@ -196,8 +196,12 @@ impl Engine {
         let first = progress.pending.iter().map(|candidate| candidate.start);
         let first = first.min().unwrap_or(usize::MAX);
         let reach = reach.min(first);
-        let decided = beside(&text, reach, &progress.closed);
         progress.held.sort_by_key(|taken| taken.start);
+        // A span is longer than is looked back: nothing is decided within it.
+        let decided = beside(&text, reach, &progress.closed);
+        let mut held = progress.held.iter();
+        let within = held.find(|taken| taken.start < decided && decided < taken.end);
+        let decided = within.map_or(decided, |taken| taken.start);
         let is_decided = |taken: &&Taken| taken.end <= decided;
         let count = progress.held.iter().take_while(is_decided).count();
         taken.extend(progress.held.drain(..count));

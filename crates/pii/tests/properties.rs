@@ -92,6 +92,8 @@ fn piece() -> impl Strategy<Value = String> {
 fn secret_piece() -> impl Strategy<Value = String> {
     prop_oneof![
         "[A-Za-z0-9+/]{12,80}={0,2}",
+        "[A-Za-z0-9]{230,700}",
+        "[ a-z]{1,300}",
         "[A-Za-z0-9_.-]{4,40}",
         "[:=|,\"' \\n\\\\]{1,3}",
         proptest::sample::select(vec![
@@ -323,18 +325,23 @@ fn classes_of_ones_own_take_linear_time() {
     assert!(long < 50 * 8 * (short + 50), "{short} us, then {long} us");
 }
 
-/// What tells a value may be far from it, and comes nearer when what is between is redacted.
-#[test]
-fn a_second_pass_finds_nothing_more_of_secrets() {
+/// Texts of so many signs of base64, the same ones each time.
+fn base64() -> impl FnMut(usize) -> String {
     let mut random = std::iter::successors(Some(7_u64), |last| {
         Some(last.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1))
     });
-    let mut base64 = |length: usize| -> String {
+    move |length| {
         const SIGNS: &[u8; 64] =
             b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         let mut sign = || char::from(SIGNS[usize::try_from(random.next().unwrap() >> 58).unwrap()]);
         (0..length).map(|_| sign()).collect()
-    };
+    }
+}
+
+/// What tells a value may be far from it, and comes nearer when what is between is redacted.
+#[test]
+fn a_second_pass_finds_nothing_more_of_secrets() {
+    let mut base64 = base64();
     let mut entries = |length: usize| -> String {
         ('a'..='t')
             .map(|name| format!("  {name}: {}\n", base64(length)))
@@ -368,6 +375,11 @@ fn a_second_pass_finds_nothing_more_of_secrets() {
             assert_eq!(in_pieces(text, &cuts), once, "by {step}");
         }
     }
+    // What was said in a line whose key is redacted is not said.
+    for key in ["4111111111111111", "192.168.7.13", "  x"] {
+        let text = format!("{head}  a: Zm9v\n{key}: x\n  b: YWRtaW46cGFzc3dvcmQ=\n");
+        assert_eq!(strict(&strict(&text)), strict(&text), "{text}");
+    }
     let table = format!(
         "token,note\n{}",
         "550e8400-e29b-41d4-a716-446655440000,ok\n".repeat(300)
@@ -376,6 +388,28 @@ fn a_second_pass_finds_nothing_more_of_secrets() {
     assert_eq!(once.matches("[SECRET],ok").count(), 300);
     let cuts: Vec<usize> = (0..table.len()).step_by(1000).collect();
     assert_eq!(in_pieces(&table, &cuts), once);
+}
+
+/// A value may be longer than what is looked back over: nothing of it goes out before it is known.
+#[test]
+fn long_values_are_redacted_whole_in_streams() {
+    let mut base64 = base64();
+    for length in [200, 241, 254, 300, 351, 360, 510, 700, 2100] {
+        let value = base64(length).replace(['+', '/'], "x");
+        let jwt = format!("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.{value}");
+        for (before, value) in [("api_key=", &value), ("The token is ", &jwt)] {
+            for after in [" x", " and you should send it along, as we said. ", "\", x"] {
+                let text = format!("{before}{value}{}", after.repeat(9));
+                let whole = strict(&text);
+                assert!(!whole.contains(&value[value.len() - 20..]), "{whole}");
+                assert_eq!(strict(&whole), whole);
+                for step in [1, 2, 3, 5, 8, 13, 20, 100, 255, 256, 257] {
+                    let cuts: Vec<usize> = (0..text.len()).step_by(step).collect();
+                    assert_eq!(in_pieces(&text, &cuts), whole, "{length} by {step}");
+                }
+            }
+        }
+    }
 }
 
 /// Fifty times the text takes about fifty times as long, on the worst texts there are.
@@ -425,6 +459,7 @@ fn hostile_texts_take_linear_time() {
         "| --- ",
         " -u ",
         "curl -u a:b ",
+        "curl '\n -u a:b ",
         "token ",
         "is my password ",
         "kind: Secret\n",

@@ -37,6 +37,9 @@ pub(crate) const NO_NAME: u16 = 8192;
 /// What base64 is written in (RFC 4648, section 4), its padding too.
 pub(crate) const BASE64: u16 = 16384;
 
+/// What an argument of a command is written in, without quotation marks.
+pub(crate) const ARGUMENT: u16 = 32768;
+
 pub(crate) const LETTER: u16 = UPPER | LOWER;
 pub(crate) const ALNUM: u16 = DIGIT | LETTER;
 
@@ -78,6 +81,10 @@ const TABLE: [u16; 256] = {
         }
         if matches!(b, b'.' | b'~') {
             flags |= KEYISH;
+        }
+        let of_shell = matches!(b, b'"' | b'\'' | b'`' | b';' | b'|' | b'&' | b')');
+        if b > b' ' && !of_shell {
+            flags |= ARGUMENT;
         }
         if b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=') {
             flags |= BASE64;

@@ -13,13 +13,25 @@ const LONGEST: usize = 64;
 /// It is a word to what stands beside it, as the value was that it stands for: else what was no
 /// value beside `x@example.com` would be one beside `[EMAIL]`.
 pub(crate) fn is_before(window: &Window<'_>, at: usize) -> bool {
-    if window.before(at - 1) == FILL {
-        return true;
+    window.before(at - 1) == FILL || start(window, at).is_some()
+}
+
+/// The longest value behind which a line goes on.
+const LINE: usize = 1024;
+
+/// Where the placeholder starts that ends just before an offset.
+pub(crate) fn start(window: &Window<'_>, at: usize) -> Option<usize> {
+    let before = window.whole().as_bytes().get(..at)?;
+    let inner = before.strip_suffix(b"]").unwrap_or(before);
+    let fill = inner.iter().rev().take(LINE).take_while(|b| **b == FILL);
+    let fill = fill.count();
+    if fill > 0 {
+        let start = inner.get(..inner.len() - fill)?;
+        return (fill < LINE).then(|| start.strip_suffix(b"[").unwrap_or(start).len());
     }
-    let start = (at.saturating_sub(LONGEST)..at)
-        .rev()
-        .find(|start| window.before(start + 1) == b'[');
-    start.is_some_and(|start| end(window, start) == Some(at))
+    let mut starts = (at.saturating_sub(LONGEST)..at).rev();
+    let start = starts.find(|start| window.before(start + 1) == b'[')?;
+    (end(window, start) == Some(at)).then_some(start)
 }
 
 /// Where a placeholder ends that starts at an offset: a label, alone or with what the operators put

@@ -4,15 +4,19 @@ use super::certain;
 use super::value::{Value, is_odd, is_placeholder};
 use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
-use crate::engine::byte::{self, ALNUM, DIGIT, SPACE};
-use crate::engine::candidate::Candidate;
-use crate::engine::window::{BEHIND, Window};
+use crate::engine::byte::{self, ALNUM, ARGUMENT, DIGIT, SPACE, UPPER};
+use crate::engine::candidate::{Candidate, Tail};
+use crate::engine::window::Window;
 
 const SHAPE: EvidenceSet = EvidenceSet::of(&[Evidence::Shape]);
 const LOGIN: i16 = 20;
 
 /// What stands for a password where a command is explained.
-const NONE: [&[u8]; 9] = [
+const NONE: [&[u8]; 13] = [
+    b"api_key",
+    b"api_token",
+    b"apikey",
+    b"key",
     b"pass",
     b"passwd",
     b"password",
@@ -64,14 +68,20 @@ pub(super) fn login(
     };
     let password = window.bytes(from, to);
     let all = |text: &[u8], kinds: u16| text.iter().all(|b| byte::is(*b, kinds));
+    let is_name = |b: &u8| byte::is(*b, UPPER) || *b == b'_';
     let is_word = NONE.contains(&password)
+        || password.iter().all(is_name)
         || password.windows(2).all(|pair| pair.first() == pair.last())
         || !password.iter().any(|b| byte::is(*b, ALNUM))
         || all(name, DIGIT) && all(password, DIGIT)
         || login.iter().any(|b| matches!(b, b'<' | b'>'))
         || is_key && (password.len() < 8 || !is_odd(window, &value));
     if !is_word && !is_placeholder(window, &value) {
-        found.push(certain(Kind::Password, from, to, LOGIN, SHAPE));
+        let mut candidate = certain(Kind::Password, from, to, LOGIN, SHAPE);
+        if window.ends_at(to) {
+            candidate.tail = Tail::Run(ARGUMENT);
+        }
+        found.push(candidate);
     }
     true
 }
@@ -87,11 +97,15 @@ fn argument(window: &Window<'_>, start: usize) -> (usize, usize) {
                 return (start, close);
             }
             end = close + 1;
-        } else if quote == 0 || byte::is(quote, SPACE) || matches!(quote, b'`' | b';' | b'|' | b')')
-        {
-            return (start, end);
-        } else {
+        } else if quote == b'\\' {
+            match window.byte(end + 1) {
+                0 | b'\n' | b'\r' => return (start, end),
+                _ => end += 2,
+            }
+        } else if byte::is(quote, ARGUMENT) {
             end += 1;
+        } else {
+            return (start, end);
         }
     }
 }
@@ -107,25 +121,44 @@ fn unquoted(window: &Window<'_>, (start, end): (usize, usize)) -> (usize, usize)
     }
 }
 
+/// How far back the beginning of a command is looked for, in bytes.
+const COMMAND: usize = 1536;
+/// How many calls there are tried.
+const CALLS: usize = 4;
+
 /// Whether the command is curl's. However long its arguments are, redacted they are shorter: where its
 /// beginning cannot be seen, it is when curl was called before at all.
 fn is_of_curl(window: &Window<'_>, at: usize, curl: Option<usize>) -> bool {
-    let from = at.saturating_sub(BEHIND);
-    let ends = |end: &usize| match window.before(*end) {
-        b'\n' => {
-            let line = end - 1 - usize::from(window.before(end - 1) == b'\r');
-            window.before(line) != b'\\'
-        }
-        b' ' => {
-            let before = window.bytes(end.saturating_sub(4), *end);
-            before.ends_with(b" | ") || matches!(before, b" && " | b" || ")
-        }
-        _ => false,
+    let Some(curl) = curl.filter(|curl| *curl < at) else {
+        return false;
     };
-    let begins = (from + 1..=at).rev().find(ends);
-    if begins.is_none() && from > 0 {
-        return curl.is_some_and(|curl| curl < at);
+    let from = at.saturating_sub(COMMAND);
+    let calls = (curl.max(from)..at).rev();
+    let mut calls = calls.filter(|call| is_curl(window, *call)).peekable();
+    if calls.peek().is_none() {
+        return goes_on(window, from, at);
     }
-    let begins = begins.unwrap_or(from);
-    (begins..at).any(|at| is_curl(window, at))
+    // The last may be a word in what another is given.
+    calls.take(CALLS).any(|call| goes_on(window, call, at))
+}
+
+/// Whether a command goes on from one offset to another.
+fn goes_on(window: &Window<'_>, from: usize, to: usize) -> bool {
+    let mut at = from;
+    while at < to {
+        match window.byte(at) {
+            b'\\' => at += 1 + usize::from(window.byte(at + 1) == b'\r'),
+            b'\n' | b';' | b'|' | b'&' => return false,
+            quote @ (b'"' | b'\'') => {
+                let inner = window.bytes(at + 1, to);
+                match inner.iter().position(|b| *b == quote) {
+                    Some(close) => at += close + 1,
+                    None => return false,
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    true
 }

@@ -2,6 +2,7 @@
 
 use super::certain;
 use super::read::behind_block;
+use super::value::is_spelled;
 use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
 use crate::engine::byte::{self, ALNUM, BASE64, DIGIT, KEYISH, LOWER, SPACE, UPPER};
@@ -16,10 +17,12 @@ const ENTRY_MIN: usize = 12;
 /// What the lines up to an offset say of the manifest that they are of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Manifest {
+    /// How far its own keys are set in, once there is one.
+    indent: Option<usize>,
+    /// Whether its version was said.
+    has_version: bool,
     /// Whether its kind is `Secret`, if that was said.
     is_secret: Option<bool>,
-    /// How far its own keys are set in.
-    indent: usize,
     /// How far `data` is set in whose entries these are.
     data: Option<usize>,
 }
@@ -38,10 +41,15 @@ impl Manifests {
     }
 
     fn set(&mut self, at: usize, manifest: Manifest) {
-        while self.said.pop_if(|(said, _)| *said >= at).is_some() {}
+        self.forget(at);
         if self.before(at) != manifest {
             self.said.push((at, manifest));
         }
+    }
+
+    /// Takes back what was said from a place on, which is looked at again.
+    pub(crate) fn forget(&mut self, from: usize) {
+        while self.said.pop_if(|(said, _)| *said >= from).is_some() {}
     }
 
     /// Moves everything when the first bytes of the text are taken away.
@@ -66,47 +74,27 @@ pub(crate) fn colon(
     found: &mut Vec<Candidate>,
 ) -> bool {
     let known = manifests.before(at);
-    if known.data.is_none() && !matches!(window.before(at), b'a' | b'd' | b'n') {
+    if known.data.is_none() && !matches!(window.before(at), b'a' | b'd' | b'n' | b's') {
         return false;
     }
     let Some(line) = Line::of(window, at) else {
         return false;
     };
+    let key = window.bytes(line.key, line.end);
+    let of_manifest = matches!(
+        key,
+        b"apiVersion" | b"kind" | b"items" | b"data" | b"stringData"
+    );
     let mut said = known;
-    if line.is_first(window) {
+    if line.begins_document(window) || of_manifest && line.begins_manifest(key, &known) {
         said = Manifest::default();
     }
     if said.data.is_some_and(|data| line.indent <= data) {
         said.data = None;
     }
-    let is_own = said == Manifest::default() || line.indent == said.indent;
-    let value = || {
-        let end = window.run_while(at + 1, |b| b != b'\n' && b != b'\r');
-        let value = window.text(at + 1, end);
-        let bare = value.split_once(" #").map_or(value, |(value, _)| value);
-        bare.trim().trim_matches(['"', '\''])
-    };
-    match window.bytes(line.key, at) {
-        b"apiVersion" if line.is_item && value() == "v1" => {
-            said = Manifest {
-                indent: line.indent,
-                ..Manifest::default()
-            };
-        }
-        b"apiVersion" if is_own => said.indent = line.indent,
-        b"kind" if is_own => {
-            said.indent = line.indent;
-            said.is_secret = Some(value().eq_ignore_ascii_case("secret"));
-        }
-        b"data" | b"stringData" if is_own && value().is_empty() => {
-            let may_be = match said.is_secret {
-                // In the order of their names the kind comes behind the data.
-                None => line.is_behind_version(window),
-                Some(is_secret) => is_secret,
-            };
-            said.data = may_be.then_some(line.indent);
-        }
-        _ => {}
+    if of_manifest && said.indent.is_none_or(|indent| indent == line.indent) {
+        said.indent = Some(line.indent);
+        line.say(window, key, &mut said);
     }
     manifests.set(at, said);
     said.data.is_some_and(|data| data < line.indent)
@@ -115,15 +103,21 @@ pub(crate) fn colon(
 
 /// A line that begins with a key.
 struct Line {
-    /// How far the key is set in, and where it begins.
+    start: usize,
+    /// How far the key is set in, and where it begins and ends.
     indent: usize,
     key: usize,
+    end: usize,
+    colon: usize,
     is_item: bool,
 }
 
 impl Line {
     fn of(window: &Window<'_>, colon: usize) -> Option<Self> {
-        let key = window.run_back(colon, KEYISH);
+        let quoted = matches!(window.before(colon), b'"' | b'\'');
+        let end = colon - usize::from(quoted);
+        let key = window.run_back(end, KEYISH);
+        let first = key - usize::from(quoted && key > 0);
         let spaces = |end: usize| window.run_back(end, SPACE);
         let over = |end: usize| {
             // Not over the end of a line.
@@ -131,32 +125,79 @@ impl Line {
             let line = gap.iter().rposition(|b| *b == b'\n' || *b == b'\r');
             end - gap.len() + line.map_or(0, |line| line + 1)
         };
-        let mut start = over(key);
-        let is_item = start < key && window.before(start) == b'-';
+        let mut start = over(first);
+        let is_item = start < first && window.before(start) == b'-';
         if is_item {
             start = over(start - 1);
         }
         let begins = matches!(window.before(start), 0 | b'\n' | b'\r');
-        (key < colon && begins).then_some(Self {
-            indent: key - start,
+        (key < end && begins).then_some(Self {
+            start,
+            indent: first - start,
             key,
+            end,
+            colon,
             is_item,
         })
     }
 
+    /// What is said behind the colon, without quotation marks.
+    fn value<'t>(&self, window: &Window<'t>) -> &'t str {
+        let start = self.colon + 1;
+        let end = window.run_while(start, |b| b != b'\n' && b != b'\r');
+        let value = window.text(start, end);
+        let bare = value.split_once(" #").map_or(value, |(value, _)| value);
+        bare.trim().trim_matches(['"', '\''])
+    }
+
+    /// Reads one of a manifest's own keys.
+    fn say(&self, window: &Window<'_>, key: &[u8], said: &mut Manifest) {
+        match key {
+            b"apiVersion" => said.has_version = true,
+            b"kind" => said.is_secret = Some(self.value(window).eq_ignore_ascii_case("secret")),
+            b"data" | b"stringData" if self.value(window).is_empty() => {
+                let may_be = match said.is_secret {
+                    // In the order of their names the kind comes behind the data.
+                    None => self.is_behind_version(window),
+                    Some(is_secret) => is_secret,
+                };
+                said.data = may_be.then_some(self.indent);
+            }
+            // Its items are manifests of their own, wherever they are set in.
+            b"items" => said.indent = Some(usize::MAX),
+            _ => {}
+        }
+    }
+
+    /// Whether a key is of another manifest than the one that is known: what was said is said again, or
+    /// stands further left. Items that are set in deeper are of the manifest that holds them.
+    fn begins_manifest(&self, key: &[u8], known: &Manifest) -> bool {
+        let Some(indent) = known.indent else {
+            return false;
+        };
+        let again = match key {
+            b"apiVersion" => known.has_version,
+            b"kind" => known.is_secret.is_some(),
+            _ => false,
+        };
+        self.indent < indent
+            && (indent < usize::MAX || self.is_item || matches!(key, b"apiVersion" | b"kind"))
+            || self.indent == indent && (again || self.is_item)
+    }
+
     /// The line before it, without white space.
     fn before<'t>(&self, window: &Window<'t>) -> &'t [u8] {
-        let start = self.key - self.indent;
-        let before = window.bytes(start.saturating_sub(64), start);
+        let before = window.bytes(self.start.saturating_sub(64), self.start);
         let line = before.trim_ascii_end();
         let begins = line.iter().rposition(|b| *b == b'\n');
         let line = begins.and_then(|at| line.get(at + 1..)).unwrap_or(line);
         line.trim_ascii()
     }
 
-    /// Whether it is the first of a document.
-    fn is_first(&self, window: &Window<'_>) -> bool {
-        self.before(window) == b"---"
+    /// Whether it is the first of a document, or of a block of Markdown.
+    fn begins_document(&self, window: &Window<'_>) -> bool {
+        let before = self.before(window);
+        before == b"---" || before.starts_with(b"```")
     }
 
     fn is_behind_version(&self, window: &Window<'_>) -> bool {
@@ -182,7 +223,8 @@ fn entry(window: &Window<'_>, colon: usize, is_secret: bool, found: &mut Vec<Can
     let is_cut = window.ends_at(end);
     let text = window.bytes(start, end);
     let has = |kinds: u16| text.iter().any(|b| byte::is(*b, kinds));
-    let is_encoded = text.ends_with(b"=") || has(DIGIT) && has(UPPER) && has(LOWER);
+    let is_name = text.starts_with(b"/") || is_spelled(text);
+    let is_encoded = text.ends_with(b"=") || has(DIGIT) && has(UPPER) && has(LOWER) && !is_name;
     let is_base64 = text.len() >= ENTRY_MIN
         && (is_cut || closes && text.len().is_multiple_of(4))
         && has(ALNUM)

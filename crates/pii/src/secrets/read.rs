@@ -1,9 +1,12 @@
 //! Where a value begins and ends that is given to a name.
 
-use super::value::Value;
+use super::value::{Value, is_spelled};
 use crate::engine::byte::{self, ALNUM, BASE64, DIGIT, LOWER, SPACE, UPPER};
 use crate::engine::placeholder;
 use crate::engine::window::Window;
+
+/// The shortest line that goes on with a value.
+const LINE_MIN: usize = 16;
 
 /// The value that starts at an offset, after white space.
 pub(super) fn value(window: &Window<'_>, from: usize) -> Option<Value> {
@@ -55,8 +58,10 @@ pub(super) fn value(window: &Window<'_>, from: usize) -> Option<Value> {
         at = end + 1;
         end = window.run_while(at, |b| !ends(b));
     }
-    while window.before(end) == b']'
-        || matches!(window.before(end), b'.' | b':') && !window.is(end, ALNUM)
+    // Where the window ends it is not known what goes on.
+    while !window.ends_at(end)
+        && (window.before(end) == b']'
+            || matches!(window.before(end), b'.' | b':') && !window.is(end, ALNUM))
     {
         end -= 1;
     }
@@ -94,24 +99,27 @@ pub(super) fn behind_block(window: &Window<'_>, from: usize) -> Option<usize> {
     (start > at + 1).then_some(start)
 }
 
-/// The line of base64 that starts at an offset, when it goes on with a value of which the line before is
-/// redacted. A program that encodes breaks its lines (RFC 4648, section 3.1).
+/// The line of base64 that starts at an offset, when it goes on with a value that is redacted: the line
+/// before is nothing else, and set in alike. A program that encodes breaks its lines (RFC 4648, section 3.1).
 pub(super) fn next_line(window: &Window<'_>, start: usize) -> Option<Value> {
-    let indent = window.run_back(start, SPACE);
-    let gap = window.bytes(indent, start);
-    let line = gap.strip_prefix(b"\r").unwrap_or(gap);
-    let is_next = line
-        .strip_prefix(b"\n")
-        .is_some_and(|gap| !gap.is_empty() && gap.iter().all(|b| *b == b' '));
-    if !is_next || window.before(indent) != b']' || !placeholder::is_before(window, indent) {
+    let set_in = |at: usize| {
+        let gap = window.bytes(window.run_back(at, SPACE), at);
+        let line = gap.iter().rposition(|b| *b == b'\n')?;
+        Some(gap.len() - line - 1)
+    };
+    let indent = set_in(start).filter(|indent| *indent > 0)?;
+    let end = start - indent - 1;
+    let before = end - usize::from(window.before(end) == b'\r');
+    if set_in(placeholder::start(window, before)?) != Some(indent) {
         return None;
     }
     let end = window.run(start, BASE64);
     let text = window.bytes(start, end);
     let has = |kinds: u16| text.iter().any(|b| byte::is(*b, kinds));
-    let is_encoded = text.ends_with(b"=") || has(DIGIT) && has(UPPER) && has(LOWER);
+    let is_encoded = has(DIGIT) && has(UPPER) && has(LOWER);
+    let is_name = text.starts_with(b"/") || is_spelled(text);
     let ends = window.ends_at(end) || matches!(window.byte(end), b'\n' | b'\r' | 0);
-    (is_encoded && ends && text.len() >= 16).then_some(Value {
+    (is_encoded && !is_name && ends && text.len() >= LINE_MIN).then_some(Value {
         start,
         end,
         quoted: true,
@@ -121,6 +129,7 @@ pub(super) fn next_line(window: &Window<'_>, start: usize) -> Option<Value> {
 /// Without what ends a sentence.
 pub(super) fn trimmed(window: &Window<'_>, mut value: Value) -> Value {
     while !value.quoted
+        && !window.ends_at(value.end)
         && value.end > value.start + 1
         && matches!(window.before(value.end), b'.' | b',' | b'?')
     {

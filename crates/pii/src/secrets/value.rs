@@ -219,7 +219,8 @@ pub(super) fn is_username(window: &Window<'_>, value: &Value, colon: bool) -> bo
         && !value.quoted
         && window.byte(value.end) == b' '
         && window.is(value.end + 1, LETTER);
-    text.len() >= 2 && legal && first && last && !speaks
+    let is_nobody = matches!(text, b"test" | b"foo" | b"bar" | b"example" | b"user");
+    text.len() >= 2 && legal && first && last && !speaks && !is_nobody
 }
 
 /// Whether a value is random enough, and none of the other things that look random.
@@ -229,8 +230,7 @@ pub(super) fn is_secret(window: &Window<'_>, value: &Value) -> bool {
         |b: &u8| byte::is(*b, ALNUM) || matches!(b, b'+' | b'/' | b'=' | b'_' | b'.' | b'~' | b'-');
     let letters = text.iter().filter(|b| byte::is(**b, LETTER)).count();
     let digits = text.iter().filter(|b| byte::is(**b, DIGIT)).count();
-    let is_long = text.len() > 240 && !window.ends_at(value.end);
-    if text.len() < 16 || is_long || !text.iter().all(legal) || letters == 0 || digits == 0 {
+    if text.len() < 16 || !text.iter().all(legal) || letters == 0 || digits == 0 {
         return false;
     }
     let hex = text.iter().all(u8::is_ascii_hexdigit);
@@ -275,14 +275,14 @@ pub(super) fn is_certain(window: &Window<'_>, value: &Value) -> bool {
 }
 
 /// Whether a value is of words, as the names of a program are: `DefaultOAuth2TokenServices`.
-fn is_spelled(text: &[u8]) -> bool {
+pub(super) fn is_spelled(text: &[u8]) -> bool {
     let words = text.split(|b| !byte::is(*b, LOWER)).map(<[u8]>::len);
     // With the letter that they begin with.
     let spelled: usize = words
         .filter(|length| *length >= 3)
         .map(|length| length + 1)
         .sum();
-    spelled * 2 >= text.len()
+    spelled * 3 >= text.len() * 2
 }
 
 /// Whether a value is a UUID, which names things far more often than it opens them.
