@@ -354,7 +354,7 @@ fn a_second_pass_finds_nothing_more_of_secrets() {
     let lines: String = (0..40).map(|_| format!("  {}\n", base64(76))).collect();
     let wrapped = format!("service_token: |\n{lines}other: x\n");
     let of_data = format!("{head}  tls.crt: |\n{}", lines.replace("  ", "    "));
-    let bearer = base64(400).replace(['+', '/'], "x");
+    let bearer = base64(3000).replace(['+', '/'], "x");
     let curl =
         format!("curl -H \"Authorization: Bearer {bearer}\" -u ann:Sup3rS3cret https://x.example");
     for (text, secrets) in [

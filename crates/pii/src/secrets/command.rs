@@ -136,7 +136,10 @@ fn is_of_curl(window: &Window<'_>, at: usize, curl: Option<usize>) -> bool {
     let calls = (curl.max(from)..at).rev();
     let mut calls = calls.filter(|call| is_curl(window, *call)).peekable();
     if calls.peek().is_none() {
-        return goes_on(window, from, at);
+        // Within what it began is not known: its line is what can be told.
+        let before = window.bytes(from, at);
+        let ends = |pair: &[u8]| matches!(pair, [b, b'\n'] if !matches!(b, b'\\' | b'\r'));
+        return !before.windows(2).any(ends);
     }
     // The last may be a word in what another is given.
     calls.take(CALLS).any(|call| goes_on(window, call, at))
