@@ -122,6 +122,11 @@ fn secret_piece() -> impl Strategy<Value = String> {
             "550e8400-e29b-41d4-a716-446655440000",
             "[SECRET]",
             "[PASSWORD]",
+            "`",
+            "\"",
+            "Hunter2!x",
+            " is my password",
+            " is your ",
             "bic ",
         ])
         .prop_map(str::to_owned),
@@ -375,6 +380,12 @@ fn a_second_pass_finds_nothing_more_of_secrets() {
             assert_eq!(in_pieces(text, &cuts), once, "by {step}");
         }
     }
+    let text = format!(
+        "service_token: |\n  {}\n  {}\nother: x\n",
+        base64(1100),
+        base64(76)
+    );
+    assert_eq!(strict(&strict(&text)), strict(&text), "{text}");
     // What was said in a line whose key is redacted is not said.
     for key in ["4111111111111111", "192.168.7.13", "  x"] {
         let text = format!("{head}  a: Zm9v\n{key}: x\n  b: YWRtaW46cGFzc3dvcmQ=\n");
@@ -409,6 +420,25 @@ fn long_values_are_redacted_whole_in_streams() {
                 }
             }
         }
+    }
+}
+
+/// A value in quotation marks is not sent on when its mark closes: its name may come behind it.
+#[test]
+fn quoted_values_are_held_until_they_are_known() {
+    for text in [
+        "Sure. `Hunter2!x` is your new password, keep it safe.",
+        "My password is weak. \"Hunter2!x\" is my password.",
+        "Which password? \"b8agX7!\" is my password",
+        "| `Hunter2!x` is the password |",
+        "Say 'Hunter2!x' is my password, or (Hunter2!x) is the password.",
+    ] {
+        let whole = strict(text);
+        for cut in 0..=text.len() {
+            assert_eq!(in_pieces(text, &[cut]), whole, "{cut}");
+        }
+        let cuts: Vec<usize> = (0..text.len()).collect();
+        assert_eq!(in_pieces(text, &cuts), whole);
     }
 }
 

@@ -29,6 +29,7 @@ impl Engine {
         let asked = progress.cursor;
         progress.floor = floor;
         progress.manifests.forget(floor);
+        progress.curl = progress.curl.filter(|at| *at < floor);
         progress.cursor = progress.cursor.min(floor);
         progress.token = progress.token.min(floor);
         progress.word = progress.word.min(floor);

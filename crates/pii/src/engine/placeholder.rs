@@ -16,8 +16,19 @@ pub(crate) fn is_before(window: &Window<'_>, at: usize) -> bool {
     window.before(at - 1) == FILL || start(window, at).is_some()
 }
 
-/// The longest value behind which a line goes on.
+/// The longest value whose start is looked for.
 const LINE: usize = 1024;
+
+/// Whether what ends just before an offset stands for a value whose start is not looked for.
+pub(crate) fn is_long(window: &Window<'_>, at: usize) -> bool {
+    let before = window.whole().as_bytes().get(..at).unwrap_or_default();
+    let inner = before.strip_suffix(b"]").unwrap_or(before);
+    let last = inner
+        .len()
+        .checked_sub(LINE)
+        .and_then(|from| inner.get(from..));
+    last.is_some_and(|last| last.iter().all(|b| *b == FILL))
+}
 
 /// Where the placeholder starts that ends just before an offset.
 pub(crate) fn start(window: &Window<'_>, at: usize) -> Option<usize> {

@@ -24,7 +24,9 @@ pub(crate) fn reach(text: &str, at: usize) -> usize {
             .rposition(is_gap)
             .map_or(floor, |gap| floor + gap + 1)
     };
-    let run = back(at);
+    // Behind the quotation mark that closes a word the word goes on.
+    let closes = matches!(bytes.get(..at).and_then(<[u8]>::last), Some(b'`' | b'"'));
+    let run = back(at - usize::from(closes));
     let (mut start, mut earliest) = (run, run);
     let mut next = bytes.get(run..at).unwrap_or_default();
     let (mut counted, mut first, mut capitals, mut between) = (0, true, true, true);
@@ -152,6 +154,8 @@ mod tests {
             ("born in March 12", "March 12"),
             ("Horse7 is my pass", "Horse7 is my pass"),
             ("Server=x; Id=app;", "Server=x; Id=app;"),
+            ("Sure. `Hunter2!x`", "Hunter2!x`"),
+            ("Sure. \"Hunter2!x\" is my", "Hunter2!x\" is my"),
         ] {
             let start = reach(text, text.len());
             assert_eq!(text.get(start..), Some(rest), "{text}");
@@ -160,7 +164,8 @@ mod tests {
 
     #[test]
     fn it_never_goes_back() {
-        let text = "Meet john at example dot com or AB 12 CDE, March 3, 1988; x7! is my new pw, a=b c=d e.";
+        let text = "Meet john at example dot com or AB 12 CDE, March 3, 1988; x7! is my new pw, a=b c=d e. \
+                    `x7!` is my \"pw\" a\"b\" \"c d\"";
         let reaches: Vec<usize> = (0..=text.len())
             .map(|end| reach(text.get(..end).unwrap_or_default(), end))
             .collect();

@@ -88,24 +88,52 @@ pub(super) fn login(
 
 /// Where an argument starts and ends: a shell joins what stands in quotation marks and beside them.
 fn argument(window: &Window<'_>, start: usize) -> (usize, usize) {
+    // Of a command that stands in a text itself: `\"ann:secret\"`.
+    if window.bytes(start, start + 2) == b"\\\"" {
+        let end = window.run_while(start + 2, |b| b != b'\\' && b != b'\n');
+        return (start + 2, end);
+    }
     let mut end = start;
     loop {
-        let quote = window.byte(end);
-        if matches!(quote, b'"' | b'\'') {
-            let close = window.run_while(end + 1, |b| b != quote && b != b'\n');
-            if window.byte(close) != quote {
-                return (start, close);
+        let b = window.byte(end);
+        let next = window.byte(end + 1);
+        let is_behind_name = end > start && window.bytes(start, end).contains(&b':');
+        match b {
+            b'"' | b'\'' => {
+                let close = closing(window, end);
+                let opens = end == start || matches!(window.before(end), b':' | b'=');
+                if opens && window.byte(close) == b {
+                    end = close + 1;
+                } else if end == start && window.ends_at(close) {
+                    return (start, close);
+                } else {
+                    // It closes what the command stands in.
+                    return (start, end);
+                }
             }
-            end = close + 1;
-        } else if quote == b'\\' {
-            match window.byte(end + 1) {
-                0 | b'\n' | b'\r' => return (start, end),
-                _ => end += 2,
+            // The end of a line, in a text of a program.
+            b'\\' if matches!(next, b'n' | b'r' | b't') && is_behind_name => return (start, end),
+            b'\\' if matches!(next, b' ' | b'!' | b'#' | b'$' | b'&' | b'*' | b'\\') => end += 2,
+            b'<' | b'>' if is_behind_name && window.before(end) != b':' => return (start, end),
+            _ if byte::is(b, ARGUMENT) && !(b == b'\\' && matches!(next, b'"' | b'\r' | b'\n')) => {
+                end += 1;
             }
-        } else if byte::is(quote, ARGUMENT) {
-            end += 1;
-        } else {
-            return (start, end);
+            _ => return (start, end),
+        }
+    }
+}
+
+/// Where the quotation ends that opens at an offset: at its mark, at the end of its line, or where the
+/// window ends.
+fn closing(window: &Window<'_>, open: usize) -> usize {
+    let quote = window.byte(open);
+    let mut at = open + 1;
+    loop {
+        at = window.run_while(at, |b| b != quote && b != b'\n' && b != b'\\');
+        let is_escaped = window.byte(at) == b'\\' && quote == b'"' && window.byte(at + 1) == quote;
+        match window.byte(at) {
+            b'\\' => at += 1 + usize::from(is_escaped),
+            _ => return at,
         }
     }
 }
@@ -113,9 +141,9 @@ fn argument(window: &Window<'_>, start: usize) -> (usize, usize) {
 /// A range without the quotation marks around the whole of it.
 fn unquoted(window: &Window<'_>, (start, end): (usize, usize)) -> (usize, usize) {
     let quote = window.byte(start);
-    let is_quoted = matches!(quote, b'"' | b'\'') && end > start + 1 && window.before(end) == quote;
-    let inner = window.bytes(start + 1, end.max(start + 2) - 1);
-    match is_quoted && !inner.contains(&quote) {
+    let is_quoted =
+        matches!(quote, b'"' | b'\'') && end > start + 1 && closing(window, start) + 1 == end;
+    match is_quoted {
         true => (start + 1, end - 1),
         false => (start, end),
     }
@@ -137,9 +165,7 @@ fn is_of_curl(window: &Window<'_>, at: usize, curl: Option<usize>) -> bool {
     let mut calls = calls.filter(|call| is_curl(window, *call)).peekable();
     if calls.peek().is_none() {
         // Within what it began is not known: its line is what can be told.
-        let before = window.bytes(from, at);
-        let ends = |pair: &[u8]| matches!(pair, [b, b'\n'] if !matches!(b, b'\\' | b'\r'));
-        return !before.windows(2).any(ends);
+        return !has_line_end(window.bytes(from, at));
     }
     // The last may be a word in what another is given.
     calls.take(CALLS).any(|call| goes_on(window, call, at))
@@ -147,21 +173,51 @@ fn is_of_curl(window: &Window<'_>, at: usize, curl: Option<usize>) -> bool {
 
 /// Whether a command goes on from one offset to another.
 fn goes_on(window: &Window<'_>, from: usize, to: usize) -> bool {
+    let is_space = |b: u8| b == 0 || byte::is(b, SPACE);
     let mut at = from;
     while at < to {
+        let rest = window.bytes(at + 1, to);
         match window.byte(at) {
-            b'\\' => at += 1 + usize::from(window.byte(at + 1) == b'\r'),
-            b'\n' | b';' | b'|' | b'&' => return false,
-            quote @ (b'"' | b'\'') => {
-                let inner = window.bytes(at + 1, to);
-                match inner.iter().position(|b| *b == quote) {
-                    Some(close) => at += close + 1,
-                    None => return false,
-                }
+            b'\\' if window.byte(at + 1) == b'"' => {
+                // In a command that stands in a text itself it opens what the next one closes.
+                let close = rest.windows(2).skip(1).position(|pair| pair == b"\\\"");
+                at += close.map_or(1, |close| close + 3);
             }
+            b'\\' => at += 1 + usize::from(window.byte(at + 1) == b'\r'),
+            b'\n' | b'|' => return false,
+            b';' | b'&' if is_space(window.before(at)) || is_space(window.byte(at + 1)) => {
+                return false;
+            }
+            b'\'' if byte::is(window.before(at), ALNUM) && window.is(at + 1, ALNUM) => {}
+            quote @ (b'"' | b'\'') => match close(rest, quote) {
+                Some(close) => at += close + 1,
+                // What it opens is not known: its line is what can be told.
+                None => return !has_line_end(rest),
+            },
             _ => {}
         }
         at += 1;
     }
     true
+}
+
+/// Where a quotation closes.
+fn close(text: &[u8], quote: u8) -> Option<usize> {
+    let mut at = 0;
+    while let Some(b) = text.get(at) {
+        match *b {
+            b if b == quote => return Some(at),
+            b'\\' if quote == b'"' => at += 2,
+            _ => at += 1,
+        }
+    }
+    None
+}
+
+/// Whether a line ends in a text, and does not go on with the next.
+fn has_line_end(text: &[u8]) -> bool {
+    let mut lines = text.split(|b| *b == b'\n');
+    // Behind the last there is no end of a line.
+    lines.next_back();
+    lines.any(|line| !line.strip_suffix(b"\r").unwrap_or(line).ends_with(b"\\"))
 }

@@ -89,7 +89,8 @@ pub(crate) fn colon(
     if line.begins_document(window) || of_manifest && line.begins_manifest(key, &known) {
         said = Manifest::default();
     }
-    if said.data.is_some_and(|data| line.indent <= data) {
+    // Data are a map: a list is of something else.
+    if line.is_item || said.data.is_some_and(|data| line.indent <= data) {
         said.data = None;
     }
     if of_manifest && said.indent.is_none_or(|indent| indent == line.indent) {

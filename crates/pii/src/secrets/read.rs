@@ -110,7 +110,11 @@ pub(super) fn next_line(window: &Window<'_>, start: usize) -> Option<Value> {
     let indent = set_in(start).filter(|indent| *indent > 0)?;
     let end = start - indent - 1;
     let before = end - usize::from(window.before(end) == b'\r');
-    if set_in(placeholder::start(window, before)?) != Some(indent) {
+    let is_alike = match placeholder::start(window, before) {
+        Some(start) => set_in(start) == Some(indent),
+        None => placeholder::is_long(window, before),
+    };
+    if !is_alike {
         return None;
     }
     let end = window.run(start, BASE64);

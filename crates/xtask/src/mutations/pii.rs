@@ -251,7 +251,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "pii-curl-by-what-is-near",
         file: "crates/pii/src/secrets/command.rs",
-        find: "return !before.windows(2).any(ends);",
+        find: "return !has_line_end(window.bytes(from, at));",
         replace: "return false;",
         test: "-p strongroom-pii --test properties a_second_pass_finds_nothing_more_of_secrets",
     },
@@ -268,5 +268,12 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         find: "        progress.manifests.forget(floor);\n",
         replace: "",
         test: "-p strongroom-pii --test properties a_second_pass_finds_nothing_more_of_secrets",
+    },
+    Mutation {
+        name: "pii-quoted-values-sent-on",
+        file: "crates/pii/src/engine/reach.rs",
+        find: "back(at - usize::from(closes));",
+        replace: "back(at);",
+        test: "-p strongroom-pii --test properties quoted_values_are_held_until_they_are_known",
     },
 ];
