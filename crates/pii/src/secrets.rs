@@ -1,6 +1,7 @@
 //! Credentials: by what their issuers write in front, by what they are made of, or by the name
 //! that they are given.
 
+mod argument;
 pub(crate) mod assigned;
 mod code;
 pub(crate) mod command;

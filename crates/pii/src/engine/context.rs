@@ -126,7 +126,9 @@ impl Words {
         let mut count = 0;
         while at < offset + AFTER && distance < NAMED_AFTER.len() {
             let b = window.byte(at);
-            if matches!(b, b' ' | b'(' | b')' | b',' | b'-' | b'\'' | b'~' | b'`') {
+            // In JSON a comma or a colon follows.
+            let closes = b == b'"' && at == offset && window.byte(at + 1) == b' ';
+            if closes || matches!(b, b' ' | b'(' | b')' | b',' | b'-' | b'\'' | b'~' | b'`') {
                 at += 1;
                 continue;
             }

@@ -1,12 +1,13 @@
 //! What commands are given on their line: the login of `curl -u ann:secret`.
 
+use super::argument::{argument, unquoted};
 use super::certain;
 use super::value::{Value, is_odd, is_placeholder};
 use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
 use crate::engine::byte::{self, ALNUM, ARGUMENT, DIGIT, SPACE, UPPER};
 use crate::engine::candidate::{Candidate, Tail};
-use crate::engine::window::Window;
+use crate::engine::window::{BEHIND, Window};
 
 const SHAPE: EvidenceSet = EvidenceSet::of(&[Evidence::Shape]);
 const LOGIN: i16 = 20;
@@ -49,7 +50,8 @@ pub(super) fn login(
     if !matches!(flag, b"-u" | b"--user" | b"--proxy-user") || !is_of_curl(window, at, curl) {
         return false;
     }
-    let (start, end) = unquoted(window, argument(window, window.run(end, SPACE)));
+    let start = window.run(end, SPACE);
+    let (start, end) = unquoted(window, start, argument(window, start));
     let login = window.bytes(start, end);
     let Some(colon) = login.iter().position(|b| *b == b':') else {
         return false;
@@ -59,7 +61,7 @@ pub(super) fn login(
     let is_key = colon + 1 == login.len();
     let (from, to) = match is_key {
         true => (start, start + colon),
-        false => unquoted(window, (start + colon + 1, end)),
+        false => unquoted(window, start + colon + 1, end),
     };
     let value = Value {
         start: from,
@@ -86,69 +88,6 @@ pub(super) fn login(
     true
 }
 
-/// Where an argument starts and ends: a shell joins what stands in quotation marks and beside them.
-fn argument(window: &Window<'_>, start: usize) -> (usize, usize) {
-    // Of a command that stands in a text itself: `\"ann:secret\"`.
-    if window.bytes(start, start + 2) == b"\\\"" {
-        let end = window.run_while(start + 2, |b| b != b'\\' && b != b'\n');
-        return (start + 2, end);
-    }
-    let mut end = start;
-    loop {
-        let b = window.byte(end);
-        let next = window.byte(end + 1);
-        let is_behind_name = end > start && window.bytes(start, end).contains(&b':');
-        match b {
-            b'"' | b'\'' => {
-                let close = closing(window, end);
-                let opens = end == start || matches!(window.before(end), b':' | b'=');
-                if opens && window.byte(close) == b {
-                    end = close + 1;
-                } else if end == start && window.ends_at(close) {
-                    return (start, close);
-                } else {
-                    // It closes what the command stands in.
-                    return (start, end);
-                }
-            }
-            // The end of a line, in a text of a program.
-            b'\\' if matches!(next, b'n' | b'r' | b't') && is_behind_name => return (start, end),
-            b'\\' if matches!(next, b' ' | b'!' | b'#' | b'$' | b'&' | b'*' | b'\\') => end += 2,
-            b'<' | b'>' if is_behind_name && window.before(end) != b':' => return (start, end),
-            _ if byte::is(b, ARGUMENT) && !(b == b'\\' && matches!(next, b'"' | b'\r' | b'\n')) => {
-                end += 1;
-            }
-            _ => return (start, end),
-        }
-    }
-}
-
-/// Where the quotation ends that opens at an offset: at its mark, at the end of its line, or where the
-/// window ends.
-fn closing(window: &Window<'_>, open: usize) -> usize {
-    let quote = window.byte(open);
-    let mut at = open + 1;
-    loop {
-        at = window.run_while(at, |b| b != quote && b != b'\n' && b != b'\\');
-        let is_escaped = window.byte(at) == b'\\' && quote == b'"' && window.byte(at + 1) == quote;
-        match window.byte(at) {
-            b'\\' => at += 1 + usize::from(is_escaped),
-            _ => return at,
-        }
-    }
-}
-
-/// A range without the quotation marks around the whole of it.
-fn unquoted(window: &Window<'_>, (start, end): (usize, usize)) -> (usize, usize) {
-    let quote = window.byte(start);
-    let is_quoted =
-        matches!(quote, b'"' | b'\'') && end > start + 1 && closing(window, start) + 1 == end;
-    match is_quoted {
-        true => (start + 1, end - 1),
-        false => (start, end),
-    }
-}
-
 /// How far back the beginning of a command is looked for, in bytes.
 const COMMAND: usize = 1536;
 /// How many calls there are tried.
@@ -173,7 +112,15 @@ fn is_of_curl(window: &Window<'_>, at: usize, curl: Option<usize>) -> bool {
 
 /// Whether a command goes on from one offset to another.
 fn goes_on(window: &Window<'_>, from: usize, to: usize) -> bool {
-    let is_space = |b: u8| b == 0 || byte::is(b, SPACE);
+    // In an address they are no ends: `https://x?page=1&limit=10`.
+    let is_end = |at: usize| {
+        let word = window.bytes(at.saturating_sub(BEHIND), at);
+        let gap = word.iter().rposition(|b| byte::is(*b, SPACE));
+        let word = word.get(gap.map_or(0, |gap| gap + 1)..).unwrap_or_default();
+        let next = window.byte(at + 1);
+        let is_address = word.windows(3).any(|part| part == b"://");
+        !is_address || next == 0 || next == window.byte(at) || byte::is(next, SPACE)
+    };
     let mut at = from;
     while at < to {
         let rest = window.bytes(at + 1, to);
@@ -185,9 +132,7 @@ fn goes_on(window: &Window<'_>, from: usize, to: usize) -> bool {
             }
             b'\\' => at += 1 + usize::from(window.byte(at + 1) == b'\r'),
             b'\n' | b'|' => return false,
-            b';' | b'&' if is_space(window.before(at)) || is_space(window.byte(at + 1)) => {
-                return false;
-            }
+            b';' | b'&' if is_end(at) => return false,
             b'\'' if byte::is(window.before(at), ALNUM) && window.is(at + 1, ALNUM) => {}
             quote @ (b'"' | b'\'') => match close(rest, quote) {
                 Some(close) => at += close + 1,
