@@ -5,13 +5,13 @@ use crate::engine::byte::{self, ARGUMENT, SPACE};
 use crate::engine::window::Window;
 
 /// A quotation mark, with the backslashes before it: `"`, `\"`, `\\\"`.
-struct Mark {
+pub(super) struct Mark {
     quote: u8,
-    width: usize,
+    pub(super) width: usize,
 }
 
 impl Mark {
-    fn at(window: &Window<'_>, at: usize) -> Option<Self> {
+    pub(super) fn at(window: &Window<'_>, at: usize) -> Option<Self> {
         let end = window.run_while(at, |b| b == b'\\');
         let quote = window.byte(end);
         matches!(quote, b'"' | b'\'').then_some(Self {
@@ -22,13 +22,22 @@ impl Mark {
 
     /// Where what it opens ends, and where the mark ends that closes it, on its line.
     fn closes(&self, window: &Window<'_>, open: usize) -> Option<(usize, usize)> {
+        let line = window.run_while(open + self.width, |b| b != b'\n');
+        self.closes_before(window, open, line)
+    }
+
+    /// The same, before a place that may be on another line.
+    pub(super) fn closes_before(
+        &self,
+        window: &Window<'_>,
+        open: usize,
+        end: usize,
+    ) -> Option<(usize, usize)> {
         let start = open + self.width;
         let mut at = start;
         loop {
-            at = window.run_while(at, |b| b != self.quote && b != b'\n');
-            if window.byte(at) != self.quote {
-                return None;
-            }
+            let rest = window.bytes(at, end);
+            at += rest.iter().position(|b| *b == self.quote)?;
             let before = window.bytes(start, at);
             let escapes = before.iter().rev().take_while(|b| **b == b'\\').count();
             let closes = match (self.width, self.quote) {

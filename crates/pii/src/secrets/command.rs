@@ -1,6 +1,6 @@
 //! What commands are given on their line: the login of `curl -u ann:secret`.
 
-use super::argument::{argument, unquoted};
+use super::argument::{Mark, argument, unquoted};
 use super::certain;
 use super::value::{Value, is_odd, is_placeholder};
 use crate::class::Kind;
@@ -123,40 +123,27 @@ fn goes_on(window: &Window<'_>, from: usize, to: usize) -> bool {
     };
     let mut at = from;
     while at < to {
-        let rest = window.bytes(at + 1, to);
+        let is_apostrophe = window.byte(at) == b'\''
+            && byte::is(window.before(at), ALNUM)
+            && window.is(at + 1, ALNUM);
+        if let Some(mark) = Mark::at(window, at).filter(|_| !is_apostrophe) {
+            at = match mark.closes_before(window, at, to) {
+                Some((_, after)) => after,
+                None if mark.width > 1 => at + mark.width,
+                // What it opens is not known: its line is what can be told.
+                None => return !has_line_end(window.bytes(at, to)),
+            };
+            continue;
+        }
         match window.byte(at) {
-            b'\\' if window.byte(at + 1) == b'"' => {
-                // In a command that stands in a text itself it opens what the next one closes.
-                let close = rest.windows(2).skip(1).position(|pair| pair == b"\\\"");
-                at += close.map_or(1, |close| close + 3);
-            }
             b'\\' => at += 1 + usize::from(window.byte(at + 1) == b'\r'),
             b'\n' | b'|' => return false,
             b';' | b'&' if is_end(at) => return false,
-            b'\'' if byte::is(window.before(at), ALNUM) && window.is(at + 1, ALNUM) => {}
-            quote @ (b'"' | b'\'') => match close(rest, quote) {
-                Some(close) => at += close + 1,
-                // What it opens is not known: its line is what can be told.
-                None => return !has_line_end(rest),
-            },
             _ => {}
         }
         at += 1;
     }
     true
-}
-
-/// Where a quotation closes.
-fn close(text: &[u8], quote: u8) -> Option<usize> {
-    let mut at = 0;
-    while let Some(b) = text.get(at) {
-        match *b {
-            b if b == quote => return Some(at),
-            b'\\' if quote == b'"' => at += 2,
-            _ => at += 1,
-        }
-    }
-    None
 }
 
 /// Whether a line ends in a text, and does not go on with the next.

@@ -2,10 +2,10 @@
 
 use super::certain;
 use super::read::behind_block;
-use super::value::is_spelled;
+use super::value::is_mixed;
 use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
-use crate::engine::byte::{self, ALNUM, BASE64, DIGIT, KEYISH, LOWER, SPACE, UPPER};
+use crate::engine::byte::{self, ALNUM, BASE64, KEYISH, SPACE};
 use crate::engine::candidate::{Candidate, Tail};
 use crate::engine::window::Window;
 
@@ -104,6 +104,7 @@ pub(crate) fn colon(
 
 /// A line that begins with a key.
 struct Line {
+    /// Where it begins.
     start: usize,
     /// How far the key is set in, and where it begins and ends.
     indent: usize,
@@ -223,12 +224,10 @@ fn entry(window: &Window<'_>, colon: usize, is_secret: bool, found: &mut Vec<Can
     };
     let is_cut = window.ends_at(end);
     let text = window.bytes(start, end);
-    let has = |kinds: u16| text.iter().any(|b| byte::is(*b, kinds));
-    let is_name = text.starts_with(b"/") || is_spelled(text);
-    let is_encoded = text.ends_with(b"=") || has(DIGIT) && has(UPPER) && has(LOWER) && !is_name;
+    let is_encoded = text.ends_with(b"=") || !text.starts_with(b"/") && is_mixed(text);
     let is_base64 = text.len() >= ENTRY_MIN
         && (is_cut || closes && text.len().is_multiple_of(4))
-        && has(ALNUM)
+        && text.iter().any(|b| byte::is(*b, ALNUM))
         && (is_secret || is_encoded);
     if is_base64 {
         let mut candidate = certain(Kind::Generic, start, end, ENTRY, SHAPE);

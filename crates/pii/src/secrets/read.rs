@@ -1,7 +1,7 @@
 //! Where a value begins and ends that is given to a name.
 
-use super::value::{Value, is_spelled};
-use crate::engine::byte::{self, ALNUM, BASE64, DIGIT, LOWER, SPACE, UPPER};
+use super::value::{Value, is_mixed};
+use crate::engine::byte::{self, ALNUM, BASE64, SPACE};
 use crate::engine::placeholder;
 use crate::engine::window::Window;
 
@@ -119,11 +119,9 @@ pub(super) fn next_line(window: &Window<'_>, start: usize) -> Option<Value> {
     }
     let end = window.run(start, BASE64);
     let text = window.bytes(start, end);
-    let has = |kinds: u16| text.iter().any(|b| byte::is(*b, kinds));
-    let is_encoded = has(DIGIT) && has(UPPER) && has(LOWER);
-    let is_name = text.starts_with(b"/") || is_spelled(text);
+    let is_encoded = !text.starts_with(b"/") && is_mixed(text);
     let ends = window.ends_at(end) || matches!(window.byte(end), b'\n' | b'\r' | 0);
-    (is_encoded && !is_name && ends && text.len() >= LINE_MIN).then_some(Value {
+    (is_encoded && ends && text.len() >= LINE_MIN).then_some(Value {
         start,
         end,
         quoted: true,

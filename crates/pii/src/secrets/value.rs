@@ -1,6 +1,6 @@
 //! What was given to a secret's name, and whether it can be the secret.
 
-use crate::engine::byte::{self, ALNUM, DIGIT, LETTER, LOWER};
+use crate::engine::byte::{self, ALNUM, DIGIT, LETTER, LOWER, UPPER};
 use crate::engine::window::Window;
 
 /// A value, without its quotes.
@@ -264,18 +264,20 @@ pub(super) fn is_secret(window: &Window<'_>, value: &Value) -> bool {
 /// Whether a value is a secret whatever it is called: long, of capitals, small letters and digits.
 pub(super) fn is_certain(window: &Window<'_>, value: &Value) -> bool {
     let text = window.bytes(value.start, value.end);
-    let has = |kinds: u16| text.iter().any(|b| byte::is(*b, kinds));
     text.len() >= 20
-        && has(byte::UPPER)
-        && has(byte::LOWER)
-        && has(DIGIT)
+        && is_mixed(text)
         && text.iter().all(|b| byte::is(*b, ALNUM))
-        && !is_spelled(text)
         && is_secret(window, value)
 }
 
+/// Whether a value has digits, small letters and capitals, and no words are what it is made of.
+pub(super) fn is_mixed(text: &[u8]) -> bool {
+    let has = |kinds: u16| text.iter().any(|b| byte::is(*b, kinds));
+    has(DIGIT) && has(UPPER) && has(LOWER) && !is_spelled(text)
+}
+
 /// Whether a value is of words, as the names of a program are: `DefaultOAuth2TokenServices`.
-pub(super) fn is_spelled(text: &[u8]) -> bool {
+fn is_spelled(text: &[u8]) -> bool {
     let words = text.split(|b| !byte::is(*b, LOWER)).map(<[u8]>::len);
     // With the letter that they begin with.
     let spelled: usize = words
