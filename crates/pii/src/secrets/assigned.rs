@@ -1,9 +1,11 @@
 //! What a secret's name is given: `password: x`, `api_key="x"`, "the password is x".
 
 use super::code::{is_code, is_pointer};
-use super::name::{Names, before_operator, before_type, name_before, names_within};
+use super::name::{Names, before_operator, before_type, is_gem_source, name_before, names_within};
 use super::read::{block, next_line, trimmed, value};
-use super::value::{Value, is_certain, is_odd, is_placeholder, is_secret, is_username, is_uuid};
+use super::value::{
+    Value, is_certain, is_login, is_odd, is_placeholder, is_secret, is_username, is_uuid,
+};
 use super::{certain, command};
 use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
@@ -20,7 +22,7 @@ const ENTROPY: EvidenceSet = EvidenceSet::of(&[Evidence::Shape, Evidence::Entrop
 const PASSWORD: i16 = -20;
 const USERNAME: i16 = -26;
 const SECRET: i16 = -24;
-/// What goes on with a value that was found.
+/// What goes on with a value that was found, or stands where nothing else does.
 const LINE: i16 = 20;
 
 /// The longest password, and the longest name of a user, in bytes.
@@ -48,6 +50,12 @@ pub(crate) fn sign(window: &Window<'_>, lexicon: &Lexicon, at: usize, found: &mu
         names.map(|names| (names, true))
     };
     let name = before_operator(window, at);
+    if is_gem_source(window, name)
+        && let Some(value) = value(window, at + 1).filter(|value| is_login(window, value))
+    {
+        found.push(certain(Kind::Password, value.start, value.end, LINE, SHAPE));
+        return;
+    }
     let plain = name_before(window, lexicon, name).map(|names| (names, false));
     let Some((names, typed)) = plain.or_else(typed) else {
         if let Some(names) = names_within(window, name)

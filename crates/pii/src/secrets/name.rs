@@ -126,6 +126,15 @@ pub(super) fn names_within<'t>(window: &Window<'t>, at: usize) -> Option<Names<'
     (is && !ENDS.iter().any(|ending| name.ends_with(ending))).then_some(names)
 }
 
+/// Whether the name that ends at an offset is Bundler's of a source of gems, which is given a login
+/// (bundle-config(1), "Credentials for gem sources"): `BUNDLE_GEMS__EXAMPLE__COM`.
+pub(super) fn is_gem_source(window: &Window<'_>, at: usize) -> bool {
+    let end = at - usize::from(window.before(at) == b' ');
+    let end = end - usize::from(matches!(window.before(end), b'"' | b'\''));
+    let name = window.bytes(window.run_back(end, byte::TOKEN), end);
+    name.starts_with(b"BUNDLE_") && name.windows(2).any(|pair| pair == b"__")
+}
+
 /// Where an operator begins that ends with an equals sign: `+=`, `?=`, `.=`, `::=`.
 pub(super) fn before_operator(window: &Window<'_>, sign: usize) -> usize {
     let mut start = sign;

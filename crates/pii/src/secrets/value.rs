@@ -287,6 +287,14 @@ fn is_spelled(text: &[u8]) -> bool {
     spelled * 3 >= text.len() * 2
 }
 
+/// Whether a value is a name and a password: `ann:secret`.
+pub(super) fn is_login(window: &Window<'_>, value: &Value) -> bool {
+    let parts = window.text(value.start, value.end).split_once(':');
+    let is_long = |part: &str| part.len() >= 2 && part.bytes().all(|b| b.is_ascii_graphic());
+    parts.is_some_and(|(name, password)| is_long(name) && is_long(password))
+        && !is_placeholder(window, value)
+}
+
 /// Whether a value is a UUID, which names things far more often than it opens them.
 pub(super) fn is_uuid(text: &[u8]) -> bool {
     text.len() == 36
