@@ -164,8 +164,9 @@ fn debug_shows_neither_key_nor_hash() {
 }
 
 fn any_set() -> impl Strategy<Value = CapabilitySet> {
-    prop::sample::subsequence(Capability::ALL, 0..=Capability::ALL.len())
-        .prop_map(|members| CapabilitySet::of(&members))
+    let all: Vec<_> = Capability::all().collect();
+    let length = 0..=all.len();
+    prop::sample::subsequence(all, length).prop_map(|members| CapabilitySet::of(&members))
 }
 
 proptest! {

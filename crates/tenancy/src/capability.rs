@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::UnmaskClass;
+use crate::unmask::UnmaskClasses;
+
 macro_rules! registry {
     ($($(#[doc = $doc:literal])+ $name:ident = $text:literal,)+) => {
         /// One thing that a caller may do, written `resource:verb` or `resource:verb:qualifier`.
@@ -12,17 +15,36 @@ macro_rules! registry {
         #[non_exhaustive]
         pub enum Capability {
             $($(#[doc = $doc])+ $name,)+
+            /// See values of one class that stand behind tokens: `pii:unmask:` and the class's id,
+            /// as `pii:unmask:contact.email`.
+            UnmaskClass(UnmaskClass),
+        }
+
+        /// Capabilities as bits.
+        #[derive(Clone, Copy)]
+        enum Bit {
+            $($name,)+
         }
 
         impl Capability {
-            /// The whole registry, in the order in which sets are written.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+            /// The registry, in the order in which sets are written, but for what is for one class:
+            /// see [`Capability::all`].
+            pub const NAMED: &'static [Self] = &[$(Self::$name,)+];
 
             /// The capability's name.
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)+
+                    Self::UnmaskClass(class) => class.capability(),
+                }
+            }
+
+            /// The capability among a set's bits; none for what is for one class.
+            pub(crate) const fn bit(self) -> u64 {
+                match self {
+                    $(Self::$name => 1 << Bit::$name as u64,)+
+                    Self::UnmaskClass(_) => 0,
                 }
             }
         }
@@ -113,24 +135,31 @@ pub enum CapabilityError {
 }
 
 impl Capability {
-    /// The capability to see values of a class behind their tokens, by the class's id: it is one for
-    /// all classes whose ids have the first part in common, as `gov` of `gov.ssn.us`.
+    /// The whole registry, in the order in which sets are written.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let classes = UnmaskClass::all().map(Self::UnmaskClass);
+        Self::NAMED.iter().copied().chain(classes)
+    }
+
+    /// The capability to see values of a class behind their tokens, by the class's id. Whoever may see
+    /// the values of the group, which is the id's first part, may see these; a tenant's own classes
+    /// have one for them all.
     ///
     /// ```
-    /// use strongroom_tenancy::Capability;
+    /// use strongroom_tenancy::{Capability, CapabilitySet};
     ///
-    /// assert_eq!(Capability::unmask("gov.ssn.us"), Some(Capability::UnmaskGov));
+    /// let email = Capability::unmask("contact.email").unwrap();
+    /// assert_eq!(email.as_str(), "pii:unmask:contact.email");
+    /// assert!(CapabilitySet::of(&[Capability::UnmaskContact]).contains(email));
+    /// assert_eq!(Capability::unmask("custom.badge"), Some(Capability::UnmaskCustom));
     /// assert_eq!(Capability::unmask("unheard.of"), None);
     /// ```
     #[must_use]
     pub fn unmask(class: &str) -> Option<Self> {
-        let group = class.split('.').next()?;
-        let mut all = Self::ALL.iter().copied();
-        all.find(|known| known.as_str().strip_prefix("pii:unmask:") == Some(group))
-    }
-
-    const fn bit(self) -> u64 {
-        1 << self as u64
+        if class.starts_with("custom.") {
+            return Some(Self::UnmaskCustom);
+        }
+        UnmaskClass::new(class).map(Self::UnmaskClass)
     }
 }
 
@@ -144,32 +173,47 @@ impl FromStr for Capability {
     type Err = CapabilityError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let found = Self::ALL.iter().find(|known| known.as_str() == text);
-        found.copied().ok_or(CapabilityError::Unknown)
+        let mut named = Self::NAMED.iter().copied();
+        let found = named.find(|known| known.as_str() == text);
+        let found = found.or_else(|| UnmaskClass::of_capability(text).map(Self::UnmaskClass));
+        found.ok_or(CapabilityError::Unknown)
     }
 }
 
 /// A set of capabilities that can be narrowed and never widened.
 ///
 /// There is no union: a caller's set comes from a role or a stored key, and every step after
-/// that can only take away. The text form is the names in registry order, one space apart.
+/// that can only take away. The text form is the names in registry order, one space apart. A name
+/// that another one has in it, as `pii:unmask:gov` has `pii:unmask:gov.ssn.us`, is not written beside it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub struct CapabilitySet(u64);
+pub struct CapabilitySet {
+    named: u64,
+    /// Those of no group in `named`, so that equal sets are equal.
+    classes: UnmaskClasses,
+}
 
 impl CapabilitySet {
     /// The set that allows nothing.
-    pub const EMPTY: Self = Self(0);
+    pub const EMPTY: Self = Self::new(0, UnmaskClasses::EMPTY);
+
+    const fn new(named: u64, classes: UnmaskClasses) -> Self {
+        let classes = classes.without(UnmaskClasses::of_groups(named));
+        Self { named, classes }
+    }
 
     /// A set of just these.
     #[must_use]
     pub const fn of(capabilities: &[Capability]) -> Self {
-        let mut bits = 0;
+        let (mut named, mut classes) = (0, UnmaskClasses::EMPTY);
         let mut rest = capabilities;
         while let [first, others @ ..] = rest {
-            bits |= first.bit();
+            match *first {
+                Capability::UnmaskClass(class) => classes = classes.with(class),
+                first => named |= first.bit(),
+            }
             rest = others;
         }
-        Self(bits)
+        Self::new(named, classes)
     }
 
     /// Reads a list of names.
@@ -179,47 +223,60 @@ impl CapabilitySet {
     pub fn from_names<'a>(
         names: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, CapabilityError> {
-        let mut bits = 0;
+        let (mut named, mut classes) = (0, UnmaskClasses::EMPTY);
         for name in names {
-            let bit = name.parse::<Capability>()?.bit();
-            if bits & bit != 0 {
+            let capability = name.parse::<Capability>()?;
+            let before = (named, classes);
+            match capability {
+                Capability::UnmaskClass(class) => classes = classes.with(class),
+                capability => named |= capability.bit(),
+            }
+            if (named, classes) == before {
                 return Err(CapabilityError::Duplicate);
             }
-            bits |= bit;
         }
-        Ok(Self(bits))
+        Ok(Self::new(named, classes))
+    }
+
+    /// All classes whose values may be seen.
+    const fn unmasked(&self) -> UnmaskClasses {
+        self.classes.or(UnmaskClasses::of_groups(self.named))
     }
 
     /// Whether the set allows this.
     #[must_use]
     pub const fn contains(&self, capability: Capability) -> bool {
-        self.0 & capability.bit() != 0
+        match capability {
+            Capability::UnmaskClass(class) => self.unmasked().contains(class),
+            capability => self.named & capability.bit() != 0,
+        }
     }
 
     /// Whether everything that this set allows, `other` allows too.
     #[must_use]
     pub const fn is_subset_of(&self, other: &Self) -> bool {
-        self.0 & !other.0 == 0
+        self.named & !other.named == 0 && self.classes.without(other.unmasked()).is_empty()
     }
 
     /// Whether the set allows nothing.
     #[must_use]
     pub const fn is_empty(&self) -> bool {
-        self.0 == 0
+        self.named == 0 && self.classes.is_empty()
     }
 
     /// What both sets allow.
     #[must_use]
     pub const fn narrowed_to(&self, other: &Self) -> Self {
-        Self(self.0 & other.0)
+        let classes = self.unmasked().and(other.unmasked());
+        Self::new(self.named & other.named, classes)
     }
 
     /// The members, in registry order.
     pub fn iter(&self) -> impl Iterator<Item = Capability> + '_ {
-        Capability::ALL
-            .iter()
-            .copied()
-            .filter(|capability| self.contains(*capability))
+        Capability::all().filter(|capability| match *capability {
+            Capability::UnmaskClass(class) => self.classes.contains(class),
+            capability => self.contains(capability),
+        })
     }
 }
 
@@ -269,17 +326,43 @@ mod tests {
     use super::*;
 
     fn any_set() -> impl Strategy<Value = CapabilitySet> {
-        (0_u64..1 << Capability::ALL.len()).prop_map(CapabilitySet)
+        let classes = UnmaskClass::all().map(Capability::UnmaskClass);
+        let classes: Vec<_> = classes.collect();
+        let named = prop::sample::subsequence(Capability::NAMED, 0..=Capability::NAMED.len());
+        let classes = prop::sample::subsequence(classes, 0..=UnmaskClass::COUNT);
+        (named, classes).prop_map(|(named, classes)| CapabilitySet::of(&[named, classes].concat()))
     }
 
     #[test]
     fn names_are_resource_verb_and_fit_the_set() {
-        assert!(Capability::ALL.len() < 64);
-        for capability in Capability::ALL {
+        assert!(Capability::NAMED.len() < 64);
+        for capability in Capability::all() {
             let parts: Vec<_> = capability.as_str().split(':').collect();
             assert!((2..=3).contains(&parts.len()), "{capability}");
-            assert_eq!(capability.as_str().parse(), Ok(*capability));
+            assert_eq!(capability.as_str().parse(), Ok(capability));
         }
+    }
+
+    #[test]
+    fn the_longest_set_fits_where_sets_are_kept() {
+        let is_group = |name: &str| name.starts_with("pii:unmask:") && !name.contains('.');
+        let names = Capability::all().map(Capability::as_str);
+        let all = CapabilitySet::from_names(names.filter(|name| !is_group(name))).unwrap();
+        assert!(all.to_string().len() <= 4096, "{}", all.to_string().len());
+    }
+
+    #[test]
+    fn a_group_has_its_classes_and_a_class_no_other() {
+        let set = |text: &str| text.parse::<CapabilitySet>().unwrap();
+        let (group, ssn) = (set("pii:unmask:gov"), set("pii:unmask:gov.ssn.us"));
+        assert!(ssn.is_subset_of(&group) && !group.is_subset_of(&ssn));
+        assert_eq!(group.narrowed_to(&ssn), ssn);
+        assert_eq!(ssn.narrowed_to(&group), ssn);
+        assert_eq!(set("pii:unmask:gov pii:unmask:gov.ssn.us"), group);
+        assert!(!ssn.contains(Capability::UnmaskGov));
+        assert!(!ssn.contains(Capability::unmask("gov.itin.us").unwrap()));
+        assert!(!group.contains(Capability::unmask("contact.email").unwrap()));
+        assert!(!group.is_subset_of(&set("pii:unmask:contact")));
     }
 
     #[test]
@@ -294,6 +377,17 @@ mod tests {
         );
         let twice = "chat:create chat:create".parse::<CapabilitySet>();
         assert_eq!(twice, Err(CapabilityError::Duplicate));
+        let twice = "pii:unmask:gov.ssn.us pii:unmask:gov.ssn.us".parse::<CapabilitySet>();
+        assert_eq!(twice, Err(CapabilityError::Duplicate));
+        for unknown in [
+            "pii:unmask:",
+            "pii:unmask:gov.",
+            "pii:unmask:custom.badge",
+            "gov.ssn.us",
+        ] {
+            let refused = unknown.parse::<CapabilitySet>();
+            assert_eq!(refused, Err(CapabilityError::Unknown), "{unknown}");
+        }
     }
 
     #[test]
@@ -310,8 +404,9 @@ mod tests {
         fn narrowing_never_widens(a in any_set(), b in any_set()) {
             let narrowed = a.narrowed_to(&b);
             prop_assert!(narrowed.is_subset_of(&a) && narrowed.is_subset_of(&b));
-            for capability in narrowed.iter() {
-                prop_assert!(a.contains(capability) && b.contains(capability));
+            for capability in Capability::all() {
+                let both = a.contains(capability) && b.contains(capability);
+                prop_assert_eq!(narrowed.contains(capability), both, "{}", capability);
             }
         }
 

@@ -22,9 +22,11 @@ mod capability;
 mod request;
 mod role;
 mod tenant;
+mod unmask;
 
 pub use actor::{Actor, ActorError, ActorId, ActorKind, MAX_DELEGATION};
 pub use capability::{Capability, CapabilityError, CapabilitySet};
 pub use request::{ClientRequestId, RequestId, RequestIdError};
 pub use role::{Role, RoleError};
 pub use tenant::{TenantId, TenantIdError};
+pub use unmask::UnmaskClass;

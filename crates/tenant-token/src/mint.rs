@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::claims::Claims;
 use crate::key::SigningKey;
-use crate::verifier::MAX_LIFETIME;
+use crate::verifier::{MAX_LIFETIME, MAX_TOKEN_BYTES};
 
 /// How long an access token lives unless there is a reason, in seconds.
 pub const ACCESS_TOKEN_LIFETIME: u64 = 900;
@@ -22,6 +22,10 @@ pub enum MintError {
     /// `exp` lies more than [`MAX_LIFETIME`] after `iat`.
     #[error("token: the lifetime is longer than 3600 seconds")]
     LifetimeTooLong,
+    /// All claims together make more than [`MAX_TOKEN_BYTES`]: capabilities by the hundred, and each text
+    /// as long as it may be.
+    #[error("token: longer than 8192 bytes")]
+    TooLong,
     /// The claims could not be written as JSON.
     #[error("token: the claims could not be written")]
     Encoding,
@@ -48,5 +52,8 @@ pub fn mint(key: &SigningKey, claims: &Claims) -> Result<String, MintError> {
     let signature = key.sign(token.as_bytes());
     token.push('.');
     URL_SAFE_NO_PAD.encode_string(signature, &mut token);
+    if token.len() > MAX_TOKEN_BYTES {
+        return Err(MintError::TooLong);
+    }
     Ok(token)
 }

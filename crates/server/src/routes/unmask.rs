@@ -35,8 +35,8 @@ pub struct Asked {
 /// durable before the value leaves; the event has the token's SHA-256, and the reason without personal
 /// data.
 ///
-/// The capability is `pii:unmask:` and the first part of the class's id; it is asked for by the
-/// token's own label, before anything is looked up.
+/// The capability is `pii:unmask:` and the class's id, which that of the class's group has in it; it is
+/// asked for by the token's own label, before anything is looked up.
 ///
 /// # Errors
 /// `reason-required` without a reason, `capability-missing`, `not-found` for another tenant's token,
@@ -107,19 +107,18 @@ fn needed(token: &Token) -> Option<Capability> {
 
 #[cfg(test)]
 mod tests {
+    use strongroom_tenancy::UnmaskClass;
+
     use super::*;
 
     #[test]
-    fn every_class_takes_the_capability_of_its_group() {
+    fn every_class_takes_the_capability_of_its_own_id() {
         for class in Class::ALL {
             let token = Token::from_random(class, &[7; Token::RANDOM]);
-            let group = class.id().split('.').next().unwrap_or_default();
             let needed = needed(&token).map(Capability::as_str);
-            assert_eq!(
-                needed,
-                Some(format!("pii:unmask:{group}").as_str()),
-                "{class}"
-            );
+            let expected = format!("pii:unmask:{class}");
+            assert_eq!(needed, Some(expected.as_str()), "{class}");
         }
+        assert_eq!(Class::ALL.len(), UnmaskClass::COUNT);
     }
 }

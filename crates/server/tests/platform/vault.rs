@@ -58,6 +58,15 @@ async fn unmask(running: &Running, bearer: &str, token: &str) -> Answer {
     running.send("POST", path, Some(bearer), Some(body)).await
 }
 
+/// A caller of the tenant's who may prompt a model, and this.
+async fn bearer_of(running: &Running, tenant: &Tenant, capability: &str) -> String {
+    let few = json!({ "capabilities": ["chat:create", capability] });
+    let made = post(running, tenant, "/v1/api-keys", few).await;
+    assert_eq!(made.status, 201, "{}", made.text);
+    let made = made.json();
+    running.token(made["key"].as_str().unwrap()).await
+}
+
 /// What is sealed beside an entry.
 async fn fields(running: &Running, tenant: &Tenant, entry: &Value) -> Value {
     let index = entry["index"].as_str().unwrap();
@@ -144,20 +153,25 @@ fn a_value_is_shown_to_who_may_and_says_why() {
             let refused = post(running, &tenant, "/v1/pii/unmask", body).await;
             assert_eq!(refused.slug(), "reason-required");
         }
-        let few = json!({ "capabilities": ["chat:create", "pii:unmask:gov"] });
-        let made = post(running, &tenant, "/v1/api-keys", few).await;
-        let key = made.json()["key"].as_str().unwrap().to_owned();
-        let bearer = running.token(&key).await;
-        for token in [token.as_str(), made_up] {
-            let refused = unmask(running, &bearer, token).await;
-            assert_eq!(refused.slug(), "capability-missing");
-            assert_eq!(refused.problem()["error"]["param"], "pii:unmask:contact");
+        for other in ["pii:unmask:gov", "pii:unmask:contact.phone"] {
+            let bearer = bearer_of(running, &tenant, other).await;
+            for token in [token.as_str(), made_up] {
+                let refused = unmask(running, &bearer, token).await;
+                assert_eq!(refused.slug(), "capability-missing", "{other}");
+                let param = &refused.problem()["error"]["param"];
+                assert_eq!(*param, "pii:unmask:contact.email", "{other}");
+            }
         }
         let entries = running.entries(&tenant.token).await;
         let shown = entries.iter().filter(|entry| {
             entry["event"]["kind"] == "pii.unmask" && entry["event"]["outcome"] == "success"
         });
         assert_eq!(shown.count(), 1);
+        for capability in ["pii:unmask:contact.email", "pii:unmask:contact"] {
+            let bearer = bearer_of(running, &tenant, capability).await;
+            let shown = unmask(running, &bearer, &token).await;
+            assert_eq!(shown.json()["value"], EMAIL, "{capability}");
+        }
     });
 }
 

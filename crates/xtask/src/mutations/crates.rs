@@ -6,9 +6,30 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "capabilities-widen",
         file: "crates/tenancy/src/capability.rs",
-        find: "Self(self.0 & other.0)",
-        replace: "Self(self.0 | other.0)",
+        find: "Self::new(self.named & other.named, classes)",
+        replace: "Self::new(self.named | other.named, classes)",
         test: "-p strongroom-tenancy --lib -- --exact capability::tests::narrowing_never_widens",
+    },
+    Mutation {
+        name: "capabilities-of-classes-widen",
+        file: "crates/tenancy/src/capability.rs",
+        find: "self.unmasked().and(other.unmasked())",
+        replace: "self.unmasked().or(other.unmasked())",
+        test: "-p strongroom-tenancy --lib -- --exact capability::tests::narrowing_never_widens",
+    },
+    Mutation {
+        name: "a-class-gives-its-group",
+        file: "crates/tenancy/src/capability.rs",
+        find: "self.named & !other.named == 0 && self",
+        replace: "self",
+        test: "-p strongroom-tenancy --lib -- --exact capability::tests::a_group_has_its_classes_and_a_class_no_other",
+    },
+    Mutation {
+        name: "any-class-of-a-group-is-unmasked",
+        file: "crates/tenancy/src/unmask.rs",
+        find: "!self.and(Self(class.bit())).is_empty()",
+        replace: "!self.is_empty() && class.0 < 255",
+        test: "-p strongroom-tenancy --lib capability::tests",
     },
     Mutation {
         name: "tenant-id-in-two-spellings",

@@ -276,4 +276,11 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "back(at);",
         test: "-p strongroom-pii --test properties quoted_values_are_held_until_they_are_known",
     },
+    Mutation {
+        name: "pii-gem-sources-unread",
+        file: "crates/pii/src/secrets/name.rs",
+        find: "name.starts_with(b\"BUNDLE_\") &&",
+        replace: "name.is_empty() &&",
+        test: "-p strongroom-pii --test tables",
+    },
 ];
