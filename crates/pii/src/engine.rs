@@ -47,7 +47,7 @@ use crate::detection::EvidenceSet;
 use crate::ids::Ids;
 use crate::recognisers::{code, email, ip, web};
 use crate::secrets::vendor::{self, Vendors};
-use crate::secrets::{assigned, command, connection, jwt, manifest, pem, strongroom};
+use crate::secrets::{assigned, command, connection, jwt, manifest, pem, prose, strongroom};
 
 /// What was taken.
 #[derive(Clone, Debug)]
@@ -465,7 +465,7 @@ impl Engine {
                 if let Some(name) = own.strip_suffix(" is") {
                     end = at + name.len();
                 }
-                assigned::prose(window, &self.lexicon, end, found);
+                prose::after(window, &self.lexicon, end, found);
             }
         }
     }

@@ -95,6 +95,7 @@ fn secret_piece() -> impl Strategy<Value = String> {
         "[A-Za-z0-9]{230,700}",
         "[ a-z]{1,300}",
         "[A-Za-z0-9_.-]{4,40}",
+        "[A-Za-z0-9!@#$%^&*(_=+)|;,-]{6,60}",
         "[:=|,\"' \\n\\\\]{1,3}",
         proptest::sample::select(vec![
             "apiVersion: v1\n",
@@ -112,6 +113,10 @@ fn secret_piece() -> impl Strategy<Value = String> {
             "api_key",
             "password",
             "secretString",
+            "\nDB_PASSWORD=",
+            "\nexport SECRET_KEY=",
+            "SECRET_KEY = '",
+            "k2&v8)x|q0#(z",
             " ||= ",
             "...",
             "curl ",

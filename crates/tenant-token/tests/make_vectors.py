@@ -105,6 +105,10 @@ def accepted():
     add("the longest chain", claim("act", deep), "ok", minted=True,
         actor=AGENT, on_behalf_of=[AGENT] * 7 + [USER], capabilities="chat:create audit:read")
     add("no capabilities", claim("cap", []), "ok", minted=True, actor=USER, on_behalf_of=[], capabilities="")
+    add("cap of one class", claim("cap", ["pii:unmask:gov.ssn.us"]), "ok", minted=True,
+        actor=USER, on_behalf_of=[], capabilities="pii:unmask:gov.ssn.us")
+    add("cap of a group and of a class in it", claim("cap", ["pii:unmask:gov.ssn.us", "pii:unmask:gov"]), "ok",
+        actor=USER, on_behalf_of=[], capabilities="pii:unmask:gov")
     add("alg Ed25519 (RFC 9864)", header(alg="Ed25519"), "ok", **user)
     add("ES256", sign(EC_HEADER, key=EC), "ok", minted=True, **user)
     head, body, _ = sign(EC_HEADER, key=EC).split(".")
@@ -240,6 +244,9 @@ def claims():
     add("client_id of 257 bytes", claim("client_id", "x" * 257), "invalid_client_id")
     add("cap is a text", claim("cap", "chat:create"), "invalid_cap")
     add("cap with an unknown name", claim("cap", ["root:all"]), "invalid_cap")
+    for unknown in ("pii:unmask:", "pii:unmask:gov.ssn", "pii:unmask:gov.ssn.us.ca", "pii:unmask:custom.badge"):
+        add(f"cap with the class of {unknown}", claim("cap", [unknown]), "invalid_cap")
+    add("cap with a class twice", claim("cap", ["pii:unmask:gov.ssn.us"] * 2), "invalid_cap")
     add("cap with a name twice", claim("cap", ["chat:create"] * 2), "invalid_cap")
     add("cap with a number", claim("cap", [1]), "invalid_cap")
     add("act is a text", claim("act", AGENT), "invalid_act")

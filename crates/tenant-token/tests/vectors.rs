@@ -14,7 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 use serde_json::Value;
-use strongroom_tenancy::{Actor, Capability, CapabilitySet};
+use strongroom_tenancy::{Actor, Capability, CapabilitySet, UnmaskClass};
 use strongroom_tenant_token::{
     ACCESS_TOKEN_LIFETIME, Algorithm, Authentication, Claims, JwkSet, LEEWAY, MAX_LIFETIME,
     MintError, SigningKey, TokenError, Verifier, mint,
@@ -301,21 +301,20 @@ fn minting_refuses_what_no_verifier_accepts() {
     }
 }
 
-/// Claims as large as can be, whose texts are `filler` over and over.
-fn largest(filler: &str, capabilities: CapabilitySet) -> Claims {
+/// Claims as large as can be, but for texts of these.
+fn largest(text: &str, capabilities: CapabilitySet) -> Claims {
     let id = "platform:0190b2a4-8c7e-7d3a-9f00-0242ac120005"
         .parse()
         .unwrap();
-    let longest = filler.repeat(256);
     Claims {
-        issuer: longest.clone(),
-        audience: longest.clone(),
-        client_id: longest.clone(),
+        issuer: text.to_owned(),
+        audience: text.to_owned(),
+        client_id: text.to_owned(),
         actor: Actor::delegated(id, vec![id; 8]).unwrap(),
         capabilities,
         authentication: Authentication {
             time: NOW,
-            class: Some(longest),
+            class: Some(text.to_owned()),
             methods: (0..8).map(|n| format!("{n}{}", "x".repeat(31))).collect(),
         },
         epoch: u64::MAX,
@@ -323,29 +322,26 @@ fn largest(filler: &str, capabilities: CapabilitySet) -> Claims {
     }
 }
 
-/// Every capability by the longest of its names: what is for a group of classes takes the place of its
-/// classes' own.
+/// Every capability that another does not take the place of: each class has its own, and no group one.
 fn most_capabilities() -> CapabilitySet {
-    let groups = Capability::NAMED.iter().map(|known| known.as_str());
-    let groups: Vec<_> = groups
-        .filter(|name| name.starts_with("pii:unmask:"))
-        .collect();
-    let names = Capability::all().map(Capability::as_str);
-    CapabilitySet::from_names(names.filter(|name| !groups.contains(name))).unwrap()
+    let groups: Vec<_> = UnmaskClass::groups().collect();
+    let names = Capability::all().filter(|known| !groups.contains(known));
+    CapabilitySet::from_names(names.map(Capability::as_str)).unwrap()
 }
 
 #[test]
 fn the_largest_claims_that_are_minted_verify() {
     let named = CapabilitySet::of(Capability::NAMED);
     // A quote is written as two bytes.
-    for (filler, capabilities) in [("\"", named), ("x", most_capabilities())] {
-        let largest = largest(filler, capabilities);
+    let (longest, long) = ("\"".repeat(256), "x".repeat(128));
+    for (text, capabilities) in [(&longest, named), (&long, most_capabilities())] {
+        let largest = largest(text, capabilities);
         let token = mint(&key(), &largest).unwrap();
         let keys = JwkSet::of(&[key().public_key()]);
         let verifier = Verifier::new(&largest.issuer, &largest.audience, keys);
         assert_eq!(verifier.verify(&token, NOW).unwrap().claims(), &largest);
     }
-    let beyond = largest("\"", most_capabilities());
+    let beyond = largest(&longest, most_capabilities());
     assert_eq!(mint(&key(), &beyond), Err(MintError::TooLong));
 }
 

@@ -4,15 +4,19 @@ use aho_corasick::{AhoCorasick, Span, packed};
 
 /// Beginnings and middles of words at which something may be found that has no anchor of its own,
 /// as they are written in the cases that occur.
-pub(super) const KEYWORDS: [&str; 51] = [
+pub(super) const KEYWORDS: [&str; 55] = [
     "VALUES",
     "values",
     "curl ",
     " --",
     " -u ",
     "ecret",
+    "ECRET",
     "oken",
+    "OKEN",
     "key is",
+    "Key is",
+    "KEY is",
     "pw is",
     "API key",
     "chlüssel",

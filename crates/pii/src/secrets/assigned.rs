@@ -1,11 +1,10 @@
 //! What a secret's name is given: `password: x`, `api_key="x"`, "the password is x".
 
-use super::code::{is_code, is_pointer};
+use super::code::is_code;
 use super::name::{Names, before_operator, before_type, is_gem_source, name_before, names_within};
-use super::read::{block, next_line, trimmed, value};
-use super::value::{
-    Value, is_certain, is_login, is_odd, is_placeholder, is_secret, is_username, is_uuid,
-};
+use super::read::{block, line, next_line, value};
+use super::stand_in::is_placeholder;
+use super::value::{Value, is_certain, is_login, is_secret, is_username, is_uuid};
 use super::{certain, command};
 use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
@@ -68,7 +67,9 @@ pub(crate) fn sign(window: &Window<'_>, lexicon: &Lexicon, at: usize, found: &mu
     };
     let assigned = at + 1 + usize::from(matches!(window.byte(at + 1), b'=' | b'>'));
     let of_block = || (window.byte(at) == b':').then(|| block(window, assigned));
-    let Some(value) = of_block().flatten().or_else(|| value(window, assigned)) else {
+    let of_line = || line(window, name, at);
+    let own = of_block().flatten().or_else(of_line);
+    let Some(value) = own.or_else(|| value(window, assigned)) else {
         return;
     };
     // Behind a type a text has quotation marks.
@@ -81,98 +82,6 @@ pub(crate) fn sign(window: &Window<'_>, lexicon: &Lexicon, at: usize, found: &mu
         return;
     }
     propose(window, &names, &value, window.byte(at) == b':', found);
-}
-
-/// Proposes what follows a secret's name that ends at an offset, without a sign: after a verb, or
-/// straight behind it.
-pub(crate) fn prose(
-    window: &Window<'_>,
-    lexicon: &Lexicon,
-    end: usize,
-    found: &mut Vec<Candidate>,
-) {
-    // `log in as ann`
-    let names = if window.bytes(end.saturating_sub(3), end) == b" as"
-        || window.bytes(end.saturating_sub(4), end) == b" als"
-    {
-        Some(Names {
-            username: true,
-            ..Names::default()
-        })
-    } else {
-        name_before(window, lexicon, end)
-    };
-    let Some(names) = names else {
-        return;
-    };
-    if names.username
-        && !names.password
-        && window.byte(end) == b' '
-        && window.before(end) == b's'
-        && window.bytes(end.saturating_sub(3), end).contains(&b' ')
-    {
-        if let Some(value) = value(window, end) {
-            propose(window, &names, &trimmed(window, value), false, found);
-        }
-        return;
-    }
-    let name = window.run_back(end, byte::LETTER);
-    prose_before(window, &names, name, found);
-    let verb = is_verb(window, name, end);
-    // Up to the verb there are words and nothing else.
-    let mut at = end;
-    for _ in 0..8 {
-        if window.byte(at) != b' ' {
-            return;
-        }
-        let word = window.run_while(at + 1, |b| byte::is(b, LETTER) || !b.is_ascii());
-        let text = window.text(at + 1, word).to_lowercase();
-        if VERBS.contains(&text.as_str()) {
-            if !(verb && text == "to")
-                && let Some(value) =
-                    value(window, word).filter(|value| value.quoted || is_odd(window, value))
-            {
-                propose(window, &names, &trimmed(window, value), false, found);
-            }
-            return;
-        }
-        if at == end
-            && !verb
-            && let Some(value) =
-                value(window, at).filter(|value| value.quoted || is_odd(window, value))
-        {
-            // A text of SQL is not in backticks; `pwd *user_pwd` is a declaration.
-            if is_pointer(window.text(value.start, value.end)) {
-                return;
-            }
-            let sql = window.bytes(name.saturating_sub(11), end);
-            if window.before(value.start) == b'`' && sql.eq_ignore_ascii_case(b"identified by") {
-                return;
-            }
-            propose(window, &names, &trimmed(window, value), false, found);
-            return;
-        }
-        if word == at + 1 || text.len() > 20 {
-            return;
-        }
-        at = word;
-    }
-}
-
-/// Whether "pass" is what somebody does, by the word before it or for want of one.
-fn is_verb(window: &Window<'_>, start: usize, end: usize) -> bool {
-    const DOERS: [&str; 30] = [
-        "to", "can", "could", "may", "might", "must", "should", "will", "would", "we", "you", "i",
-        "they", "not", "t", "don", "never", "and", "or", "then", "also", "just", "simply",
-        "please", "instead", "need", "allow", "make", "let", "rerun",
-    ];
-    if !window.bytes(start, end).eq_ignore_ascii_case(b"pass") {
-        return false;
-    }
-    let gap = start - usize::from(window.before(start) == b' ');
-    let word = window.text(window.run_back(gap, LETTER), gap);
-    let begins = gap < start && matches!(window.before(gap), b'-' | b'*' | b':' | b'`' | b')');
-    begins || DOERS.contains(&word.to_ascii_lowercase().as_str())
 }
 
 /// Proposes a whole text that is the value of a secret's name.
@@ -290,57 +199,6 @@ pub(crate) fn cell(
     }
 }
 
-/// Proposes the value before "is my password".
-fn prose_before(
-    window: &Window<'_>,
-    names: &Names<'_>,
-    name_start: usize,
-    found: &mut Vec<Candidate>,
-) {
-    let mut at = name_start;
-    let mut verb = false;
-    for _ in 0..5 {
-        while window.before(at) == b' ' {
-            at -= 1;
-        }
-        let mut start = at;
-        while start > 0 && at - start < 80 && !byte::is(window.before(start), SPACE) {
-            start -= 1;
-        }
-        let word = window.text(start, at);
-        if verb {
-            let (mut from, mut to) = (start, at);
-            while matches!(window.byte(from), b'`' | b'"' | b'\'' | b'(') {
-                from += 1;
-            }
-            while to > from && matches!(window.before(to), b'`' | b'"' | b'\'' | b',' | b')') {
-                to -= 1;
-            }
-            let value = Value {
-                start: from,
-                end: to,
-                quoted: false,
-            };
-            if to > from && is_odd(window, &value) {
-                propose(window, names, &value, false, found);
-            }
-            return;
-        }
-        match word {
-            "is" | "as" => verb = true,
-            "my" | "your" | "the" | "a" | "his" | "her" | "our" | "new" | "login" | "user" => {}
-            _ => return,
-        }
-        at = start;
-    }
-}
-
-/// Between a name and its value.
-const VERBS: [&str; 14] = [
-    "is", "was", "to", "lautet", "ist", "est", "es", "é", "è", "jest", "as", "als", "becomes",
-    "will",
-];
-
 /// Proposes what stands behind a secret's name and a comma: in a row, in a call. It starts at an offset,
 /// and is long and random.
 pub(crate) fn listed(
@@ -406,7 +264,7 @@ pub(crate) fn continued(window: &Window<'_>, start: usize, found: &mut Vec<Candi
     }
 }
 
-fn propose(
+pub(super) fn propose(
     window: &Window<'_>,
     names: &Names<'_>,
     value: &Value,

@@ -2,7 +2,8 @@
 
 use super::argument::{Mark, argument, unquoted};
 use super::certain;
-use super::value::{Value, is_odd, is_placeholder};
+use super::stand_in::is_placeholder;
+use super::value::{Value, is_odd};
 use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
 use crate::engine::byte::{self, ALNUM, ARGUMENT, DIGIT, SPACE, UPPER};

@@ -1,5 +1,6 @@
 //! What was given to a secret's name, and whether it can be the secret.
 
+use super::stand_in::is_placeholder;
 use crate::engine::byte::{self, ALNUM, DIGIT, LETTER, LOWER, UPPER};
 use crate::engine::window::Window;
 
@@ -29,181 +30,6 @@ pub(super) fn is_odd(window: &Window<'_>, value: &Value) -> bool {
         })
 }
 
-/// A reference, a type, a mask, a word of prose: nothing that anybody types in.
-pub(super) fn is_placeholder(window: &Window<'_>, value: &Value) -> bool {
-    let text = window.text(value.start, value.end);
-    let first = text.bytes().next().unwrap_or(0);
-    let lower = text.to_ascii_lowercase();
-    let masked = text.chars().all(|c| {
-        matches!(
-            c,
-            '*' | '•' | '●' | 'x' | 'X' | '.' | '-' | '_' | '#' | '?' | '…'
-        )
-    });
-    let call = window.byte(value.end) == b'(' || text.contains('(') || text.contains("()");
-    let reference = [
-        "os.",
-        "process.",
-        "var.",
-        "data.",
-        "self.",
-        "this.",
-        "env.",
-        "settings.",
-        "config.",
-        "secrets.",
-        "local.",
-        "module.",
-        "req.",
-        "request.",
-        "args.",
-        "ctx.",
-        "params.",
-        "props.",
-        "user.",
-    ]
-    .iter()
-    .any(|head| lower.starts_with(head));
-    let bracketed = matches!(first, b'<' | b'{' | b'[')
-        || text.starts_with("$")
-        || text.starts_with('%') && text.ends_with('%')
-        || text.contains("{{")
-        || text.contains("${");
-    // Base64 may begin with a slash as well.
-    let rooted =
-        first == b'/' && (text.len() < 20 || text.matches('/').count() > 2 || text.contains('.'));
-    let path = rooted && text.matches('/').count() > 2 && text == lower && !text.contains('+')
-        || !value.quoted
-            && (rooted
-                || text.starts_with("./")
-                || text.starts_with("~/")
-                || text.starts_with("//"));
-    // AWS's documentation ends its keys so.
-    let example = text.ends_with("EXAMPLE") || text.ends_with("EXAMPLEKEY");
-    text.is_empty()
-        || masked
-        || !value.quoted && is_number(text)
-        || example && text.len() >= 16
-        || call
-        || reference
-        || bracketed
-        || path
-        || WORDS.contains(&lower.as_str())
-        || lower.starts_with("your") && lower.len() > 5
-}
-
-/// A number that no password is: one digit, or a constant of base sixteen.
-fn is_number(text: &str) -> bool {
-    let hexadecimal = text.strip_prefix("0x").is_some_and(|rest| {
-        (1..=8).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_hexdigit())
-    });
-    hexadecimal || text.len() == 1 && text.bytes().all(|b| b.is_ascii_digit())
-}
-
-/// Values that are none: types, constants, first words of prose.
-const WORDS: [&str; 100] = [
-    "null",
-    "none",
-    "nil",
-    "true",
-    "false",
-    "yes",
-    "no",
-    "undefined",
-    "string",
-    "str",
-    "&str",
-    "bytes",
-    "text",
-    "varchar",
-    "number",
-    "int",
-    "integer",
-    "bool",
-    "boolean",
-    "any",
-    "object",
-    "optional",
-    "required",
-    "char",
-    "securestring",
-    "must",
-    "is",
-    "are",
-    "was",
-    "and",
-    "or",
-    "the",
-    "a",
-    "an",
-    "not",
-    "should",
-    "cannot",
-    "can",
-    "may",
-    "will",
-    "has",
-    "have",
-    "reset",
-    "change",
-    "changed",
-    "needs",
-    "need",
-    "at",
-    "at_least",
-    "minimum",
-    "length",
-    "field",
-    "input",
-    "hidden",
-    "redacted",
-    "masked",
-    "example",
-    "placeholder",
-    "empty",
-    "missing",
-    "invalid",
-    "incorrect",
-    "wrong",
-    "expired",
-    "expires",
-    "forgotten",
-    "forgot",
-    "rotated",
-    "if",
-    "for",
-    "of",
-    "in",
-    "on",
-    "to",
-    "with",
-    "from",
-    "please",
-    "enter",
-    "click",
-    "see",
-    "this",
-    "that",
-    "per",
-    "via",
-    "option",
-    "options",
-    "flag",
-    "flags",
-    "argument",
-    "arguments",
-    "parameter",
-    "parameters",
-    "password",
-    "current-password",
-    "new-password",
-    "username",
-    "apikey",
-    "token",
-    "pass",
-    "passwd",
-];
-
 /// The name of a user: letters first, and no word that goes on as prose does.
 pub(super) fn is_username(window: &Window<'_>, value: &Value, colon: bool) -> bool {
     let text = window.bytes(value.start, value.end);
@@ -226,12 +52,13 @@ pub(super) fn is_username(window: &Window<'_>, value: &Value, colon: bool) -> bo
 /// Whether a value is random enough, and none of the other things that look random.
 pub(super) fn is_secret(window: &Window<'_>, value: &Value) -> bool {
     let text = window.bytes(value.start, value.end);
-    let legal =
-        |b: &u8| byte::is(*b, ALNUM) || matches!(b, b'+' | b'/' | b'=' | b'_' | b'.' | b'~' | b'-');
     let letters = text.iter().filter(|b| byte::is(**b, LETTER)).count();
     let digits = text.iter().filter(|b| byte::is(**b, DIGIT)).count();
-    if text.len() < 16 || !text.iter().all(legal) || letters == 0 || digits == 0 {
+    if text.len() < 16 || letters == 0 || digits == 0 {
         return false;
+    }
+    if !text.iter().all(is_key_character) {
+        return is_scrambled(text);
     }
     let hex = text.iter().all(u8::is_ascii_hexdigit);
     let digest = [
@@ -259,6 +86,67 @@ pub(super) fn is_secret(window: &Window<'_>, value: &Value) -> bool {
         && !digest
         && wordy * 2 < text.len()
         && entropy(text) >= if hex { 3.0 } else { 3.5 }
+}
+
+fn is_key_character(b: &u8) -> bool {
+    byte::is(*b, ALNUM) || matches!(b, b'+' | b'/' | b'=' | b'_' | b'.' | b'~' | b'-')
+}
+
+/// Whether a text is what a generator makes of letters, digits and the signs that keys do not have:
+/// Django's `SECRET_KEY`, a password of 20 characters and more. Colons divide names
+/// (`arn:aws:...`), and `%2F` is a slash.
+pub(super) fn is_scrambled(text: &[u8]) -> bool {
+    let count = |kinds: u16| text.iter().filter(|b| byte::is(**b, kinds)).count();
+    let is_escape =
+        |pair: &[u8]| matches!(pair, [b'%', rest @ ..] if rest.iter().all(u8::is_ascii_hexdigit));
+    let escapes = text.windows(3).filter(|part| is_escape(part)).count();
+    let is_sign = |b: &&u8| !is_key_character(b) && **b != b':';
+    let signs = text.iter().filter(is_sign).count();
+    let bounds = |b: &u8| matches!(b, b'[' | b']' | b'{' | b'}' | b'<' | b'>');
+    text.len() >= 20
+        && is_typed(text)
+        && !text.iter().any(bounds)
+        && count(LETTER) * 4 >= text.len()
+        && signs >= escapes + if is_mixed(text) { 1 } else { 2 }
+        && !text.windows(3).any(|part| part == b"://")
+        && entropy(text) >= 3.5
+}
+
+/// Whether a text is what a generator makes of letters, digits and all signs but quotation marks: not a
+/// program's, in which brackets have their other halves and words are spelled.
+pub(super) fn is_generated(text: &[u8]) -> bool {
+    let is_sign = |b: &u8| {
+        matches!(
+            b,
+            b'!' | b'@' | b'#' | b'$' | b'%' | b'^' | b'*' | b'?' | b'~'
+        )
+    };
+    let halves = |open: u8, close: u8| {
+        let count = |half: u8| text.iter().filter(|b| **b == half).count();
+        count(open) != count(close)
+    };
+    text.len() >= 8
+        && is_typed(text)
+        && (text.iter().any(is_sign)
+            || halves(b'(', b')')
+            || halves(b'[', b']')
+            || halves(b'{', b'}')
+            || halves(b'<', b'>'))
+}
+
+/// Whether a text has letters and digits, no white space nor quotation marks, and is not half of words,
+/// which are four letters and more of one case.
+fn is_typed(text: &[u8]) -> bool {
+    let legal = |b: &u8| b.is_ascii_graphic() && !matches!(b, b'\\' | b'"' | b'\'' | b'`');
+    let spelled = |kind: u16| {
+        let runs = text.split(|b| !byte::is(*b, kind)).map(<[u8]>::len);
+        runs.filter(|length| *length >= 4).sum::<usize>()
+    };
+    let has = |kinds: u16| text.iter().any(|b| byte::is(*b, kinds));
+    text.iter().all(legal)
+        && has(LETTER)
+        && has(DIGIT)
+        && (spelled(LOWER) + spelled(UPPER)) * 2 < text.len()
 }
 
 /// Whether a value is a secret whatever it is called: long, of capitals, small letters and digits.

@@ -283,9 +283,11 @@ pub(super) const PLAIN: &[(&str, &[&str])] = &[
     (
         "tailscale",
         &[
-            r"tskey-client-[A-Za-z0-9]{6,20}CNTRL-[A-Za-z0-9]{20,40}",
-            r"tskey-auth-[A-Za-z0-9]{6,20}CNTRL-[A-Za-z0-9]{20,40}",
-            r"tskey-api-[A-Za-z0-9]{6,20}CNTRL-[A-Za-z0-9]{20,40}",
+            r"tskey-webhook-[A-Za-z0-9]{6,20}CNTRL-[A-Za-z0-9]{18,40}",
+            r"tskey-client-[A-Za-z0-9]{6,20}CNTRL-[A-Za-z0-9]{18,40}",
+            r"tskey-scim-[A-Za-z0-9]{6,20}CNTRL-[A-Za-z0-9]{18,40}",
+            r"tskey-auth-[A-Za-z0-9]{6,20}CNTRL-[A-Za-z0-9]{18,40}",
+            r"tskey-api-[A-Za-z0-9]{6,20}CNTRL-[A-Za-z0-9]{18,40}",
         ],
     ),
     ("alibaba", &[r"LTAI[A-Za-z0-9]{20}"]),

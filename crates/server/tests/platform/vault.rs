@@ -58,9 +58,9 @@ async fn unmask(running: &Running, bearer: &str, token: &str) -> Answer {
     running.send("POST", path, Some(bearer), Some(body)).await
 }
 
-/// A caller of the tenant's who may prompt a model, and this.
+/// A caller of the tenant's who may issue keys, and this.
 async fn bearer_of(running: &Running, tenant: &Tenant, capability: &str) -> String {
-    let few = json!({ "capabilities": ["chat:create", capability] });
+    let few = json!({ "capabilities": ["api_keys:manage", capability] });
     let made = post(running, tenant, "/v1/api-keys", few).await;
     assert_eq!(made.status, 201, "{}", made.text);
     let made = made.json();
@@ -171,6 +171,21 @@ fn a_value_is_shown_to_who_may_and_says_why() {
             let bearer = bearer_of(running, &tenant, capability).await;
             let shown = unmask(running, &bearer, &token).await;
             assert_eq!(shown.json()["value"], EMAIL, "{capability}");
+        }
+
+        // Who may see a class's values cannot let anybody see another's, and who may see a group's can.
+        for (holds, gives, status) in [
+            ("pii:unmask:contact.email", "pii:unmask:contact.email", 201),
+            ("pii:unmask:contact", "pii:unmask:contact.phone", 201),
+            ("pii:unmask:contact.email", "pii:unmask:contact.phone", 403),
+            ("pii:unmask:contact.email", "pii:unmask:contact", 403),
+            ("pii:unmask:contact", "pii:unmask:gov.ssn.us", 403),
+        ] {
+            let bearer = bearer_of(running, &tenant, holds).await;
+            let asked = Some(json!({ "capabilities": [gives] }));
+            let path = "/v1/api-keys";
+            let made = running.send("POST", path, Some(&bearer), asked).await;
+            assert_eq!(made.status, status, "{holds} {gives} {}", made.text);
         }
     });
 }

@@ -25,6 +25,13 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-tenancy --lib -- --exact capability::tests::a_group_has_its_classes_and_a_class_no_other",
     },
     Mutation {
+        name: "a-class-gives-another",
+        file: "crates/tenancy/src/capability.rs",
+        find: " && self.classes.without(other.unmasked()).is_empty()",
+        replace: "",
+        test: "-p strongroom-tenancy --lib -- --exact capability::tests::a_group_has_its_classes_and_a_class_no_other",
+    },
+    Mutation {
         name: "any-class-of-a-group-is-unmasked",
         file: "crates/tenancy/src/unmask.rs",
         find: "!self.and(Self(class.bit())).is_empty()",

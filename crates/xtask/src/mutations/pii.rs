@@ -283,4 +283,25 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "name.is_empty() &&",
         test: "-p strongroom-pii --test tables",
     },
+    Mutation {
+        name: "pii-signs-in-secrets-unread",
+        file: "crates/pii/src/secrets/value.rs",
+        find: "        return is_scrambled(text);",
+        replace: "        return false;",
+        test: "-p strongroom-pii --test tables",
+    },
+    Mutation {
+        name: "pii-lines-of-passwords-cut",
+        file: "crates/pii/src/secrets/read.rs",
+        find: "if name != sign || !opens_line(window, name) {",
+        replace: "if name != sign || opens_line(window, name) {",
+        test: "-p strongroom-pii --test tables",
+    },
+    Mutation {
+        name: "pii-parentheses-call",
+        file: "crates/pii/src/secrets/stand_in.rs",
+        find: "!quoted || text.contains(' ') ||",
+        replace: "true ||",
+        test: "-p strongroom-pii --test tables",
+    },
 ];

@@ -228,4 +228,11 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "let _ = redacted(\"\");\n        let mut redacted = String::from_utf8_lossy(line).into_owned();",
         test: "-p strongroom-server --lib a_line_is_redacted_whatever_is_in_it",
     },
+    Mutation {
+        name: "names-of-capabilities-are-hosts",
+        file: "crates/server/src/routes/webhooks/content.rs",
+        find: "\n        || text.parse::<Capability>().is_ok()",
+        replace: "",
+        test: "-p strongroom-server --lib -- --exact routes::webhooks::content::tests::a_message_goes_by_the_policy_of_its_channel",
+    },
 ];

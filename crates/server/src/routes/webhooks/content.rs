@@ -5,7 +5,7 @@ use strongroom_apikey::KeyId;
 use strongroom_pii::{
     Binding, Channel, LinkingKey, Policy, RedactError, Redactor, Vault, VaultError,
 };
-use strongroom_tenancy::{ActorId, TenantId};
+use strongroom_tenancy::{ActorId, Capability, TenantId};
 use uuid::Uuid;
 
 /// Keeps nothing: a token in a message has no value behind it.
@@ -47,7 +47,7 @@ fn walk(value: &mut Value, name: &str, redactor: &mut Redactor<'_>) -> Result<()
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
         Value::String(text) => {
-            if !is_id(text) {
+            if !is_own(text) {
                 *text = redactor.redact_named(name, text)?.text;
             }
         }
@@ -65,9 +65,12 @@ fn walk(value: &mut Value, name: &str, redactor: &mut Redactor<'_>) -> Result<()
     Ok(())
 }
 
-/// Whether a text is an id of the platform's, which is random.
-fn is_id(text: &str) -> bool {
-    text.parse::<Uuid>().is_ok() || text.parse::<ActorId>().is_ok() || text.parse::<KeyId>().is_ok()
+/// Whether a text is the platform's own word: an id, which is random, or a capability's name.
+fn is_own(text: &str) -> bool {
+    text.parse::<Uuid>().is_ok()
+        || text.parse::<ActorId>().is_ok()
+        || text.parse::<KeyId>().is_ok()
+        || text.parse::<Capability>().is_ok()
 }
 
 #[cfg(test)]
@@ -82,6 +85,7 @@ mod tests {
         let data = json!({
             "id": "EXAMPLEKEY00", "actor": "user:0190b2a4-8c7e-7d3a-9f00-0242ac120002",
             "name": "john@example.com", "tries": 2, "names": ["ssn 536-90-4399"],
+            "capabilities": ["pii:unmask:gov.id.it"],
         });
         let by = |rest: &str| {
             let source = format!("version = 2\n{rest}");
@@ -98,6 +102,10 @@ mod tests {
         strict["name"] = json!("[EMAIL]");
         strict["names"] = json!(["ssn [US_SSN]"]);
         assert_eq!(by(""), strict);
+        // What looks like a host is none in a capability's name, however little it takes.
+        let hosts =
+            rule("strict'\nmin_confidence = 0.0\noperator = 'label").replace("email", "url");
+        assert_eq!(by(&hosts)["capabilities"], data["capabilities"]);
         let mut flagged = strict.clone();
         flagged["name"] = data["name"].clone();
         assert_eq!(by(&rule("flag")), flagged);

@@ -1,0 +1,220 @@
+//! What stands in a secret's place: references, types, masks, words.
+
+use super::value::{Value, is_scrambled};
+use crate::engine::byte::{self, ALNUM};
+use crate::engine::window::Window;
+
+/// A reference, a type, a mask, a word of prose: nothing that anybody types in.
+pub(super) fn is_placeholder(window: &Window<'_>, value: &Value) -> bool {
+    let text = window.text(value.start, value.end);
+    let first = text.bytes().next().unwrap_or(0);
+    let lower = text.to_ascii_lowercase();
+    let masked = text.chars().all(|c| {
+        matches!(
+            c,
+            '*' | '•' | '●' | 'x' | 'X' | '.' | '-' | '_' | '#' | '?' | '…'
+        )
+    });
+    let call = window.byte(value.end) == b'(' || is_call(text, value.quoted);
+    let reference = [
+        "os.",
+        "process.",
+        "var.",
+        "data.",
+        "self.",
+        "this.",
+        "env.",
+        "settings.",
+        "config.",
+        "secrets.",
+        "local.",
+        "module.",
+        "req.",
+        "request.",
+        "args.",
+        "ctx.",
+        "params.",
+        "props.",
+        "user.",
+    ]
+    .iter()
+    .any(|head| lower.starts_with(head));
+    let bracketed = matches!(first, b'<' | b'{' | b'[')
+        || text.starts_with('$') && (!value.quoted || is_variable(text))
+        || text.starts_with('%') && text.ends_with('%')
+        || text.contains("{{")
+        || text.contains("${");
+    // Base64 may begin with a slash as well.
+    let rooted =
+        first == b'/' && (text.len() < 20 || text.matches('/').count() > 2 || text.contains('.'));
+    let path = rooted && text.matches('/').count() > 2 && text == lower && !text.contains('+')
+        || !value.quoted
+            && (rooted
+                || text.starts_with("./")
+                || text.starts_with("~/")
+                || text.starts_with("//"));
+    // AWS's documentation ends its keys so.
+    let example = text.ends_with("EXAMPLE") || text.ends_with("EXAMPLEKEY");
+    text.is_empty()
+        || masked
+        || !value.quoted && is_number(text)
+        || example && text.len() >= 16
+        || call
+        || !(value.quoted && is_scrambled(text.as_bytes())) && (reference || bracketed)
+        || path
+        || WORDS.contains(&lower.as_str())
+        || lower.starts_with("your") && lower.len() > 5
+}
+
+/// Whether a text calls something. What stands in quotation marks does where it is the name of a program
+/// before the parenthesis, and nothing behind it: `env('PASSWORD')`, and not `k2)v8(q!`.
+fn is_call(text: &str, quoted: bool) -> bool {
+    let Some((name, arguments)) = text.split_once('(') else {
+        return false;
+    };
+    let is_name =
+        |b: u8| byte::is(b, ALNUM) || matches!(b, b'_' | b'.' | b':' | b'$' | b'-' | b'>' | b'\\');
+    let is_whole = arguments.is_empty() || arguments.ends_with(')');
+    !quoted || text.contains(' ') || is_whole && name.bytes().all(is_name)
+}
+
+/// Whether a text that begins with a dollar sign is a variable, or what a hash of a password begins with:
+/// `$DB_PASSWORD`, `$user->password`, `$2b$12$...`.
+fn is_variable(text: &str) -> bool {
+    let is_name = |b: u8| {
+        byte::is(b, ALNUM)
+            || b.is_ascii_whitespace()
+            || matches!(
+                b,
+                b'$' | b'_'
+                    | b'.'
+                    | b':'
+                    | b'-'
+                    | b'>'
+                    | b'/'
+                    | b'('
+                    | b')'
+                    | b'['
+                    | b']'
+                    | b'{'
+                    | b'}'
+                    | b'"'
+                    | b'\''
+                    | b','
+                    | b';'
+            )
+    };
+    text.bytes().all(is_name)
+}
+
+/// A number that no password is: one digit, or a constant of base sixteen.
+fn is_number(text: &str) -> bool {
+    let hexadecimal = text.strip_prefix("0x").is_some_and(|rest| {
+        (1..=8).contains(&rest.len()) && rest.bytes().all(|b| b.is_ascii_hexdigit())
+    });
+    hexadecimal || text.len() == 1 && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// Values that are none: types, constants, first words of prose.
+const WORDS: [&str; 100] = [
+    "null",
+    "none",
+    "nil",
+    "true",
+    "false",
+    "yes",
+    "no",
+    "undefined",
+    "string",
+    "str",
+    "&str",
+    "bytes",
+    "text",
+    "varchar",
+    "number",
+    "int",
+    "integer",
+    "bool",
+    "boolean",
+    "any",
+    "object",
+    "optional",
+    "required",
+    "char",
+    "securestring",
+    "must",
+    "is",
+    "are",
+    "was",
+    "and",
+    "or",
+    "the",
+    "a",
+    "an",
+    "not",
+    "should",
+    "cannot",
+    "can",
+    "may",
+    "will",
+    "has",
+    "have",
+    "reset",
+    "change",
+    "changed",
+    "needs",
+    "need",
+    "at",
+    "at_least",
+    "minimum",
+    "length",
+    "field",
+    "input",
+    "hidden",
+    "redacted",
+    "masked",
+    "example",
+    "placeholder",
+    "empty",
+    "missing",
+    "invalid",
+    "incorrect",
+    "wrong",
+    "expired",
+    "expires",
+    "forgotten",
+    "forgot",
+    "rotated",
+    "if",
+    "for",
+    "of",
+    "in",
+    "on",
+    "to",
+    "with",
+    "from",
+    "please",
+    "enter",
+    "click",
+    "see",
+    "this",
+    "that",
+    "per",
+    "via",
+    "option",
+    "options",
+    "flag",
+    "flags",
+    "argument",
+    "arguments",
+    "parameter",
+    "parameters",
+    "password",
+    "current-password",
+    "new-password",
+    "username",
+    "apikey",
+    "token",
+    "pass",
+    "passwd",
+];
