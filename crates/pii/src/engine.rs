@@ -462,10 +462,11 @@ impl Engine {
                     byte::is(b, LETTER) || !b.is_ascii()
                 });
                 // The verb is not of the name.
-                if let Some(name) = own.strip_suffix(" is") {
+                let name = own.strip_suffix(" is");
+                if let Some(name) = name {
                     end = at + name.len();
                 }
-                prose::after(window, &self.lexicon, end, found);
+                prose::after(window, &self.lexicon, end, name.is_some(), found);
             }
         }
     }

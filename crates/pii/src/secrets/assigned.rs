@@ -2,7 +2,7 @@
 
 use super::code::is_code;
 use super::name::{Names, before_operator, before_type, is_gem_source, name_before, names_within};
-use super::read::{block, line, next_line, value};
+use super::read::{block, next_line, value};
 use super::stand_in::is_placeholder;
 use super::value::{Value, is_certain, is_login, is_secret, is_username, is_uuid};
 use super::{certain, command};
@@ -67,9 +67,7 @@ pub(crate) fn sign(window: &Window<'_>, lexicon: &Lexicon, at: usize, found: &mu
     };
     let assigned = at + 1 + usize::from(matches!(window.byte(at + 1), b'=' | b'>'));
     let of_block = || (window.byte(at) == b':').then(|| block(window, assigned));
-    let of_line = || line(window, name, at);
-    let own = of_block().flatten().or_else(of_line);
-    let Some(value) = own.or_else(|| value(window, assigned)) else {
+    let Some(value) = of_block().flatten().or_else(|| value(window, assigned)) else {
         return;
     };
     // Behind a type a text has quotation marks.

@@ -103,8 +103,8 @@ pub(super) fn is_code(
     // `= await read()`, `= shift;`, `: public Base`
     let goes_on = next == b';'
         || next == b' ' && (byte::is(after, LETTER) || matches!(after, b'(' | b'{' | b'[' | b'*'));
-    // `Option<String>`; `</b>` and `<br>` end a value.
-    let generic = next == b'<' && byte::is(after, UPPER);
+    // `Option<String>`; `</b>` and `<br>` end a value. What has capitals may be a label the second time.
+    let generic = next == b'<' && (byte::is(after, UPPER) || after == b'[');
     // `const NAME: Type = 7`
     let declared = window.byte(sign) == b':'
         && window.byte(value.end + usize::from(next == b' ')) == b'='

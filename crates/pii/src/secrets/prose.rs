@@ -11,11 +11,12 @@ use crate::engine::lexicon::Lexicon;
 use crate::engine::window::Window;
 
 /// Proposes what follows a secret's name that ends at an offset, without a sign: after a verb, or
-/// straight behind it.
+/// straight behind it. What a name with its verb was found by has no value before it.
 pub(crate) fn after(
     window: &Window<'_>,
     lexicon: &Lexicon,
     end: usize,
+    verb_follows: bool,
     found: &mut Vec<Candidate>,
 ) {
     // `log in as ann`
@@ -44,7 +45,10 @@ pub(crate) fn after(
         return;
     }
     let name = window.run_back(end, byte::LETTER);
-    prose_before(window, &names, name, found);
+    // "x is the key is" is no sentence.
+    if !verb_follows {
+        prose_before(window, &names, name, found);
+    }
     let verb = is_verb(window, name, end);
     // Up to the verb there are words and nothing else.
     let mut at = end;

@@ -1,6 +1,6 @@
 //! Where a value begins and ends that is given to a name.
 
-use super::value::{Value, is_generated, is_mixed};
+use super::value::{Value, is_mixed};
 use crate::engine::byte::{self, ALNUM, BASE64, SPACE};
 use crate::engine::placeholder;
 use crate::engine::window::Window;
@@ -70,65 +70,6 @@ pub(super) fn value(window: &Window<'_>, from: usize) -> Option<Value> {
         end,
         quoted: false,
     })
-}
-
-/// What a name is given that has a line to itself, where it is made of signs that end a value elsewhere:
-/// `DB_PASSWORD=k2&v8)x|q0`, `password: k2,v8!x`. Before the name is nothing, or what sets a variable.
-pub(super) fn line(window: &Window<'_>, name: usize, sign: usize) -> Option<Value> {
-    if name != sign || !opens_line(window, name) {
-        return None;
-    }
-    let start = window.run_while(sign + 1, |b| matches!(b, b' ' | b'\t'));
-    let end = window.run_while(start, |b| !byte::is(b, SPACE));
-    let is_comment = window.byte(end) == b' ' && window.byte(end + 1) == b'#';
-    let is_whole = is_comment || matches!(window.byte(end), b'\n' | b'\r' | 0);
-    let text = window.text(start, end).trim_end_matches([',', ';']);
-    let divides = |b: u8| {
-        matches!(
-            b,
-            b',' | b';' | b'(' | b')' | b'}' | b'<' | b'>' | b'&' | b'|'
-        )
-    };
-    if !is_whole || !text.bytes().any(divides) || !is_generated(text.as_bytes()) {
-        return None;
-    }
-    // A program, or a form.
-    let is_program = ["$(", "${", "{{", "&&", "||", ">>", "<<", "::", "->", "=>"]
-        .iter()
-        .any(|sign| text.contains(sign));
-    let is_field = |pair: &str| {
-        let name = pair.split_once('=').map_or("", |(name, _)| name);
-        !name.is_empty() && name.bytes().all(|b| byte::is(b, byte::TOKEN))
-    };
-    let is_form = text.split('&').skip(1).any(is_field);
-    (!is_program && !is_form).then_some(Value {
-        start,
-        end: start + text.len(),
-        quoted: true,
-    })
-}
-
-/// Whether the name that ends at an offset is the first of its line, but for what sets a variable.
-fn opens_line(window: &Window<'_>, end: usize) -> bool {
-    let is_gap = |b: u8| matches!(b, b' ' | b'\t');
-    let back = |mut at: usize| {
-        let from = at;
-        while at > 0 && from - at < 24 && is_gap(window.before(at)) {
-            at -= 1;
-        }
-        at
-    };
-    let end = back(end);
-    let start = window.run_back(end, byte::KEYISH);
-    let mut first = back(start);
-    let words = [b"export".as_slice(), b"ENV", b"set", b"SET", b"-"];
-    let sets = |word: &&[u8]| window.bytes(first.saturating_sub(word.len()), first) == *word;
-    if first < start
-        && let Some(word) = words.into_iter().find(|word| sets(word))
-    {
-        first = back(first - word.len());
-    }
-    start < end && matches!(window.before(first), 0 | b'\n' | b'\r')
 }
 
 /// The first line of a block of YAML, when it is one word: `|`, and a line that is set in.

@@ -1,6 +1,6 @@
 //! What stands in a secret's place: references, types, masks, words.
 
-use super::value::{Value, is_scrambled};
+use super::value::{Value, is_generated, is_scrambled};
 use crate::engine::byte::{self, ALNUM};
 use crate::engine::window::Window;
 
@@ -40,7 +40,7 @@ pub(super) fn is_placeholder(window: &Window<'_>, value: &Value) -> bool {
     .iter()
     .any(|head| lower.starts_with(head));
     let bracketed = matches!(first, b'<' | b'{' | b'[')
-        || text.starts_with('$') && (!value.quoted || is_variable(text))
+        || text.starts_with('$')
         || text.starts_with('%') && text.ends_with('%')
         || text.contains("{{")
         || text.contains("${");
@@ -60,51 +60,40 @@ pub(super) fn is_placeholder(window: &Window<'_>, value: &Value) -> bool {
         || !value.quoted && is_number(text)
         || example && text.len() >= 16
         || call
-        || !(value.quoted && is_scrambled(text.as_bytes())) && (reference || bracketed)
+        || bracketed && !(value.quoted && is_scrambled(text.as_bytes()) && !is_variable(text))
+        || reference
         || path
         || WORDS.contains(&lower.as_str())
         || lower.starts_with("your") && lower.len() > 5
 }
 
-/// Whether a text calls something. What stands in quotation marks does where it is the name of a program
-/// before the parenthesis, and nothing behind it: `env('PASSWORD')`, and not `k2)v8(q!`.
+/// Whether a text calls something. What stands in quotation marks does unless it is what a generator
+/// makes, and no name of a program before parentheses: `env('PASSWORD')`, and not `k2)v8(q!`.
 fn is_call(text: &str, quoted: bool) -> bool {
     let Some((name, arguments)) = text.split_once('(') else {
         return false;
     };
-    let is_name =
-        |b: u8| byte::is(b, ALNUM) || matches!(b, b'_' | b'.' | b':' | b'$' | b'-' | b'>' | b'\\');
-    let is_whole = arguments.is_empty() || arguments.ends_with(')');
-    !quoted || text.contains(' ') || is_whole && name.bytes().all(is_name)
-}
-
-/// Whether a text that begins with a dollar sign is a variable, or what a hash of a password begins with:
-/// `$DB_PASSWORD`, `$user->password`, `$2b$12$...`.
-fn is_variable(text: &str) -> bool {
+    // `#{env(:PW)}` and `@env(PW)` too, of templates.
     let is_name = |b: u8| {
         byte::is(b, ALNUM)
-            || b.is_ascii_whitespace()
-            || matches!(
-                b,
-                b'$' | b'_'
-                    | b'.'
-                    | b':'
-                    | b'-'
-                    | b'>'
-                    | b'/'
-                    | b'('
-                    | b')'
-                    | b'['
-                    | b']'
-                    | b'{'
-                    | b'}'
-                    | b'"'
-                    | b'\''
-                    | b','
-                    | b';'
-            )
+            || matches!(b, b'_' | b'.' | b':' | b'$' | b'-' | b'>' | b'\\')
+            || matches!(b, b'#' | b'{' | b'@' | b'=' | b'!')
     };
-    text.bytes().all(is_name)
+    let is_whole = arguments.is_empty() || arguments.trim_end_matches('}').ends_with(')');
+    let is_program = is_whole && name.bytes().all(is_name);
+    !quoted || is_program || !is_generated(text.as_bytes())
+}
+
+/// Whether a text that begins with a dollar sign is a variable, or a hash of a password, which begins
+/// with a name between two: `$DB_PASSWORD`, `$user->password`, `$argon2id$v=19$...`.
+fn is_variable(text: &str) -> bool {
+    let Some(rest) = text.strip_prefix('$') else {
+        return false;
+    };
+    let is_name = |b: u8| byte::is(b, ALNUM) || matches!(b, b'_' | b'.' | b':' | b'-' | b'>');
+    let hash = rest.split_once('$').map(|(name, _)| name);
+    rest.bytes().all(is_name)
+        || hash.is_some_and(|name| !name.is_empty() && name.bytes().all(is_name))
 }
 
 /// A number that no password is: one digit, or a constant of base sixteen.

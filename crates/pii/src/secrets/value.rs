@@ -1,7 +1,7 @@
 //! What was given to a secret's name, and whether it can be the secret.
 
 use super::stand_in::is_placeholder;
-use crate::engine::byte::{self, ALNUM, DIGIT, LETTER, LOWER, UPPER};
+use crate::engine::byte::{self, ALNUM, DIGIT, LETTER, LOWER, SPACE, UPPER};
 use crate::engine::window::Window;
 
 /// A value, without its quotes.
@@ -58,7 +58,13 @@ pub(super) fn is_secret(window: &Window<'_>, value: &Value) -> bool {
         return false;
     }
     if !text.iter().all(is_key_character) {
-        return is_scrambled(text);
+        // What goes on may be anything, and what ends at a sign has perhaps not ended.
+        let next = window.byte(value.end);
+        let is_whole = value.quoted
+            || next == 0
+            || byte::is(next, SPACE)
+            || matches!(next, b'"' | b'\'' | b'`');
+        return is_whole && !window.ends_at(value.end) && is_scrambled(text);
     }
     let hex = text.iter().all(u8::is_ascii_hexdigit);
     let digest = [
@@ -93,45 +99,55 @@ fn is_key_character(b: &u8) -> bool {
 }
 
 /// Whether a text is what a generator makes of letters, digits and the signs that keys do not have:
-/// Django's `SECRET_KEY`, a password of 20 characters and more. Colons divide names
-/// (`arn:aws:...`), and `%2F` is a slash.
+/// Django's `SECRET_KEY`, a password of 20 characters and more. Three of those above the digits of a
+/// keyboard are in it, or two where it is mixed; `%2F` is a slash, and `?page=2` a query.
 pub(super) fn is_scrambled(text: &[u8]) -> bool {
     let count = |kinds: u16| text.iter().filter(|b| byte::is(**b, kinds)).count();
     let is_escape =
-        |pair: &[u8]| matches!(pair, [b'%', rest @ ..] if rest.iter().all(u8::is_ascii_hexdigit));
-    let escapes = text.windows(3).filter(|part| is_escape(part)).count();
-    let is_sign = |b: &&u8| !is_key_character(b) && **b != b':';
-    let signs = text.iter().filter(is_sign).count();
+        |part: &[u8]| matches!(part, [b'%', rest @ ..] if rest.iter().all(u8::is_ascii_hexdigit));
+    let escaped = text.windows(3).any(is_escape);
+    let kinds = SIGNS.iter().filter(|sign| text.contains(sign)).count();
+    let kinds = kinds - usize::from(escaped);
     let bounds = |b: &u8| matches!(b, b'[' | b']' | b'{' | b'}' | b'<' | b'>');
     text.len() >= 20
+        && kinds >= if is_mixed(text) { 2 } else { 3 }
         && is_typed(text)
         && !text.iter().any(bounds)
+        && !is_query(text)
         && count(LETTER) * 4 >= text.len()
-        && signs >= escapes + if is_mixed(text) { 1 } else { 2 }
         && !text.windows(3).any(|part| part == b"://")
         && entropy(text) >= 3.5
 }
 
+/// The signs above the digits of a keyboard.
+const SIGNS: &[u8; 10] = b"!@#$%^&*()";
+
 /// Whether a text is what a generator makes of letters, digits and all signs but quotation marks: not a
-/// program's, in which brackets have their other halves and words are spelled.
+/// program's, in which parentheses have their other halves and words are spelled, and no pattern.
 pub(super) fn is_generated(text: &[u8]) -> bool {
-    let is_sign = |b: &u8| {
-        matches!(
-            b,
-            b'!' | b'@' | b'#' | b'$' | b'%' | b'^' | b'*' | b'?' | b'~'
-        )
+    let count = |half: u8| text.iter().filter(|b| **b == half).count();
+    let has_sign = || {
+        text.iter()
+            .any(|b| matches!(b, b'!'..=b'&' | b'*' | b'@' | b'^'))
     };
-    let halves = |open: u8, close: u8| {
-        let count = |half: u8| text.iter().filter(|b| **b == half).count();
-        count(open) != count(close)
-    };
+    let is_pattern = [b"(?".as_slice(), b".*", b"a-z", b"A-Z", b"0-9"]
+        .into_iter()
+        .any(|part| text.windows(part.len()).any(|window| window == part));
     text.len() >= 8
         && is_typed(text)
-        && (text.iter().any(is_sign)
-            || halves(b'(', b')')
-            || halves(b'[', b']')
-            || halves(b'{', b'}')
-            || halves(b'<', b'>'))
+        && (has_sign() || count(b'(') != count(b')'))
+        && !is_pattern
+        && !is_query(text)
+}
+
+/// Whether a text has a field of a query or of a form in it: `?page=2`, `&page=2`.
+fn is_query(text: &[u8]) -> bool {
+    let mut parts = text.split(|b| matches!(b, b'?' | b'&')).skip(1);
+    parts.any(|part| {
+        let name = part.split(|b| *b == b'=').next().unwrap_or_default();
+        let is_field = !name.is_empty() && name.len() < part.len();
+        is_field && name.iter().all(|b| byte::is(*b, LETTER) || *b == b'_')
+    })
 }
 
 /// Whether a text has letters and digits, no white space nor quotation marks, and is not half of words,
