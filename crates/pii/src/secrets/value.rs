@@ -128,7 +128,7 @@ pub(super) fn is_generated(text: &[u8]) -> bool {
     let count = |half: u8| text.iter().filter(|b| **b == half).count();
     let has_sign = || {
         text.iter()
-            .any(|b| matches!(b, b'!'..=b'&' | b'*' | b'@' | b'^'))
+            .any(|b| matches!(b, b'!' | b'#'..=b'&' | b'*' | b'@' | b'^'))
     };
     let is_pattern = [b"(?".as_slice(), b".*", b"a-z", b"A-Z", b"0-9"]
         .into_iter()
