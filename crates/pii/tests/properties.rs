@@ -395,6 +395,12 @@ fn a_second_pass_finds_nothing_more_of_secrets() {
         base64(76)
     );
     assert_eq!(strict(&strict(&text)), strict(&text), "{text}");
+    // A value that loses to a vendor's key within it does not hold another.
+    let text = "API_KEY = \"C77U#Soa!token=q1w2IY1Fl32895TxF0u1ut3nH9ZP4Z|;AKIAIOSFODNN7EXAMPLD!,j+k^w565q3\"";
+    assert_eq!(strict(&strict(text)), strict(text), "{text}");
+    // What has all signs and is longer than can be seen ahead is not cut in two.
+    let text = format!("SECRET_KEY = '{}'\n", "k2#v8$x%q0!z@".repeat(25));
+    assert_eq!(strict(&text), text);
     // A label has no capital letter at its beginning, as a type has.
     let text = "export db.password: muEphX9aZmqBK0<DE89370400440532013000\n";
     assert_eq!(strict(&strict(text)), strict(text), "{text}");

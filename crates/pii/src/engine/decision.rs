@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::cmp::Ordering;
 
 use super::byte::{self, ALNUM, TOKEN};
-use super::candidate::{Candidate, ClassIndex, Tail};
+use super::candidate::{Candidate, ClassIndex, Tail, Tier};
 use super::context::Words;
 use super::window::Window;
 use super::{CLUSTER, Engine, Floors, Progress, REPEATED, Region, SURE, Taken};
@@ -165,9 +165,16 @@ fn resolve(mut weighed: Vec<(Candidate, Taken)>, text: &str, open: bool, progres
             .then(x.start.cmp(&y.start))
             .then(x.class.cmp(&y.class))
     });
-    // Of one class the longer holds the shorter.
+    // Of one class the longer holds the shorter, unless it loses to another.
+    let loses = |tier: Tier, span: &Taken| {
+        let overlaps = |other: &Taken| span.start < other.end && other.start < span.end;
+        weighed
+            .iter()
+            .any(|(other, taken)| other.tier < tier && overlaps(taken))
+    };
     let spans: Vec<_> = weighed
         .iter()
+        .filter(|(candidate, taken)| !loses(candidate.tier, taken))
         .map(|(_, taken)| (taken.class, taken.start, taken.end))
         .collect();
     weighed.retain(|(_, taken)| {

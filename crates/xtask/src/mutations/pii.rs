@@ -311,4 +311,32 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: ");",
         test: "-p strongroom-pii --test properties a_second_pass_finds_nothing_more_of_secrets",
     },
+    Mutation {
+        name: "pii-losers-hold",
+        file: "crates/pii/src/engine/decision.rs",
+        find: ".filter(|(candidate, taken)| !loses(candidate.tier, taken))",
+        replace: ".inspect(|(candidate, taken)| drop(loses(candidate.tier, taken)))",
+        test: "-p strongroom-pii --test properties a_second_pass_finds_nothing_more_of_secrets",
+    },
+    Mutation {
+        name: "pii-long-secrets-of-signs-cut",
+        file: "crates/pii/src/secrets/value.rs",
+        find: "is_whole && !window.ends_at(value.end) && is_scrambled",
+        replace: "is_whole && is_scrambled",
+        test: "-p strongroom-pii --test properties a_second_pass_finds_nothing_more_of_secrets",
+    },
+    Mutation {
+        name: "pii-secrets-of-signs-cut",
+        file: "crates/pii/src/secrets/value.rs",
+        find: "is_whole && !window.ends_at(value.end) && is_scrambled",
+        replace: "(is_whole || next != 0) && !window.ends_at(value.end) && is_scrambled",
+        test: "-p strongroom-pii --test tables",
+    },
+    Mutation {
+        name: "pii-variables-are-scrambled",
+        file: "crates/pii/src/secrets/stand_in.rs",
+        find: "is_scrambled(text.as_bytes()) && !is_variable(text))",
+        replace: "is_scrambled(text.as_bytes()) | is_variable(text))",
+        test: "-p strongroom-pii --test tables",
+    },
 ];
