@@ -201,19 +201,31 @@ impl CapabilitySet {
         Self { named, classes }
     }
 
+    /// The set with one more, which may stand beside its group until [`Self::new`] takes it away.
+    const fn with(self, capability: Capability) -> Self {
+        let Self { named, classes } = self;
+        match capability {
+            Capability::UnmaskClass(class) => Self {
+                named,
+                classes: classes.with(class),
+            },
+            capability => Self {
+                named: named | capability.bit(),
+                classes,
+            },
+        }
+    }
+
     /// A set of just these.
     #[must_use]
     pub const fn of(capabilities: &[Capability]) -> Self {
-        let (mut named, mut classes) = (0, UnmaskClasses::EMPTY);
+        let mut set = Self::EMPTY;
         let mut rest = capabilities;
         while let [first, others @ ..] = rest {
-            match *first {
-                Capability::UnmaskClass(class) => classes = classes.with(class),
-                first => named |= first.bit(),
-            }
+            set = set.with(*first);
             rest = others;
         }
-        Self::new(named, classes)
+        Self::new(set.named, set.classes)
     }
 
     /// Reads a list of names.
@@ -223,19 +235,15 @@ impl CapabilitySet {
     pub fn from_names<'a>(
         names: impl IntoIterator<Item = &'a str>,
     ) -> Result<Self, CapabilityError> {
-        let (mut named, mut classes) = (0, UnmaskClasses::EMPTY);
+        let mut set = Self::EMPTY;
         for name in names {
-            let capability = name.parse::<Capability>()?;
-            let before = (named, classes);
-            match capability {
-                Capability::UnmaskClass(class) => classes = classes.with(class),
-                capability => named |= capability.bit(),
-            }
-            if (named, classes) == before {
+            let more = set.with(name.parse()?);
+            if more == set {
                 return Err(CapabilityError::Duplicate);
             }
+            set = more;
         }
-        Ok(Self::new(named, classes))
+        Ok(Self::new(set.named, set.classes))
     }
 
     /// All classes whose values may be seen.
