@@ -11,6 +11,7 @@ mod lines;
 mod pass;
 mod pieces;
 mod policy;
+mod rate;
 mod redact;
 mod replacement;
 mod restore;

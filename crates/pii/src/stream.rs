@@ -190,8 +190,7 @@ impl<'e> Scanner<'e> {
             let value = original.get(range.clone()).unwrap_or_default();
             sink(Part::Found(taken, value));
             self.emitted = range.end;
-            // The names of columns are read as they came, once their line is whole.
-            if index < bounded && self.progress.header_is_read() {
+            if index < bounded {
                 self.buffer.mask(taken.start, taken.end);
             }
         }

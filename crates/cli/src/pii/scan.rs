@@ -15,6 +15,7 @@ use super::format::Format;
 use super::in_order::in_order;
 use super::inputs::{Input, Inputs, count};
 use super::pass::{PassError, pass};
+use super::rate::per_mb;
 use super::selector::{Selector, confidence};
 use crate::envelope::threads;
 use crate::failure::Failure;
@@ -59,7 +60,7 @@ pub(crate) struct Options {
     /// Exit with 1 when something is found
     #[arg(long)]
     fail_on_findings: bool,
-    /// Count files, bytes and findings on standard error
+    /// Count files, bytes and findings, in all and for each million bytes, on standard error
     #[arg(long)]
     summary: bool,
 }
@@ -188,6 +189,7 @@ fn write_failure(error: &io::Error) -> Failure {
 impl Summary {
     fn print(&self, output: Output) {
         let found: usize = self.classes.values().sum();
+        let per_mb = per_mb(found, self.bytes).map(|rate| (rate * 10.0).round() / 10.0);
         if output == Output::Json {
             let classes = self.classes.iter();
             let classes: BTreeMap<_, _> = classes.map(|(class, n)| (class.id(), n)).collect();
@@ -197,6 +199,7 @@ impl Summary {
                 "skipped": self.skipped,
                 "unreadable": self.unreadable,
                 "findings": found,
+                "findings_per_mb": per_mb,
                 "classes": classes,
             });
             eprintln!("{summary}");
@@ -207,6 +210,9 @@ impl Summary {
         eprintln!("skipped: {}", self.skipped);
         eprintln!("unreadable: {}", self.unreadable);
         eprintln!("findings: {found}");
+        if let Some(per_mb) = per_mb {
+            eprintln!("findings for each MB: {per_mb:.1}");
+        }
         for (class, number) in &self.classes {
             eprintln!("  {class}: {number}");
         }

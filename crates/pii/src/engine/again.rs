@@ -6,13 +6,14 @@ use std::borrow::Cow;
 use super::byte::{self, DIGIT, LETTER, SPACE, STOP};
 use super::progress::KeywordsAgain;
 use super::{Engine, Progress, Taken};
+use crate::secrets::command;
 
 /// How far back what may be joined to a span is looked for, in bytes.
 const BESIDE: usize = 96;
 
 /// What is written over a value while it is looked at what stands beside it: in no text that people
 /// write, and no part of any value.
-pub(super) const FILL: u8 = 0x1A;
+pub(crate) const FILL: u8 = 0x1A;
 
 impl Engine {
     /// Goes back to what stands before the spans that were taken last, with these masked.
@@ -23,12 +24,16 @@ impl Engine {
         };
         let (start, end) = (first.start, last.end);
         let floor = beside(text, start, &progress.closed);
+        // The name of a login may be a value whose spaces are gone now.
+        let floor = command::flag_before(text, floor).unwrap_or(floor);
         for taken in new {
             mask(text, taken.start, taken.end);
         }
         let asked = progress.cursor;
         progress.floor = floor;
         progress.manifests.forget(floor);
+        // A row that has values is no row of names.
+        progress.header = progress.header.take().filter(|row| !row.is_behind(start));
         progress.curl = progress.curl.filter(|at| *at < floor);
         progress.cursor = progress.cursor.min(floor);
         progress.token = progress.token.min(floor);

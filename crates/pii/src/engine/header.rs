@@ -30,7 +30,8 @@ const MAX: usize = 512;
 const ROW_MAX: usize = 1024;
 
 impl Header {
-    /// Reads the first line: `None` while it goes on, `Some(None)` when it is no row of names.
+    /// Reads the first line: `None` while it goes on, `Some(None)` when it is no row of names, which has no
+    /// label either.
     #[expect(clippy::option_option, reason = "not known yet, known to be none")]
     pub(crate) fn of(text: &str) -> Option<Option<Self>> {
         let head = text.as_bytes().get(..MAX).unwrap_or(text.as_bytes());
@@ -128,6 +129,11 @@ impl Header {
     /// Whether a field begins at an offset.
     pub(crate) fn begins_field(&self, window: &Window<'_>, start: usize) -> bool {
         window.before(start) == b'\n' || char::from(window.before(start)) == self.separator
+    }
+
+    /// Whether an offset is in the row, or before it.
+    pub(super) fn is_behind(&self, offset: usize) -> bool {
+        offset < self.end
     }
 
     /// Moves it when the first bytes of the text are taken away.

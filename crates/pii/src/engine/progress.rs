@@ -160,11 +160,6 @@ impl Progress {
         self.pending.extend(pending);
     }
 
-    /// Whether it is known if the text's first line names columns.
-    pub(crate) const fn header_is_read(&self) -> bool {
-        self.header_read
-    }
-
     /// Moves everything when the first bytes of the text are taken away.
     pub(crate) fn shift(&mut self, bytes: usize) {
         let less = |at: &mut usize| *at = at.saturating_sub(bytes);

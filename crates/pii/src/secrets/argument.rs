@@ -1,6 +1,7 @@
 //! Where an argument of a command ends: a shell joins what is quoted and what stands beside it, and the
 //! command may stand in a text of a program itself, whose marks are escaped.
 
+use crate::engine::again::FILL;
 use crate::engine::byte::{self, ARGUMENT, SPACE};
 use crate::engine::window::Window;
 
@@ -103,7 +104,7 @@ pub(super) fn argument(window: &Window<'_>, start: usize) -> usize {
             b'\\' if matches!(next, b'n' | b'r' | b't') && is_behind_name() => return end,
             b'\\' if next == b' ' || next.is_ascii_punctuation() => end += 2,
             b'<' | b'>' if window.before(end) != b':' && is_behind_name() => return end,
-            _ if byte::is(b, ARGUMENT) => end += 1,
+            _ if byte::is(b, ARGUMENT) || b == FILL => end += 1,
             _ => return end,
         }
     }

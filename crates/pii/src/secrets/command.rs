@@ -33,6 +33,25 @@ const NONE: [&[u8]; 13] = [
 /// What the command is told by.
 pub(crate) const CURL: &[u8] = b"curl ";
 
+/// The flags that give it a login.
+const FLAGS: [&str; 3] = ["-u", "--user", "--proxy-user"];
+
+/// How far back the beginning of what a flag is given is looked for, in bytes.
+const GIVEN: usize = 256;
+
+/// Where the space is before the flag of a login, when an offset is in the word that the flag is given.
+pub(crate) fn flag_before(text: &str, offset: usize) -> Option<usize> {
+    let bytes = text.as_bytes().get(..offset)?;
+    let is_space = |b: &u8| byte::is(*b, SPACE);
+    let word = bytes.iter().rev().take(GIVEN).position(is_space)?;
+    let before = bytes.get(..offset - word)?.trim_ascii_end();
+    let mut starts = FLAGS
+        .iter()
+        .filter_map(|flag| before.strip_suffix(flag.as_bytes()));
+    let start = starts.find(|start| start.last() == Some(&b' '))?;
+    Some(start.len() - 1)
+}
+
 /// Whether the name of curl stands at an offset, and is not the end of another.
 pub(crate) fn is_curl(window: &Window<'_>, at: usize) -> bool {
     window.bytes(at, at + CURL.len()) == CURL && !byte::is(window.before(at), ALNUM)
@@ -47,8 +66,7 @@ pub(super) fn login(
     curl: Option<usize>,
     found: &mut Vec<Candidate>,
 ) -> bool {
-    let flag = window.bytes(at, end);
-    if !matches!(flag, b"-u" | b"--user" | b"--proxy-user") || !is_of_curl(window, at, curl) {
+    if !FLAGS.contains(&window.text(at, end)) || !is_of_curl(window, at, curl) {
         return false;
     }
     let start = window.run(end, SPACE);

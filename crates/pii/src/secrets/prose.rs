@@ -5,9 +5,11 @@ use super::code::is_pointer;
 use super::name::{Names, name_before};
 use super::read::{trimmed, value};
 use super::value::{Value, is_odd};
+use crate::engine::again::FILL;
 use crate::engine::byte::{self, LETTER, SPACE};
 use crate::engine::candidate::Candidate;
 use crate::engine::lexicon::Lexicon;
+use crate::engine::placeholder;
 use crate::engine::window::Window;
 
 /// Proposes what follows a secret's name that ends at an offset, without a sign: after a verb, or
@@ -106,6 +108,9 @@ fn is_verb(window: &Window<'_>, start: usize, end: usize) -> bool {
     begins || DOERS.contains(&word.to_ascii_lowercase().as_str())
 }
 
+/// The longest word before "is my password", in bytes.
+const WORD_MAX: usize = 192;
+
 /// Proposes the value before "is my password".
 fn prose_before(
     window: &Window<'_>,
@@ -120,7 +125,14 @@ fn prose_before(
             at -= 1;
         }
         let mut start = at;
-        while start > 0 && at - start < 80 && !byte::is(window.before(start), SPACE) {
+        let is_whole = |start: usize| match window.before(start) {
+            b']' => placeholder::is_before(window, start),
+            b => start == 0 || b == FILL || byte::is(b, SPACE),
+        };
+        while !is_whole(start) {
+            if at - start == WORD_MAX {
+                return;
+            }
             start -= 1;
         }
         let word = window.text(start, at);

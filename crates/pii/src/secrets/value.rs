@@ -2,6 +2,7 @@
 
 use super::stand_in::is_placeholder;
 use crate::engine::byte::{self, ALNUM, DIGIT, LETTER, LOWER, SPACE, UPPER};
+use crate::engine::placeholder;
 use crate::engine::window::Window;
 
 /// A value, without its quotes.
@@ -40,11 +41,10 @@ pub(super) fn is_username(window: &Window<'_>, value: &Value, colon: bool) -> bo
         .first()
         .is_some_and(|b| byte::is(*b, LETTER) || *b == b'_');
     let last = text.last().is_some_and(|b| byte::is(*b, ALNUM));
-    // `User: hello there` is somebody speaking.
-    let speaks = colon
-        && !value.quoted
-        && window.byte(value.end) == b' '
-        && window.is(value.end + 1, LETTER);
+    // `User: hello there` is somebody speaking; what is redacted may have been a word.
+    let next = value.end + 1;
+    let is_word = window.is(next, LETTER) || placeholder::end(window, next).is_some();
+    let speaks = colon && !value.quoted && window.byte(value.end) == b' ' && is_word;
     let is_nobody = matches!(text, b"test" | b"foo" | b"bar" | b"example" | b"user");
     text.len() >= 2 && legal && first && last && !speaks && !is_nobody
 }

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use strongroom::pii::{Class, Finding};
 
+use super::super::rate::{as_f64, ratio};
 use super::corpus::Label;
 use crate::failure::Failure;
 
@@ -230,14 +231,4 @@ impl Tally {
             bin.confidence += more.confidence;
         }
     }
-}
-
-pub(super) fn ratio(part: usize, whole: usize) -> Option<f64> {
-    (whole > 0).then(|| as_f64(part) / as_f64(whole))
-}
-
-/// Counts are far below 2^53.
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^53")]
-fn as_f64(number: usize) -> f64 {
-    number as f64
 }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::super::inputs::count;
+use super::super::rate::per_mb;
 use super::cases::{Cases, Outcome, Share};
-use super::score::{Scores, Tally, ratio};
+use super::score::{Scores, Tally};
 
 const HEADER: &str =
     "      n   exact P     R    F1   overlap P     R    F1    false  false/MB    ECE   judged";
@@ -139,7 +140,7 @@ fn outcome_json(outcome: &Outcome) -> Value {
 
 /// In texts without labels, for each million bytes.
 fn false_per_mb(tally: &Tally, scores: &Scores) -> Option<f64> {
-    ratio(tally.false_unlabelled, scores.unlabelled_bytes).map(|rate| rate * 1e6)
+    per_mb(tally.false_unlabelled, scores.unlabelled_bytes)
 }
 
 fn shown(rate: Option<f64>) -> String {

@@ -151,6 +151,7 @@ fn what_was_read_is_counted() {
         "skipped: 4",
         "unreadable: 0",
         "findings: 4",
+        "findings for each MB: 38461.5",
         "  contact.email: 2",
         "  gov.ssn.us: 2",
     ] {
@@ -162,6 +163,12 @@ fn what_was_read_is_counted() {
     assert_eq!(told["classes"]["gov.ssn.us"], 2);
     let bytes = TEXT.len() + "nothing\n".len() + 26 + "id,ssn\n1,123456789\n".len();
     assert_eq!(told["bytes"].as_u64().unwrap(), bytes as u64);
+    assert_eq!(told["findings_per_mb"], 38_461.5);
+    let nothing = shell
+        .run_with("pii scan --summary --json -", "")
+        .ends_with(0);
+    let nothing: Value = serde_json::from_str(&nothing.stderr).unwrap();
+    assert!(nothing["findings_per_mb"].is_null());
 }
 
 #[cfg(unix)]

@@ -1,0 +1,102 @@
+//! The time that a text takes grows with its length, whatever is in it.
+
+use std::time::Instant;
+
+use strongroom_pii::scan;
+
+/// Fifty times the text takes about fifty times as long, on the worst texts there are.
+/// The bound is far off, so that a busy machine passes and a quadratic step does not.
+#[test]
+fn hostile_texts_take_linear_time() {
+    for piece in [
+        "1",
+        "@",
+        ":",
+        "::",
+        "a@",
+        "a.",
+        "1.",
+        "1-",
+        "1 ",
+        "1:",
+        "a:",
+        "[",
+        "[EMAIL]",
+        "(1",
+        "+1",
+        "DE89 ",
+        "a@b.",
+        "1.2.3.4",
+        "1.2.3.",
+        "4111 ",
+        "4111 1111 1111 1112 ",
+        "123-45-6789-",
+        "phone 12 ",
+        "phone 555 1234 ",
+        "é",
+        "話",
+        "a@b.c,",
+        "fe80::",
+        "1:2:3:4:5:6:7:8:9:",
+        "\\n",
+        "0",
+        "00",
+        "ssn ",
+        "'@",
+        "a@[1.2.3.4",
+        "a@b-",
+        "bic ",
+        "pwd ",
+        " --",
+        "| --- ",
+        " -u ",
+        "curl -u a:b ",
+        "curl '\n -u a:b ",
+        "token ",
+        "is my password ",
+        "kind: Secret\n",
+        "---\nkind: Secret\ndata:\n",
+        "data:\n a: YWRtaW46cGFzc3dvcmQ=\n",
+        "token: |\n  YWRtaW46cGFzc3dvcmQ=\n",
+        "a, ",
+        "\"token\", ",
+        "token ||= ",
+    ] {
+        let time = |bytes: usize| {
+            let text = piece.repeat(bytes / piece.len());
+            let mut best = u128::MAX;
+            for _ in 0..3 {
+                let start = Instant::now();
+                std::hint::black_box(scan(&text));
+                best = best.min(start.elapsed().as_micros());
+            }
+            best
+        };
+        let (short, long) = (time(2_000), time(100_000));
+        assert!(
+            long < 50 * 8 * (short + 50),
+            "{piece:?}: {short} us, then {long} us"
+        );
+    }
+}
+
+#[test]
+fn classes_of_ones_own_take_linear_time() {
+    let detector = strongroom_pii::Detector::builder()
+        .deny("custom.project", ["Falcon"])
+        .unwrap()
+        .build()
+        .unwrap();
+    let time = |count: usize| {
+        let text = "Falcon ".repeat(count);
+        let mut best = u128::MAX;
+        for _ in 0..3 {
+            let start = Instant::now();
+            assert_eq!(detector.scan(&text).len(), count);
+            best = best.min(start.elapsed().as_micros());
+        }
+        best
+    };
+    let (short, long) = (time(300), time(15_000));
+    assert!(long < 50 * 8 * (short + 50), "{short} us, then {long} us");
+}
