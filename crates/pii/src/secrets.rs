@@ -7,6 +7,7 @@ mod code;
 pub(crate) mod command;
 pub(crate) mod connection;
 pub(crate) mod jwt;
+mod line;
 pub(crate) mod manifest;
 mod name;
 mod pattern;

@@ -5,7 +5,7 @@ use super::name::{Names, before_operator, before_type, is_gem_source, name_befor
 use super::read::{block, next_line, value};
 use super::stand_in::is_placeholder;
 use super::value::{Value, is_certain, is_login, is_secret, is_username, is_uuid};
-use super::{certain, command};
+use super::{certain, command, line};
 use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
 use crate::engine::Header;
@@ -80,6 +80,12 @@ pub(crate) fn sign(window: &Window<'_>, lexicon: &Lexicon, at: usize, found: &mu
         return;
     }
     propose(window, &names, &value, window.byte(at) == b':', found);
+    // Where another value is in it, it loses, and the first is left.
+    if !value.quoted
+        && let Some(line) = line::of_settings(window, at, value.end)
+    {
+        propose(window, &names, &line, false, found);
+    }
 }
 
 /// Proposes a whole text that is the value of a secret's name.

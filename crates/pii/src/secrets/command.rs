@@ -39,17 +39,23 @@ const FLAGS: [&str; 3] = ["-u", "--user", "--proxy-user"];
 /// How far back the beginning of what a flag is given is looked for, in bytes.
 const GIVEN: usize = 256;
 
-/// Where the space is before the flag of a login, when an offset is in the word that the flag is given.
+/// Where the space is before the flag of a login, when an offset is in what the flag is given: one word, or
+/// what a quotation mark in the first word opens.
 pub(crate) fn flag_before(text: &str, offset: usize) -> Option<usize> {
-    let bytes = text.as_bytes().get(..offset)?;
-    let is_space = |b: &u8| byte::is(*b, SPACE);
-    let word = bytes.iter().rev().take(GIVEN).position(is_space)?;
-    let before = bytes.get(..offset - word)?.trim_ascii_end();
-    let mut starts = FLAGS
-        .iter()
-        .filter_map(|flag| before.strip_suffix(flag.as_bytes()));
-    let start = starts.find(|start| start.last() == Some(&b' '))?;
-    Some(start.len() - 1)
+    let from = offset.saturating_sub(GIVEN);
+    let before = text.as_bytes().get(from..offset)?;
+    let gaps = before.iter().enumerate().rev();
+    let mut gaps = gaps.filter_map(|(at, b)| (*b == b' ').then_some(at));
+    let is_login = |gap: usize| {
+        let rest = before.get(gap + 1..).unwrap_or_default();
+        let mut words = rest.split(|b| byte::is(*b, SPACE));
+        let flag = words.next().unwrap_or_default();
+        let mut words = words.skip_while(|word| word.is_empty());
+        let first = words.next().unwrap_or_default();
+        let is_quoted = first.iter().any(|b| matches!(b, b'"' | b'\''));
+        FLAGS.iter().any(|known| known.as_bytes() == flag) && (is_quoted || words.next().is_none())
+    };
+    gaps.find(|gap| is_login(*gap)).map(|gap| from + gap)
 }
 
 /// Whether the name of curl stands at an offset, and is not the end of another.

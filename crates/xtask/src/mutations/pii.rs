@@ -230,8 +230,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "pii-logins-asked-once",
         file: "crates/pii/src/engine/again.rs",
-        find: "command::flag_before(text, floor).unwrap_or(floor)",
-        replace: "command::flag_before(text, 0).unwrap_or(floor)",
+        find: "        let floor = flag.unwrap_or(floor);\n",
+        replace: "        drop(flag);\n",
         test: "-p strongroom-pii --test properties what_is_redacted_was_not_there",
     },
 ];

@@ -143,4 +143,25 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "b']' => false,",
         test: "-p strongroom-pii --test properties what_is_redacted_was_not_there",
     },
+    Mutation {
+        name: "pii-lines-cut-at-signs",
+        file: "crates/pii/src/secrets/assigned.rs",
+        find: "    if !value.quoted\n        && let Some(line)",
+        replace: "    if value.quoted\n        && let Some(line)",
+        test: "-p strongroom-pii --test tables",
+    },
+    Mutation {
+        name: "pii-lines-of-programs",
+        file: "crates/pii/src/secrets/line.rs",
+        find: "&& !is_program && !has_label;",
+        replace: "&& !(is_program && has_label);",
+        test: "-p strongroom-pii --test tables",
+    },
+    Mutation {
+        name: "pii-lines-of-anything",
+        file: "crates/pii/src/secrets/line.rs",
+        find: "b'=' || !is_name(window, sign) {",
+        replace: "b'=' || is_name(window, 0) {",
+        test: "-p strongroom-pii --test tables",
+    },
 ];

@@ -1,0 +1,67 @@
+//! What a line of settings gives to a name: all that stands there, whatever signs are in it.
+
+use super::value::Value;
+use crate::engine::again::FILL;
+use crate::engine::byte::{self, ALNUM, DIGIT, LETTER, SPACE};
+use crate::engine::placeholder;
+use crate::engine::window::Window;
+
+/// The longest value, and the longest name, in bytes.
+const VALUE_MAX: usize = 128;
+const NAME_MAX: usize = 64;
+
+/// The whole of `DB_PASSWORD=k2&v8)x|q0!`, whose name ends at an equals sign, when it is more than what
+/// ends at an offset, the first sign that ends values elsewhere.
+///
+/// A name alone at the beginning of a line is of an environment or of properties: what is behind it goes on
+/// to the line's end. A query, a form and a program's line are none.
+pub(super) fn of_settings(window: &Window<'_>, sign: usize, first_end: usize) -> Option<Value> {
+    if window.byte(sign) != b'=' || !is_name(window, sign) {
+        return None;
+    }
+    let start = sign + 1;
+    let end = window.run_while(start, |b| !byte::is(b, SPACE));
+    let is_longer = window
+        .bytes(first_end, end)
+        .iter()
+        .any(|b| byte::is(*b, ALNUM));
+    if end - start > VALUE_MAX || first_end <= start || !is_longer || !ends(window, end) {
+        return None;
+    }
+    let text = window.bytes(start, end);
+    let has = |kinds: u16| text.iter().any(|b| byte::is(*b, kinds));
+    let is_quoted = |b: &u8| matches!(*b, b'"' | b'\'' | b'`' | b'\\' | b'=' | FILL);
+    let is_program = [b"&&".as_slice(), b"||", b"$(", b"${", b"://", b">/"]
+        .into_iter()
+        .any(|part| text.windows(part.len()).any(|window| window == part));
+    let has_label = (start..end).any(|at| placeholder::end(window, at).is_some());
+    let is_value =
+        has(LETTER) && has(DIGIT) && !text.iter().any(is_quoted) && !is_program && !has_label;
+    is_value.then_some(Value {
+        start,
+        end,
+        quoted: true,
+    })
+}
+
+/// Whether a name ends at an offset, and nothing but `export` stands before it on its line.
+fn is_name(window: &Window<'_>, end: usize) -> bool {
+    let is_of_name = |b: u8| byte::is(b, ALNUM) || matches!(b, b'_' | b'.');
+    let mut start = end;
+    while end - start < NAME_MAX && is_of_name(window.before(start)) {
+        start -= 1;
+    }
+    let before = start.saturating_sub(b"export ".len());
+    let line = match window.bytes(before, start) {
+        b"export " => before,
+        _ => start,
+    };
+    start < end && matches!(window.before(line), b'\n' | 0)
+}
+
+/// Whether a line ends at an offset, but for spaces and a comment.
+fn ends(window: &Window<'_>, at: usize) -> bool {
+    let next = window.run_while(at, |b| matches!(b, b' ' | b'\t'));
+    let is_comment = next > at && window.byte(next) == b'#';
+    !window.ends_at(next) && (is_comment || matches!(window.byte(next), b'\n' | b'\r' | 0))
+}
