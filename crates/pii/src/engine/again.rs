@@ -25,7 +25,9 @@ impl Engine {
         let (start, end) = (first.start, last.end);
         let floor = beside(text, start, &progress.closed);
         // The name of a login may be a value whose spaces are gone now.
-        let flag = progress.curl.and_then(|_| command::flag_before(text, floor));
+        let flag = progress
+            .curl
+            .and_then(|_| command::flag_before(text, floor));
         let floor = flag.unwrap_or(floor);
         for taken in new {
             mask(text, taken.start, taken.end);

@@ -10,16 +10,20 @@ use crate::engine::window::Window;
 const VALUE_MAX: usize = 128;
 const NAME_MAX: usize = 64;
 
-/// The whole of `DB_PASSWORD=k2&v8)x|q0!`, whose name ends at an equals sign, when it is more than what
-/// ends at an offset, the first sign that ends values elsewhere.
+/// The whole of `DB_PASSWORD=k2&v8)x|q0!` or of `password: k2&v8)x|q0!`, whose name ends at a sign, when it
+/// is more than the value `first`, which ends at what ends values elsewhere.
 ///
-/// A name alone at the beginning of a line is of an environment or of properties: what is behind it goes on
-/// to the line's end. A query, a form and a program's line are none.
-pub(super) fn of_settings(window: &Window<'_>, sign: usize, first_end: usize) -> Option<Value> {
-    if window.byte(sign) != b'=' || !is_name(window, sign) {
+/// A name alone at the beginning of a line is of an environment, of properties or of YAML: what is behind it
+/// goes on to the line's end. A query, a form and a program's line are none.
+pub(super) fn of_settings(window: &Window<'_>, sign: usize, first: &Value) -> Option<Value> {
+    let is_sign = match window.byte(sign) {
+        b'=' => first.start == sign + 1,
+        _ => window.byte(sign + 1) == b' ',
+    };
+    if !is_sign || !is_name(window, sign) {
         return None;
     }
-    let start = sign + 1;
+    let (start, first_end) = (first.start, first.end);
     let end = window.run_while(start, |b| !byte::is(b, SPACE));
     let is_longer = window
         .bytes(first_end, end)
@@ -44,7 +48,8 @@ pub(super) fn of_settings(window: &Window<'_>, sign: usize, first_end: usize) ->
     })
 }
 
-/// Whether a name ends at an offset, and nothing but `export` stands before it on its line.
+/// Whether a name ends at an offset, and nothing stands before it on its line but `export`, or what sets in
+/// an entry of YAML.
 fn is_name(window: &Window<'_>, end: usize) -> bool {
     let is_of_name = |b: u8| byte::is(b, ALNUM) || matches!(b, b'_' | b'.');
     let mut start = end;
@@ -54,6 +59,11 @@ fn is_name(window: &Window<'_>, end: usize) -> bool {
     let before = start.saturating_sub(b"export ".len());
     let line = match window.bytes(before, start) {
         b"export " => before,
+        _ if window.byte(end) == b':' => {
+            let floor = start.saturating_sub(NAME_MAX);
+            let indent = window.bytes(floor, start).iter().rev();
+            start - indent.take_while(|b| matches!(b, b' ' | b'-')).count()
+        }
         _ => start,
     };
     start < end && matches!(window.before(line), b'\n' | 0)

@@ -160,8 +160,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "pii-lines-of-anything",
         file: "crates/pii/src/secrets/line.rs",
-        find: "b'=' || !is_name(window, sign) {",
-        replace: "b'=' || is_name(window, 0) {",
+        find: "!is_sign || !is_name(window, sign) {",
+        replace: "!is_sign || is_name(window, 0) {",
         test: "-p strongroom-pii --test tables",
     },
 ];
