@@ -28,7 +28,7 @@ mod words;
 use std::cell::Cell;
 use std::sync::Arc;
 
-use again::{beside, mask, masked};
+use again::{mask, masked};
 use byte::{ALNUM, KEYISH, LETTER, SPACE, TOKEN};
 use candidate::{Candidate, ClassIndex, Pending};
 use decision::{close, tail};
@@ -127,10 +127,17 @@ impl Engine {
         taken: &mut Vec<Taken>,
     ) -> usize {
         if !progress.header_read {
-            match Header::of(text) {
+            match Header::of(&progress.with_head(text)) {
                 Some(header) => {
-                    progress.header = header.map(|header| header.with_secrets(&self.lexicon));
+                    if let Some(header) = header {
+                        progress.headers.set(header.with_secrets(&self.lexicon));
+                    }
+                    // What was handed on before the line was whole.
+                    if let Some((start, _)) = progress.closed.first() {
+                        progress.headers.note_value(*start);
+                    }
                     progress.header_read = true;
+                    progress.head = Vec::new();
                 }
                 // It goes on: nothing stands below it yet.
                 None => progress.header_read = !open,
@@ -198,7 +205,7 @@ impl Engine {
         let reach = reach.min(first);
         progress.held.sort_by_key(|taken| taken.start);
         // A span is longer than is looked back: nothing is decided within it.
-        let decided = beside(&text, reach, &progress.closed);
+        let decided = progress.beside(&text, reach);
         let mut held = progress.held.iter();
         let within = held.find(|taken| taken.start < decided && decided < taken.end);
         let decided = within.map_or(decided, |taken| taken.start);
@@ -244,7 +251,7 @@ impl Engine {
             let token = progress.token;
             let next = if keyword == Some(at) {
                 if let Some(header) = Header::of_values(text, at) {
-                    progress.header = Some(header);
+                    progress.headers.set(header);
                 }
                 if progress.curl.is_none() && command::is_curl(&window, at) {
                     progress.curl = Some(at);
@@ -276,7 +283,11 @@ impl Engine {
             } else {
                 progress.cursor = next.max(at + 1);
             }
-            let until = progress.cursor.min(at + 1);
+            // Before the next anchor there is none that was not asked.
+            let until = match keyword == Some(at) {
+                true => anchor.min(at + 1),
+                false => progress.cursor.min(at + 1),
+            };
             if self.settle_over(text, open, at, until, floors, progress) {
                 return;
             }
@@ -481,7 +492,8 @@ impl Engine {
         progress.token = end;
         let found = &mut progress.found;
         let known = found.len();
-        if let Some(header) = progress.header.as_ref().filter(|header| header.has_secrets) {
+        let header = progress.headers.above(start);
+        if let Some(header) = header.filter(|header| header.has_secrets) {
             assigned::cell(window, &self.lexicon, header, start, found);
         }
         assigned::listed(window, &self.lexicon, start, found);

@@ -191,6 +191,9 @@ impl<'e> Scanner<'e> {
             sink(Part::Found(taken, value));
             self.emitted = range.end;
             if index < bounded {
+                let value = self.buffer.text().get(taken.start..taken.end);
+                self.progress
+                    .keep_head(taken.start, value.unwrap_or_default());
                 self.buffer.mask(taken.start, taken.end);
             }
         }

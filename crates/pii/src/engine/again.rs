@@ -23,20 +23,14 @@ impl Engine {
             return;
         };
         let (start, end) = (first.start, last.end);
-        let floor = beside(text, start, &progress.closed);
-        // The name of a login may be a value whose spaces are gone now.
-        let flag = progress
-            .curl
-            .and_then(|_| command::flag_before(text, floor));
-        let floor = flag.unwrap_or(floor);
+        let floor = progress.beside(text, start);
         for taken in new {
             mask(text, taken.start, taken.end);
         }
         let asked = progress.cursor;
         progress.floor = floor;
         progress.manifests.forget(floor);
-        // A row that has values is no row of names.
-        progress.header = progress.header.take().filter(|row| !row.is_behind(start));
+        progress.headers.note_value(start);
         progress.curl = progress.curl.filter(|at| *at < floor);
         progress.cursor = progress.cursor.min(floor);
         progress.token = progress.token.min(floor);
@@ -57,6 +51,16 @@ impl Engine {
         progress.next_keyword = None;
         let pending = &mut progress.pending;
         pending.retain(|candidate| candidate.anchor < floor && candidate.start >= end);
+    }
+}
+
+impl Progress {
+    /// Where what may be joined to a span begins that starts at an offset or after it; in what a flag of
+    /// curl is given, at the flag, since the name of a login may be a value whose spaces will be gone.
+    pub(super) fn beside(&self, text: &str, at: usize) -> usize {
+        let start = beside(text, at, &self.closed);
+        let flag = self.curl.and_then(|_| command::flag_before(text, start));
+        flag.unwrap_or(start)
     }
 }
 
@@ -86,7 +90,7 @@ pub(crate) fn filler(bytes: usize) -> String {
 /// Where what may be joined to a span begins that starts at an offset or after it: the start of what
 /// goes on there without white space, or of the groups of digits before it. Not before the last span
 /// that ends there; prose is not held.
-pub(super) fn beside(text: &str, at: usize, closed: &[(usize, usize)]) -> usize {
+fn beside(text: &str, at: usize, closed: &[(usize, usize)]) -> usize {
     let bytes = text.as_bytes();
     let at = at.min(bytes.len());
     let last = closed.iter().rev().find(|(_, end)| *end <= at);

@@ -38,6 +38,8 @@ struct Hit {
     /// How many words stand between it and the span, fillers aside.
     distance: usize,
     key: bool,
+    /// It names, and speaks against nothing.
+    names_only: bool,
 }
 
 /// The telling words on one side of a span, the nearest first.
@@ -109,9 +111,14 @@ impl Words {
         }
     }
 
-    /// Adds the words of a column's name, which stands for a key.
-    pub(crate) fn add_key(&mut self, lexicon: &Lexicon, name: &str) {
+    /// Adds the words of a column's name, which stands for a key. They may speak against other classes as
+    /// well, or not.
+    pub(crate) fn add_key(&mut self, lexicon: &Lexicon, name: &str, speaks_against: bool) {
+        let known = self.hits.len();
         self.read_back(lexicon, name, &mut 0, true);
+        for hit in self.hits.iter_mut().skip(known) {
+            hit.names_only = !speaks_against;
+        }
         // The column's name comes before whatever stands in the row.
         self.hits.sort_by_key(|hit| !hit.key);
     }
@@ -200,6 +207,7 @@ impl Words {
         let at = |table: &[i16], distance: usize| table.get(distance).copied().unwrap_or(0);
         let (mut best, mut hint) = (Weight::default(), 0);
         let mut against = 0;
+        let nearest = self.hits.iter().position(|hit| !hit.names_only);
         for (index, hit) in self.hits.iter().enumerate() {
             let entry = lexicon.get(hit.entry);
             let named_here = entry.names.contains(class);
@@ -212,7 +220,7 @@ impl Words {
                 // A secret's name says nothing against a vendor's.
                 let neutral =
                     class >= FIRST_TOLD && entry.names.contains(Kind::Generic as ClassIndex);
-                if index == 0 && !neutral && (entry.other || entry.names_any()) {
+                if nearest == Some(index) && !neutral && (entry.other || entry.names_any()) {
                     let table = if entry.other { &OTHER } else { &OTHER_CLASS };
                     against = at(table, hit.distance);
                 }
@@ -288,6 +296,7 @@ impl Words {
                 entry: said,
                 distance: *distance,
                 key,
+                names_only: false,
             });
         }
         if !entry.filler {

@@ -81,12 +81,11 @@ impl Engine {
                     if !progress.name.is_empty() {
                         progress.words.add_name(&self.lexicon, &progress.name);
                     }
-                    if let Some(name) = progress
-                        .header
-                        .as_ref()
-                        .and_then(|header| header.column(text, candidate.start))
+                    if let Some(header) = progress.headers.above(candidate.start)
+                        && let Some(name) = header.column(text, candidate.start)
                     {
-                        progress.words.add_key(&self.lexicon, name);
+                        let is_whole = header.is_whole();
+                        progress.words.add_key(&self.lexicon, name, is_whole);
                     }
                     progress.words_at = Some(candidate.start);
                 }

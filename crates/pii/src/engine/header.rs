@@ -16,6 +16,49 @@ pub(crate) struct Header {
     of_values: bool,
     /// Where the row ends.
     end: usize,
+    /// Whether a value is in it, so that there is no row of names once the value is redacted: what it names
+    /// is still found, and it speaks against nothing.
+    has_value: bool,
+}
+
+/// The rows of names of a text.
+#[derive(Debug, Default)]
+pub(crate) struct Headers {
+    last: Option<Header>,
+    /// The one before it, below which not everything is decided yet.
+    before: Option<Header>,
+}
+
+impl Headers {
+    pub(super) fn set(&mut self, header: Header) {
+        let is_again = |last: &Header| last.end == header.end;
+        if !self.last.as_ref().is_some_and(is_again) {
+            self.before = self.last.take();
+        }
+        self.last = Some(header);
+    }
+
+    /// The row below which an offset stands.
+    pub(super) fn above(&self, offset: usize) -> Option<&Header> {
+        let rows = [self.last.as_ref(), self.before.as_ref()];
+        rows.into_iter().flatten().find(|row| row.end < offset)
+    }
+
+    /// Notes that a value was taken that starts at an offset. SQL's names are read again.
+    pub(super) fn note_value(&mut self, start: usize) {
+        match &mut self.last {
+            Some(last) if start < last.end && last.of_values => self.last = self.before.take(),
+            Some(last) if start < last.end => last.has_value = true,
+            _ => {}
+        }
+    }
+
+    /// Moves them when the first bytes of the text are taken away.
+    pub(super) fn shift(&mut self, bytes: usize) {
+        for row in [&mut self.last, &mut self.before].into_iter().flatten() {
+            row.end = row.end.saturating_sub(bytes);
+        }
+    }
 }
 
 /// Whether a text ends with the parenthesis that opens a row: behind `VALUES`, or another row.
@@ -74,6 +117,7 @@ impl Header {
             separator,
             of_values: false,
             has_secrets: false,
+            has_value: false,
             end,
         }))
     }
@@ -105,6 +149,7 @@ impl Header {
             names,
             separator: ',',
             has_secrets: false,
+            has_value: false,
             of_values: true,
             end: at,
         })
@@ -131,14 +176,9 @@ impl Header {
         window.before(start) == b'\n' || char::from(window.before(start)) == self.separator
     }
 
-    /// Whether an offset is in the row, or before it.
-    pub(super) fn is_behind(&self, offset: usize) -> bool {
-        offset < self.end
-    }
-
-    /// Moves it when the first bytes of the text are taken away.
-    pub(crate) fn shift(&mut self, bytes: usize) {
-        self.end = self.end.saturating_sub(bytes);
+    /// Whether it speaks against what it does not name.
+    pub(super) const fn is_whole(&self) -> bool {
+        !self.has_value
     }
 
     /// The name of the column in which an offset of the text stands.

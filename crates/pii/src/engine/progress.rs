@@ -1,10 +1,11 @@
 //! How far a scan has come.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
 use super::candidate::{Candidate, ClassIndex, Pending, Tail};
 use super::context::Words;
-use super::header::Header;
+use super::header::Headers;
 use super::{Taken, byte};
 use crate::secrets::manifest::Manifests;
 
@@ -46,9 +47,11 @@ pub(crate) struct Progress {
     pub(super) region: Option<Region>,
     /// How far the span goes that was open before.
     pub(crate) longer: Option<Longer>,
-    /// The names of the columns, when the text's first line is a row of names.
-    pub(super) header: Option<Header>,
+    /// The names of the columns, where a row is one of names.
+    pub(super) headers: Headers,
     pub(super) header_read: bool,
+    /// Values of the first line that were handed on before it was whole.
+    pub(super) head: Vec<(usize, String)>,
     /// What was said of the manifests in it.
     pub(super) manifests: Manifests,
     /// Where curl is called first.
@@ -160,6 +163,26 @@ impl Progress {
         self.pending.extend(pending);
     }
 
+    /// Keeps a value of the text's first line, which is masked while the line is not whole: the names of
+    /// columns are read as they came.
+    pub(crate) fn keep_head(&mut self, start: usize, value: &str) {
+        if !self.header_read {
+            self.head.push((start, value.to_owned()));
+        }
+    }
+
+    /// The text with its first line as it came.
+    pub(super) fn with_head<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        let mut text = Cow::Borrowed(text);
+        for (start, value) in &self.head {
+            let range = *start..start + value.len();
+            if text.get(range.clone()).is_some() {
+                text.to_mut().replace_range(range, value);
+            }
+        }
+        text
+    }
+
     /// Moves everything when the first bytes of the text are taken away.
     pub(crate) fn shift(&mut self, bytes: usize) {
         let less = |at: &mut usize| *at = at.saturating_sub(bytes);
@@ -199,9 +222,7 @@ impl Progress {
         if let Some(region) = &mut self.region {
             less(&mut region.from);
         }
-        if let Some(header) = &mut self.header {
-            header.shift(bytes);
-        }
+        self.headers.shift(bytes);
         self.manifests.shift(bytes);
         if let Some(curl) = &mut self.curl {
             less(curl);

@@ -82,6 +82,7 @@ pub(crate) fn sign(window: &Window<'_>, lexicon: &Lexicon, at: usize, found: &mu
     propose(window, &names, &value, window.byte(at) == b':', found);
     // Where another value is in it, it loses, and the first is left.
     if !value.quoted
+        && !is_placeholder(window, &value)
         && let Some(line) = line::of_settings(window, at, &value)
     {
         propose(window, &names, &line, false, found);

@@ -52,7 +52,11 @@ pub(crate) fn flag_before(text: &str, offset: usize) -> Option<usize> {
         let flag = words.next().unwrap_or_default();
         let mut words = words.skip_while(|word| word.is_empty());
         let first = words.next().unwrap_or_default();
-        let is_quoted = first.iter().any(|b| matches!(b, b'"' | b'\''));
+        let quote = first.iter().find(|b| matches!(b, b'"' | b'\''));
+        let is_quoted = quote.is_some_and(|quote| {
+            let marks = rest.iter().filter(|b| *b == quote).count();
+            marks % 2 == 1 && !rest.contains(&b'\n')
+        });
         FLAGS.iter().any(|known| known.as_bytes() == flag) && (is_quoted || words.next().is_none())
     };
     gaps.find(|gap| is_login(*gap)).map(|gap| from + gap)

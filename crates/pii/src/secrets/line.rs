@@ -38,9 +38,15 @@ pub(super) fn of_settings(window: &Window<'_>, sign: usize, first: &Value) -> Op
     let is_program = [b"&&".as_slice(), b"||", b"$(", b"${", b"://", b">/"]
         .into_iter()
         .any(|part| text.windows(part.len()).any(|window| window == part));
+    let opens = text.iter().position(|b| *b == b'<');
+    let is_element = opens.is_some_and(|at| text.iter().skip(at).any(|b| *b == b'>'));
     let has_label = (start..end).any(|at| placeholder::end(window, at).is_some());
-    let is_value =
-        has(LETTER) && has(DIGIT) && !text.iter().any(is_quoted) && !is_program && !has_label;
+    let is_value = has(LETTER)
+        && has(DIGIT)
+        && !text.iter().any(is_quoted)
+        && !is_program
+        && !is_element
+        && !has_label;
     is_value.then_some(Value {
         start,
         end,

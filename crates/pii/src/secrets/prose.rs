@@ -108,7 +108,7 @@ fn is_verb(window: &Window<'_>, start: usize, end: usize) -> bool {
     begins || DOERS.contains(&word.to_ascii_lowercase().as_str())
 }
 
-/// The longest word before "is my password", in bytes.
+/// How much of a word before "is my password" is taken, in bytes.
 const WORD_MAX: usize = 192;
 
 /// Proposes the value before "is my password".
@@ -129,10 +129,7 @@ fn prose_before(
             b']' => placeholder::is_before(window, start),
             b => start == 0 || b == FILL || byte::is(b, SPACE),
         };
-        while !is_whole(start) {
-            if at - start == WORD_MAX {
-                return;
-            }
+        while at - start < WORD_MAX && !is_whole(start) {
             start -= 1;
         }
         let word = window.text(start, at);

@@ -61,6 +61,10 @@ fn hostile_texts_take_linear_time() {
         "a, ",
         "\"token\", ",
         "token ||= ",
+        "a!aaaa is my password ",
+        "curl -u \"a 192.0.2.7 ",
+        "values (1, 2), ",
+        "password: k2,b\n",
     ] {
         let time = |bytes: usize| {
             let text = piece.repeat(bytes / piece.len());

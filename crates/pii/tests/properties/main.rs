@@ -242,6 +242,19 @@ fn what_is_redacted_was_not_there() {
             "curl -u \"19https://ann:q1w2e3@db.example.com/x?token=q1w2\":A0x",
             "curl -u \"19[CONNECTION_STRING]\":[PASSWORD]",
         ),
+        (
+            "curl -u \"k:\" x.com Paid 4111111111 today. Call phone 4111111111.",
+            "curl -u \"k:\" x.com Paid 4111111111 today. Call phone [PHONE].",
+        ),
+        // What else a row names is found below it, whatever a name is taken for.
+        (
+            "Name,Password last_changed,SSN\nann,hello,123456789\n",
+            "Name,Password [PASSWORD],SSN\nann,hello,[US_SSN]\n",
+        ),
+        (
+            "insert into t (ssn, n) values (123456789, 'x');\ninsert into u (n, ssn) values ('y', 123456780)",
+            "insert into t (ssn, n) values ([US_SSN], 'x');\ninsert into u (n, ssn) values ('y', [US_SSN])",
+        ),
         // A value may be a word, and so is its label: somebody speaks.
         ("user: aA DE89370400440532013000", "user: aA [IBAN]"),
         // A password is the whole word before "is my password", or what stands behind a label.
