@@ -212,6 +212,7 @@ impl Engine {
         let is_decided = |taken: &&Taken| taken.end <= decided;
         let count = progress.held.iter().take_while(is_decided).count();
         taken.extend(progress.held.drain(..count));
+        progress.decided = decided;
         decided
     }
 

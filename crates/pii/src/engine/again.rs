@@ -28,7 +28,7 @@ impl Engine {
             mask(text, taken.start, taken.end);
         }
         let asked = progress.cursor;
-        progress.floor = floor;
+        progress.floor = floor.max(progress.decided);
         progress.manifests.forget(floor);
         progress.headers.note_value(start);
         progress.curl = progress.curl.filter(|at| *at < floor);

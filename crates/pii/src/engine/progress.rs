@@ -22,6 +22,8 @@ pub(crate) struct Progress {
     pub(super) held: Vec<Taken>,
     /// Before it nothing is found any more.
     pub(super) floor: usize,
+    /// Before it the text was handed on.
+    pub(super) decided: usize,
     /// What is no longer looked at, matches and placeholders alike, in order.
     pub(crate) closed: Vec<(usize, usize)>,
     pub(super) words: Words,
@@ -205,6 +207,7 @@ impl Progress {
             }
         }
         less(&mut self.floor);
+        less(&mut self.decided);
         for Pending { candidate, anchor } in &mut self.pending {
             less(&mut candidate.start);
             less(&mut candidate.end);

@@ -40,11 +40,11 @@ const FLAGS: [&str; 3] = ["-u", "--user", "--proxy-user"];
 const GIVEN: usize = 256;
 
 /// Where the space is before the flag of a login, when an offset is in what the flag is given: one word, or
-/// what a quotation mark in the first word opens.
+/// what a quotation mark in the first word opens. Once an offset is not, none behind it is.
 pub(crate) fn flag_before(text: &str, offset: usize) -> Option<usize> {
     let from = offset.saturating_sub(GIVEN);
     let before = text.as_bytes().get(from..offset)?;
-    let gaps = before.iter().enumerate().rev();
+    let gaps = before.iter().enumerate();
     let mut gaps = gaps.filter_map(|(at, b)| (*b == b' ').then_some(at));
     let is_login = |gap: usize| {
         let rest = before.get(gap + 1..).unwrap_or_default();
@@ -55,7 +55,7 @@ pub(crate) fn flag_before(text: &str, offset: usize) -> Option<usize> {
         let quote = first.iter().find(|b| matches!(b, b'"' | b'\''));
         let is_quoted = quote.is_some_and(|quote| {
             let marks = rest.iter().filter(|b| *b == quote).count();
-            marks % 2 == 1 && !rest.contains(&b'\n')
+            marks == 1 && !rest.contains(&b'\n')
         });
         FLAGS.iter().any(|known| known.as_bytes() == flag) && (is_quoted || words.next().is_none())
     };
