@@ -7,6 +7,7 @@
 //! at what is not there yet is asked again (`window`).
 
 pub(crate) mod again;
+mod anchor;
 pub(crate) mod byte;
 pub(crate) mod candidate;
 pub(crate) mod context;
@@ -15,6 +16,7 @@ mod decision;
 mod floors;
 pub(crate) mod form;
 mod header;
+mod keyword;
 mod keywords;
 pub(crate) mod lexicon;
 mod number;
@@ -29,15 +31,12 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use again::{mask, masked};
-use byte::{ALNUM, KEYISH, LETTER, SPACE, TOKEN};
 use candidate::{Candidate, ClassIndex, Pending};
-use decision::{close, tail};
 pub(crate) use floors::Floors;
 pub(crate) use header::Header;
-use keywords::{KEYWORD_MAX, KEYWORDS, Keywords};
+use keywords::Keywords;
 use lexicon::Lexicon;
 pub(crate) use progress::Progress;
-use progress::{Longer, Region};
 use reach::near;
 pub(crate) use reach::reach;
 use window::Window;
@@ -45,9 +44,8 @@ use window::Window;
 use crate::Recognizer;
 use crate::detection::EvidenceSet;
 use crate::ids::Ids;
-use crate::recognisers::{code, email, ip, web};
 use crate::secrets::vendor::{self, Vendors};
-use crate::secrets::{assigned, command, connection, jwt, manifest, pem, prose, strongroom};
+use crate::secrets::{assigned, command};
 
 /// What was taken.
 #[derive(Clone, Debug)]
@@ -76,19 +74,9 @@ pub(crate) struct Engine {
 /// How far a chain of overlapping candidates is looked at as one, in bytes.
 const CLUSTER: usize = 256;
 
-/// The longest line that ends a region, with room.
-const MARK_MAX: usize = 96;
-
 /// How much of a text has to be kept before what is decided: candidates look back as far as
 /// [`BEHIND`], the words before them and the row they stand in further.
 pub(crate) const KEPT: usize = 2048;
-
-/// What it adds that the value was found before, in tenths of log-odds.
-const REPEATED: i16 = 30;
-/// How far back the start of a key in base64 is looked for, in bytes.
-const BASE64_BACK: usize = 100;
-/// From which log-odds on the words after a span are not asked.
-const SURE: i16 = 20;
 
 impl Engine {
     pub(crate) fn standard() -> Self {
@@ -126,46 +114,9 @@ impl Engine {
         progress: &mut Progress,
         taken: &mut Vec<Taken>,
     ) -> usize {
-        if !progress.header_read {
-            match Header::of(&progress.with_head(text)) {
-                Some(header) => {
-                    if let Some(header) = header {
-                        progress.headers.set(header.with_secrets(&self.lexicon));
-                    }
-                    // What was handed on before the line was whole.
-                    if let Some((start, _)) = progress.closed.first() {
-                        progress.headers.note_value(*start);
-                    }
-                    progress.header_read = true;
-                    progress.head = Vec::new();
-                }
-                // It goes on: nothing stands below it yet.
-                None => progress.header_read = !open,
-            }
-        }
-        progress.longer = None;
-        if let Some(region) = &mut progress.region {
-            let end = tail(text, region.from, region.tail);
-            let is_ended = end < text.len() || !open;
-            if let Some(last) = progress.closed.last_mut() {
-                last.1 = end;
-                progress.longer = Some(Longer {
-                    start: last.0,
-                    end,
-                    is_ended,
-                });
-            }
-            progress.cursor = progress.cursor.max(end);
-            progress.token = progress.token.max(end);
-            if !is_ended {
-                // What may be the beginning of its last line is looked at again.
-                let from = text.floor_char_boundary(end.saturating_sub(MARK_MAX));
-                region.from = region.from.max(from);
-                return end;
-            }
-            progress.region = None;
-            // Taken as one with what follows.
-            progress.pending.retain(|candidate| candidate.start >= end);
+        self.read_header(text, open, progress);
+        if let Some(end) = progress.go_on(text, open) {
+            return end;
         }
         if !progress.name.is_empty() && progress.cursor == 0 && !open {
             let window = Window::new(text, 0, None);
@@ -214,6 +165,27 @@ impl Engine {
         taken.extend(progress.held.drain(..count));
         progress.decided = decided;
         decided
+    }
+
+    /// Reads the names of the columns in the first line, once it is whole.
+    fn read_header(&self, text: &str, open: bool, progress: &mut Progress) {
+        if progress.header_read {
+            return;
+        }
+        let Some(header) = Header::of(&progress.with_head(text)) else {
+            // It goes on: nothing stands below it yet.
+            progress.header_read = !open;
+            return;
+        };
+        if let Some(header) = header {
+            progress.headers.set(header.with_secrets(&self.lexicon));
+        }
+        // What was handed on before the line was whole.
+        if let Some((start, _)) = progress.closed.first() {
+            progress.headers.note_value(*start);
+        }
+        progress.header_read = true;
+        progress.head = Vec::new();
     }
 
     /// Asks from anchor to anchor, until a span is taken, or the text at hand is looked at.
@@ -313,232 +285,5 @@ impl Engine {
         let known = progress.held.len();
         self.settle(text, open, reach(text, asked), floors, progress);
         progress.held.len() > known
-    }
-
-    /// Asks the recognisers of one anchor; says where to go on.
-    fn anchor(&self, window: &Window<'_>, at: usize, progress: &mut Progress) -> usize {
-        let found = &mut progress.found;
-        match window.byte(at) {
-            b'@' => {
-                email::at_sign(window, at, found);
-                web::at_sign(window, at, found);
-                at + 1
-            }
-            b':' => {
-                if window.byte(at + 1) == b'/' {
-                    self.vendors.at(window, window.run_back(at, LETTER), found);
-                }
-                ip::colon(window, at, found);
-                web::colon(window, at, found);
-                connection::colon(window, at, found);
-                if !manifest::colon(window, at, &mut progress.manifests, found) {
-                    assigned::sign(window, &self.lexicon, at, found);
-                }
-                at + 1
-            }
-            b'=' => {
-                assigned::sign(window, &self.lexicon, at, found);
-                connection::pairs(window, at, found);
-                at + 1
-            }
-            b'>' => {
-                assigned::tag(window, &self.lexicon, at, found);
-                at + 1
-            }
-            b'.' => {
-                if window.byte(at + 5) == b'.' {
-                    // Letters alone, `aabb.ccdd.eeff`: else a digit is what is found of it.
-                    let start = window.run_back(at, LETTER);
-                    if !window.word_before(start) {
-                        ip::mac(window, start, at, found);
-                    }
-                }
-                web::dot(window, at, found);
-                at + 1
-            }
-            b'_' => {
-                self.token(window, at, progress);
-                at + 1
-            }
-            b'[' => match placeholder::end(window, at) {
-                Some(end) => {
-                    let mut closed = progress.closed.iter().rev();
-                    if closed
-                        .find(|span| span.1 <= end)
-                        .is_none_or(|span| span.1 < end)
-                    {
-                        close(&mut progress.closed, (at, end));
-                    }
-                    end
-                }
-                None => at + 1,
-            },
-            _ => {
-                self.token(window, at, progress);
-                self.number(window, at, &mut progress.found)
-            }
-        }
-    }
-
-    /// Where the next keyword is.
-    fn next_keyword(&self, bytes: &[u8], progress: &mut Progress) -> Option<usize> {
-        if let Some(again) = progress.keywords_again {
-            // As far as was come before; from there on what is next is known.
-            let end = bytes.len().min(again.until + KEYWORD_MAX);
-            let head = bytes.get(..end).unwrap_or_default();
-            let found = self.keywords.find(head, progress.keyword);
-            if let Some(at) = found.filter(|at| *at < again.until) {
-                return Some(at);
-            }
-            progress.keywords_again = None;
-            progress.keyword = again.from.max(progress.keyword);
-            progress.next_keyword = again.next;
-        }
-        if progress.next_keyword.is_none() && progress.no_keyword < bytes.len() {
-            progress.next_keyword = self.keywords.find(bytes, progress.keyword);
-            if progress.next_keyword.is_none() {
-                progress.no_keyword = bytes.len();
-                // One may have begun.
-                progress.keyword = progress
-                    .keyword
-                    .max(bytes.len().saturating_sub(KEYWORD_MAX));
-            }
-        }
-        progress.next_keyword
-    }
-
-    /// Asks the recognisers of what begins with a word.
-    fn keyword(
-        &self,
-        window: &Window<'_>,
-        at: usize,
-        curl: Option<usize>,
-        found: &mut Vec<Candidate>,
-    ) {
-        match window.byte(at) {
-            b'-' | b'P' if matches!(window.byte(at + 1), b'-' | b'u') => pem::at(window, at, found),
-            b'(' | b'[' => {
-                let spaced = at - usize::from(window.before(at) == b' ');
-                email::spelled(window, spaced, found);
-            }
-            b'd' if window.bytes(at, at + 4) == b"dot " => {
-                // The at sign was spelled out in one of the words before.
-                if window.before(at) != b' ' {
-                    return;
-                }
-                let at = at - 1;
-                let before = window.run_back(at, TOKEN);
-                for width in [4, 6] {
-                    if before >= width {
-                        email::spelled(window, before - width, found);
-                    }
-                }
-            }
-            b'S' | b's' | b'B' | b'b'
-                if window.run(at, LETTER) <= at + 5 && !window.word_before(at) =>
-            {
-                let mut value = window.run(at, LETTER);
-                for _ in 0..3 {
-                    value = window.run_while(value, |b| {
-                        matches!(
-                            b,
-                            b' ' | b':' | b'=' | b'#' | b'"' | b'\'' | b'/' | b'_' | b'-'
-                        )
-                    });
-                    let end = window.run(value, ALNUM);
-                    code::swift(window, value, end, found);
-                    value = end;
-                }
-            }
-            b'X' => code::swift(
-                window,
-                window.run_back(at, ALNUM),
-                window.run(at, ALNUM),
-                found,
-            ),
-            b'V' | b'v' => {}
-            b'c' if window.byte(at + 1) == b'u' => {}
-            b' ' if window.byte(at + 1) == b'-' => {
-                assigned::flag(window, &self.lexicon, at + 1, curl, found);
-            }
-            _ => {
-                let mut end =
-                    window.run_while(at, |b| byte::is(b, LETTER | SPACE) || !b.is_ascii());
-                let words = window.text(at, end);
-                // The keyword's own words alone.
-                let own = KEYWORDS
-                    .into_iter()
-                    .find(|word| words.starts_with(word))
-                    .unwrap_or_default();
-                end = window.run_while(at + own.trim_end().len().max(1), |b| {
-                    byte::is(b, LETTER) || !b.is_ascii()
-                });
-                // The verb is not of the name.
-                let name = own.strip_suffix(" is");
-                if let Some(name) = name {
-                    end = at + name.len();
-                }
-                prose::after(window, &self.lexicon, end, name.is_some(), found);
-            }
-        }
-    }
-
-    /// Asks the recognisers of keys, once a token.
-    fn token(&self, window: &Window<'_>, at: usize, progress: &mut Progress) {
-        if at < progress.token {
-            return;
-        }
-        let start = window.run_back(at, KEYISH);
-        let end = window.run(at, KEYISH);
-        progress.token = end;
-        let found = &mut progress.found;
-        let known = found.len();
-        let header = progress.headers.above(start);
-        if let Some(header) = header.filter(|header| header.has_secrets) {
-            assigned::cell(window, &self.lexicon, header, start, found);
-        }
-        assigned::listed(window, &self.lexicon, start, found);
-        assigned::continued(window, start, found);
-        if end - start < 8 {
-            // A short run, a sign of base64 or a colon, a longer one.
-            if matches!(window.byte(end), b'/' | b'+' | b':') {
-                self.vendors.at(window, start, found);
-                strongroom::at(window, start, found);
-                self.told(window, start, found);
-            }
-            return;
-        }
-        self.vendors.at(window, start, found);
-        if window.bytes(start, start + 3) == b"bot" {
-            self.vendors.at(window, start + 3, found);
-        }
-        strongroom::at(window, start, found);
-        jwt::at(window, start, found);
-        if found.len() == known {
-            self.told(window, start, found);
-        }
-    }
-
-    /// Asks for keys that have to be named, from the start of a run of base64.
-    fn told(&self, window: &Window<'_>, start: usize, found: &mut Vec<Candidate>) {
-        let base64 = |b: u8| byte::is(b, TOKEN) || matches!(b, b'+' | b'/');
-        let mut first = start;
-        while start - first < BASE64_BACK && first > 0 && base64(window.before(first)) {
-            first -= 1;
-        }
-        self.vendors.told(window, first, found);
-    }
-
-    /// Whether letters are a word that comes before values, and lost the space behind it: `is199003052397`,
-    /// `SSN123456789`. What is short and in capitals may be of the value.
-    fn runs_into(&self, letters: &str) -> bool {
-        let small = letters.bytes().all(|b| b.is_ascii_lowercase());
-        let long = letters.len() >= 3 && letters.bytes().all(|b| b.is_ascii_alphabetic());
-        letters.len() >= 2
-            && (small || long)
-            && self
-                .lexicon
-                .find(letters)
-                .is_some_and(|entry| entry.names_any() || entry.filler && small)
     }
 }

@@ -6,11 +6,17 @@ use std::cmp::Ordering;
 use super::byte::{self, ALNUM, TOKEN};
 use super::candidate::{Candidate, ClassIndex, Tail, Tier};
 use super::context::Words;
+use super::progress::Region;
 use super::window::Window;
-use super::{CLUSTER, Engine, Floors, Progress, REPEATED, Region, SURE, Taken};
+use super::{CLUSTER, Engine, Floors, Progress, Taken};
 use crate::class::Kind;
 use crate::detection::Evidence;
 use crate::secrets::vendor;
+
+/// What it adds that the value was found before, in tenths of log-odds.
+const REPEATED: i16 = 30;
+/// From which log-odds on the words after a span are not asked.
+const SURE: i16 = 20;
 
 impl Engine {
     /// Decides the candidates that nothing can overlap any more, up to the first spans that are taken.

@@ -76,6 +76,19 @@ impl Engine {
         }
         run
     }
+
+    /// Whether letters are a word that comes before values, and lost the space behind it: `is199003052397`,
+    /// `SSN123456789`. What is short and in capitals may be of the value.
+    fn runs_into(&self, letters: &str) -> bool {
+        let small = letters.bytes().all(|b| b.is_ascii_lowercase());
+        let long = letters.len() >= 3 && letters.bytes().all(|b| b.is_ascii_alphabetic());
+        letters.len() >= 2
+            && (small || long)
+            && self
+                .lexicon
+                .find(letters)
+                .is_some_and(|entry| entry.names_any() || entry.filler && small)
+    }
 }
 
 /// A short word of letters before what has a digit in it: `AB 12`, `H-12`.

@@ -5,9 +5,13 @@ use std::collections::VecDeque;
 
 use super::candidate::{Candidate, ClassIndex, Pending, Tail};
 use super::context::Words;
+use super::decision::tail;
 use super::header::Headers;
 use super::{Taken, byte};
 use crate::secrets::manifest::Manifests;
+
+/// The longest line that ends a region, with room.
+const MARK_MAX: usize = 96;
 
 /// How far a scan has come, in a text of which more may come.
 #[derive(Default)]
@@ -134,6 +138,34 @@ impl Progress {
     /// Whether the last span that was taken goes on.
     pub(crate) fn in_region(&self) -> bool {
         self.region.is_some()
+    }
+
+    /// Goes on with the span that was open. Says up to where the text is of it, unless it ended.
+    pub(super) fn go_on(&mut self, text: &str, open: bool) -> Option<usize> {
+        self.longer = None;
+        let region = self.region.as_mut()?;
+        let end = tail(text, region.from, region.tail);
+        let is_ended = end < text.len() || !open;
+        if let Some(last) = self.closed.last_mut() {
+            last.1 = end;
+            self.longer = Some(Longer {
+                start: last.0,
+                end,
+                is_ended,
+            });
+        }
+        self.cursor = self.cursor.max(end);
+        self.token = self.token.max(end);
+        if !is_ended {
+            // What may be the beginning of its last line is looked at again.
+            let from = text.floor_char_boundary(end.saturating_sub(MARK_MAX));
+            region.from = region.from.max(from);
+            return Some(end);
+        }
+        self.region = None;
+        // Taken as one with what follows.
+        self.pending.retain(|candidate| candidate.start >= end);
+        None
     }
 
     /// Where the next anchor is. What was searched before is not searched again.

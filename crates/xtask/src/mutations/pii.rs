@@ -75,7 +75,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "pii-placeholder-read",
-        file: "crates/pii/src/engine.rs",
+        file: "crates/pii/src/engine/anchor.rs",
         find: "            b'[' => match placeholder::end(window, at) {",
         replace: "            b'[' => match placeholder::end(window, at).filter(|_| false) {",
         test: "-p strongroom-pii --test streams every_row_is_the_same",
