@@ -252,8 +252,8 @@ fn what_is_redacted_was_not_there() {
             "Name,Password [PASSWORD],SSN\nann,hello,[US_SSN]\n",
         ),
         (
-            "insert into t (ssn, n) values (123456789, 'x');\ninsert into u (n, ssn) values ('y', 123456780)",
-            "insert into t (ssn, n) values ([US_SSN], 'x');\ninsert into u (n, ssn) values ('y', [US_SSN])",
+            "insert into t (ssn, given, family, street, town, county, region, tier) values (123456789, 'x');\ninsert into u (n, ssn) values ('y', 123456780)",
+            "insert into t (ssn, given, family, street, town, county, region, tier) values ([US_SSN], 'x');\ninsert into u (n, ssn) values ('y', [US_SSN])",
         ),
         // A value may be a word, and so is its label: somebody speaks.
         ("user: aA DE89370400440532013000", "user: aA [IBAN]"),
