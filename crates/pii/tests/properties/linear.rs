@@ -73,6 +73,10 @@ fn hostile_texts_take_linear_time() {
                 let start = Instant::now();
                 std::hint::black_box(scan(&text));
                 best = best.min(start.elapsed().as_micros());
+                // No busy machine explains it.
+                if best > 5_000_000 {
+                    break;
+                }
             }
             best
         };
