@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use strongroom_pii::scan;
 
-/// Fifty times the text takes about fifty times as long, on the worst texts there are.
+/// Fifteen and fifty times the text take about as many times as long, on the worst texts there are.
 /// The bound is far off, so that a busy machine passes and a quadratic step does not.
 #[test]
 fn hostile_texts_take_linear_time() {
@@ -73,18 +73,15 @@ fn hostile_texts_take_linear_time() {
                 let start = Instant::now();
                 std::hint::black_box(scan(&text));
                 best = best.min(start.elapsed().as_micros());
-                // No busy machine explains it.
-                if best > 5_000_000 {
-                    break;
-                }
             }
             best
         };
-        let (short, long) = (time(2_000), time(100_000));
-        assert!(
-            long < 50 * 8 * (short + 50),
-            "{piece:?}: {short} us, then {long} us"
-        );
+        let short = time(2_000);
+        for times in [15, 50] {
+            let long = time(2_000 * times);
+            let most = u128::try_from(times).unwrap_or(0) * 8 * (short + 50);
+            assert!(long < most, "{piece:?}: {short} us, then {long} us");
+        }
     }
 }
 

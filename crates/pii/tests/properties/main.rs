@@ -252,6 +252,10 @@ fn what_is_redacted_was_not_there() {
             "Name,Password [PASSWORD],SSN\nann,hello,[US_SSN]\n",
         ),
         (
+            "Password last_changed,SSN,Given,Family,Street,Town,County,Region\nhello,123456789,ann,b,c,d,e,f\n",
+            "Password [PASSWORD],SSN,Given,Family,Street,Town,County,Region\nhello,[US_SSN],ann,b,c,d,e,f\n",
+        ),
+        (
             "insert into t (ssn, given, family, street, town, county, region, tier) values (123456789, 'x');\ninsert into u (n, ssn) values ('y', 123456780)",
             "insert into t (ssn, given, family, street, town, county, region, tier) values ([US_SSN], 'x');\ninsert into u (n, ssn) values ('y', [US_SSN])",
         ),
