@@ -7,7 +7,7 @@ use super::progress::Progress;
 use super::window::Window;
 use super::{Engine, placeholder};
 use crate::recognisers::{email, ip, web};
-use crate::secrets::{assigned, connection, jwt, manifest, strongroom};
+use crate::secrets::{assigned, connection, jwt, manifest, pem, strongroom};
 
 /// How far back the start of a key in base64 is looked for, in bytes.
 const BASE64_BACK: usize = 100;
@@ -109,6 +109,7 @@ impl Engine {
         }
         strongroom::at(window, start, found);
         jwt::at(window, start, found);
+        pem::encoded(window, start, found);
         if found.len() == known {
             self.told(window, start, found);
         }

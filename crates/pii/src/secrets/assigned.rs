@@ -2,16 +2,18 @@
 
 use super::code::is_code;
 use super::name::{Names, before_operator, before_type, is_gem_source, name_before, names_within};
-use super::read::{block, next_line, value};
+use super::read::{behind_scheme, block, next_line, value};
 use super::stand_in::is_placeholder;
 use super::value::{Value, is_certain, is_login, is_secret, is_username, is_uuid};
 use super::{certain, command, line};
 use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
 use crate::engine::Header;
+use crate::engine::again::FILL;
 use crate::engine::byte::{self, LETTER, SPACE};
 use crate::engine::candidate::{Candidate, Tail, Tier};
 use crate::engine::lexicon::Lexicon;
+use crate::engine::placeholder;
 use crate::engine::window::Window;
 
 const SHAPE: EvidenceSet = EvidenceSet::of(&[Evidence::Shape]);
@@ -194,7 +196,10 @@ pub(crate) fn cell(
     let quoted = window.before(start) == b'"';
     let end = header.field_end(window, start);
     let end = end - usize::from(quoted && window.before(end) == b'"');
-    if end > start && (header.begins_field(window, start) || quoted) {
+    // Beside a label there are values of their own.
+    let has_label = (start + 1..=end)
+        .any(|at| matches!(window.before(at), b']' | FILL) && placeholder::is_before(window, at));
+    if end > start && !has_label && (header.begins_field(window, start) || quoted) {
         let value = Value {
             start,
             end,
@@ -276,6 +281,10 @@ pub(super) fn propose(
     colon: bool,
     found: &mut Vec<Candidate>,
 ) {
+    let value = &match names.secret && !names.password {
+        true => behind_scheme(window, value),
+        false => *value,
+    };
     if is_placeholder(window, value) {
         return;
     }

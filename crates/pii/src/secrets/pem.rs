@@ -65,3 +65,28 @@ pub(crate) fn at(window: &Window<'_>, start: usize, found: &mut Vec<Candidate>) 
     candidate.tail = if putty { Tail::Putty } else { Tail::Pem };
     found.push(candidate);
 }
+
+/// Beginnings of private keys' blocks in base64, as far as the label is whole.
+const ENCODED: [&[u8]; 7] = [
+    b"LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0t",
+    b"LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0t",
+    b"LS0tLS1CRUdJTiBFQyBQUklWQVRFIEtFWS0tLS0t",
+    b"LS0tLS1CRUdJTiBEU0EgUFJJVkFURSBLRVktLS0t",
+    b"LS0tLS1CRUdJTiBPUEVOU1NIIFBSSVZBVEUgS0VZLS0t",
+    b"LS0tLS1CRUdJTiBFTkNSWVBURUQgUFJJVkFURSBLRVktLS0t",
+    b"LS0tLS1CRUdJTiBQR1AgUFJJVkFURSBLRVkgQkxPQ0stLS0t",
+];
+
+/// Proposes the block that begins at an offset in base64, as variables of an environment have it.
+pub(crate) fn encoded(window: &Window<'_>, start: usize, found: &mut Vec<Candidate>) {
+    let begins = |known: &&[u8]| window.bytes(start, start + known.len()) == *known;
+    if window.byte(start) != b'L' || !ENCODED.iter().any(begins) {
+        return;
+    }
+    let end = window.run(start, byte::BASE64);
+    let mut candidate = certain(Kind::PrivateKey, start, end, KEY, MARKED);
+    if window.ends_at(end) {
+        candidate.tail = Tail::Run(byte::BASE64);
+    }
+    found.push(candidate);
+}

@@ -1,7 +1,7 @@
 //! Where a value begins and ends that is given to a name.
 
 use super::value::{Value, is_mixed};
-use crate::engine::byte::{self, ALNUM, BASE64, SPACE};
+use crate::engine::byte::{self, ALNUM, BASE64, LETTER, SPACE};
 use crate::engine::placeholder;
 use crate::engine::window::Window;
 
@@ -49,12 +49,7 @@ pub(super) fn value(window: &Window<'_>, from: usize) -> Option<Value> {
     };
     let mut end = window.run_while(at, |b| !ends(b));
     // `Authorization: Bearer x`
-    let scheme = window.bytes(at, end);
-    if [b"bearer".as_slice(), b"basic", b"token", b"apikey"]
-        .iter()
-        .any(|known| scheme.eq_ignore_ascii_case(known))
-        && window.byte(end) == b' '
-    {
+    if is_scheme(window.bytes(at, end)) && window.byte(end) == b' ' {
         at = end + 1;
         end = window.run_while(at, |b| !ends(b));
     }
@@ -70,6 +65,27 @@ pub(super) fn value(window: &Window<'_>, from: usize) -> Option<Value> {
         end,
         quoted: false,
     })
+}
+
+/// Whether a word says how the credentials behind it are meant (RFC 9110, section 11.4).
+fn is_scheme(word: &[u8]) -> bool {
+    [b"bearer".as_slice(), b"basic", b"token", b"apikey"]
+        .iter()
+        .any(|known| word.eq_ignore_ascii_case(known))
+}
+
+/// What is given in quotation marks with its scheme: `"Authorization": "Bearer x"`.
+pub(super) fn behind_scheme(window: &Window<'_>, value: &Value) -> Value {
+    let gap = window.run_while(value.start, |b| byte::is(b, LETTER));
+    let is_word = value.quoted
+        && gap + 1 < value.end
+        && window.byte(gap) == b' '
+        && is_scheme(window.bytes(value.start, gap))
+        && !window.bytes(gap + 1, value.end).contains(&b' ');
+    Value {
+        start: if is_word { gap + 1 } else { value.start },
+        ..*value
+    }
 }
 
 /// The first line of a block of YAML, when it is one word: `|`, and a line that is set in.

@@ -36,11 +36,17 @@ pub(super) fn is_placeholder(window: &Window<'_>, value: &Value) -> bool {
         "params.",
         "props.",
         "user.",
+        // The name of a policy, a role or a key of Amazon's.
+        "arn:aws",
+        "&lt;",
     ]
     .iter()
     .any(|head| lower.starts_with(head));
+    // A text that is put together may have a variable's marks, or the sign that joins it, at its beginning.
+    let variable = text.trim_start_matches(['\'', '"', '.', '\\']);
     let bracketed = matches!(first, b'<' | b'{' | b'[')
-        || text.starts_with('$')
+        || variable.starts_with('$')
+        || text.starts_with("#{")
         || text.starts_with('%') && text.ends_with('%')
         || text.contains("{{")
         || text.contains("${");
@@ -53,6 +59,8 @@ pub(super) fn is_placeholder(window: &Window<'_>, value: &Value) -> bool {
                 || text.starts_with("./")
                 || text.starts_with("~/")
                 || text.starts_with("//"));
+    // What stands between two texts of a program: `label:"Password:",next:"x"`.
+    let between = value.quoted && first == b',' && text.ends_with([':', '=', ' ', '(']);
     // AWS's documentation ends its keys so.
     let example = text.ends_with("EXAMPLE") || text.ends_with("EXAMPLEKEY");
     text.is_empty()
@@ -62,8 +70,9 @@ pub(super) fn is_placeholder(window: &Window<'_>, value: &Value) -> bool {
         || call
         || bracketed && !(value.quoted && is_scrambled(text.as_bytes()) && !is_variable(text))
         || reference
+        || between
         || path
-        || WORDS.contains(&lower.as_str())
+        || WORDS.contains(&lower.trim_end_matches(':'))
         || lower.starts_with("your") && lower.len() > 5
 }
 

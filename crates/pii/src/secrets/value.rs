@@ -6,6 +6,7 @@ use crate::engine::placeholder;
 use crate::engine::window::Window;
 
 /// A value, without its quotes.
+#[derive(Clone, Copy)]
 pub(super) struct Value {
     pub(super) start: usize,
     pub(super) end: usize,
@@ -66,7 +67,10 @@ pub(super) fn is_secret(window: &Window<'_>, value: &Value) -> bool {
             || matches!(next, b'"' | b'\'' | b'`');
         return is_whole && !window.ends_at(value.end) && is_scrambled(text);
     }
-    let hex = text.iter().all(u8::is_ascii_hexdigit);
+    // In parts too: `be8dfd.da8a689a46edc282`.
+    let hex = text
+        .iter()
+        .all(|b| b.is_ascii_hexdigit() || matches!(b, b'.' | b'-' | b'_'));
     let digest = [
         b"sha256-".as_slice(),
         b"sha384-",

@@ -1,6 +1,7 @@
 //! Keys of known vendors.
 
 use super::pattern::{Pattern, stands_alone};
+use super::value::is_mixed;
 use super::{certain, vendors};
 use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
@@ -53,7 +54,7 @@ impl Vendors {
         let mut prefixed = Vec::new();
         prefixed.resize_with(128, Vec::new);
         let mut others = Vec::new();
-        for (vendor, patterns) in vendors::PLAIN {
+        for (vendor, patterns) in vendors::plain() {
             for pattern in *patterns {
                 let pattern = Pattern::new(pattern);
                 let lead = pattern.lead();
@@ -77,6 +78,10 @@ impl Vendors {
             .map(|(class, (_, patterns, words))| {
                 for word in *words {
                     lexicon.name(class, word);
+                    // Of another form it is somebody's secret as well.
+                    if names_a_secret(word) {
+                        lexicon.name(Kind::Generic as ClassIndex, word);
+                    }
                 }
                 (
                     class,
@@ -136,7 +141,7 @@ impl Vendors {
         let run = window.run_while(start, |b| {
             byte::is(b, TOKEN) || matches!(b, b'/' | b'+' | b'%' | b'.' | b'|')
         }) - start;
-        if run < 24 {
+        if run < 23 {
             return;
         }
         for (class, patterns) in &self.told {
@@ -175,6 +180,13 @@ impl Vendors {
     }
 }
 
+/// Whether a vendor's name for its keys ends as any secret's does.
+fn names_a_secret(word: &str) -> bool {
+    ["key", "pat", "secret", "token"]
+        .iter()
+        .any(|ending| word.rsplit(' ').next() == Some(ending))
+}
+
 /// The checksums that vendors put into their keys; `None` when one fails.
 fn evidence(vendor: &str, window: &Window<'_>, start: usize, end: usize) -> Option<EvidenceSet> {
     let key = window.bytes(start, end);
@@ -197,6 +209,11 @@ fn evidence(vendor: &str, window: &Window<'_>, start: usize, end: usize) -> Opti
             let (body, check) = key.split_at(key.len() - 7);
             let check = std::str::from_utf8(check).ok()?;
             (u32::from_str_radix(check, 36).ok()? == crc32fast::hash(body)).then_some(CHECKED)
+        }
+        // A number and a digest is somebody's digest.
+        "truenas" => {
+            let body = key.rsplit(|b| *b == b'-').next().unwrap_or_default();
+            is_mixed(body).then_some(PREFIXED)
         }
         "npm" => crc_base62(key.get(4..)?).then_some(CHECKED),
         // A bot's number, in base64.

@@ -259,6 +259,11 @@ fn what_is_redacted_was_not_there() {
             "insert into t (ssn, given, family, street, town, county, region, tier) values (123456789, 'x');\ninsert into u (n, ssn) values ('y', 123456780)",
             "insert into t (ssn, given, family, street, town, county, region, tier) values ([US_SSN], 'x');\ninsert into u (n, ssn) values ('y', [US_SSN])",
         ),
+        // A field of a column of secrets is none when a label is in it.
+        (
+            "DE89370400440532013000 is your TOKEN | x\ndb.password=aaa00a\nx=[SECRET] password=q1w2e3\n",
+            "[IBAN] is your TOKEN | x\ndb.password=[PASSWORD]\nx=[SECRET] password=[PASSWORD]\n",
+        ),
         // A value may be a word, and so is its label: somebody speaks.
         ("user: aA DE89370400440532013000", "user: aA [IBAN]"),
         // A password is the whole word before "is my password", or what stands behind a label.
