@@ -8,6 +8,7 @@ pub(crate) mod command;
 pub(crate) mod connection;
 pub(crate) mod jwt;
 mod line;
+pub(crate) mod listed;
 pub(crate) mod manifest;
 mod name;
 mod pattern;

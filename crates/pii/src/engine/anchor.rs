@@ -7,7 +7,7 @@ use super::progress::Progress;
 use super::window::Window;
 use super::{Engine, placeholder};
 use crate::recognisers::{email, ip, web};
-use crate::secrets::{assigned, connection, jwt, manifest, pem, strongroom};
+use crate::secrets::{assigned, connection, jwt, listed, manifest, pem, strongroom};
 
 /// How far back the start of a key in base64 is looked for, in bytes.
 const BASE64_BACK: usize = 100;
@@ -92,7 +92,7 @@ impl Engine {
         if let Some(header) = header.filter(|header| header.has_secrets) {
             assigned::cell(window, &self.lexicon, header, start, found);
         }
-        assigned::listed(window, &self.lexicon, start, found);
+        listed::listed(window, &self.lexicon, start, found);
         assigned::continued(window, start, found);
         if end - start < 8 {
             // A short run, a sign of base64 or a colon, a longer one.

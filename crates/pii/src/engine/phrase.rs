@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::byte::{self, ALNUM, LOWER, UPPER, WORD};
+use super::byte::{self, ALNUM, DIGIT, LOWER, UPPER, WORD};
 use super::lexicon::{EntryIndex, Lexicon};
 
 /// The words of a run of letters.
@@ -44,6 +44,14 @@ fn is_mark(c: char) -> bool {
     matches!(c, '«' | '»' | '¿' | '¡' | '·' | '\u{2010}'..='\u{206F}' | '\u{3000}'..='\u{3003}' | '\u{3008}'..='\u{301F}' | '\u{FF00}'..='\u{FF0F}' | '\u{FF1A}'..='\u{FF20}')
 }
 
+/// Where a word of three letters and more ends that has a number of a digit or two behind it: `password1`.
+fn before_number(text: &[u8], start: usize, end: usize) -> Option<usize> {
+    let word = text.get(start..end)?;
+    let digits = word.iter().rev().take_while(|b| byte::is(**b, DIGIT));
+    let digits = digits.count();
+    ((1..=2).contains(&digits) && word.len() >= digits + 3).then_some(end - digits)
+}
+
 /// How many words are read back: more than count, and than a phrase has.
 const MOST_BACK: usize = 24;
 
@@ -76,7 +84,11 @@ impl<'t> WordsBack<'t> {
         while self.count <= index {
             let (start, end) = self.next()?;
             let slot = self.found.get_mut(self.count)?;
-            *slot = self.lexicon.index(self.text.as_bytes(), start, end);
+            let text = self.text.as_bytes();
+            *slot = self.lexicon.index(text, start, end).or_else(|| {
+                let end = before_number(text, start, end)?;
+                self.lexicon.index(text, start, end)
+            });
             self.count += 1;
         }
         self.found.get(index).copied()

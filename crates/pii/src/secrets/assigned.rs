@@ -10,7 +10,7 @@ use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
 use crate::engine::Header;
 use crate::engine::again::FILL;
-use crate::engine::byte::{self, LETTER, SPACE};
+use crate::engine::byte::{self, SPACE};
 use crate::engine::candidate::{Candidate, Tail, Tier};
 use crate::engine::lexicon::Lexicon;
 use crate::engine::placeholder;
@@ -204,56 +204,6 @@ pub(crate) fn cell(
             start,
             end,
             quoted: true,
-        };
-        propose(window, &names, &value, false, found);
-    }
-}
-
-/// Proposes what stands behind a secret's name and a comma: in a row, in a call. It starts at an offset,
-/// and is long and random.
-pub(crate) fn listed(
-    window: &Window<'_>,
-    lexicon: &Lexicon,
-    start: usize,
-    found: &mut Vec<Candidate>,
-) {
-    let is_quote = |b: u8| matches!(b, b'"' | b'\'' | b'`');
-    let quoted = is_quote(window.before(start));
-    let mut at = start - usize::from(quoted);
-    at -= usize::from(window.before(at) == b' ');
-    if window.before(at) != b',' {
-        return;
-    }
-    at -= 1;
-    at -= usize::from(is_quote(window.before(at)));
-    if !byte::is(window.before(at), LETTER) {
-        return;
-    }
-    // Without quotation marks it is of a row: arguments of a program are names.
-    let name = window.run_back(at, byte::TOKEN);
-    if !quoted && !matches!(window.before(name), 0 | b'\n') {
-        return;
-    }
-    let names = name_before(window, lexicon, at).filter(|names| names.secret);
-    let end = window.run_while(start, |b| {
-        byte::is(b, byte::KEYISH) || matches!(b, b'+' | b'/' | b'=')
-    });
-    let value = Value {
-        start,
-        end,
-        quoted: true,
-    };
-    let ends = matches!(
-        window.byte(end),
-        b',' | b'"' | b'\'' | b'`' | b'\n' | b'\r' | 0
-    );
-    if let Some(names) = names
-        && ends
-    {
-        let names = Names {
-            password: false,
-            username: false,
-            ..names
         };
         propose(window, &names, &value, false, found);
     }

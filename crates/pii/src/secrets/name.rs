@@ -1,7 +1,7 @@
 //! The names of secrets, before a sign: `password =`, `apiKey:`, `token string =`.
 
 use crate::class::Kind;
-use crate::engine::byte::{self, ALNUM, LETTER, LOWER, UPPER};
+use crate::engine::byte::{self, ALNUM, DIGIT, LETTER, LOWER, UPPER};
 use crate::engine::lexicon::Lexicon;
 use crate::engine::placeholder;
 use crate::engine::window::Window;
@@ -41,6 +41,8 @@ pub(super) fn name_before<'t>(
         }
         end -= 1;
     }
+    let numbered = end;
+    end = before_number(window, end);
     let mut start = end;
     while start > 0 && end - start < 24 {
         let b = window.before(start);
@@ -57,13 +59,29 @@ pub(super) fn name_before<'t>(
     let entry = lexicon.find(word)?;
     let phrase = entry.ends_phrase;
     let named = |kind: Kind| entry.names.contains(kind as u16);
+    let is_numbered = end < numbered;
+    // `pass1` and `user1` are stages and people.
+    let is_password = !is_numbered || word.len() > 4;
     let names = Names {
         name: window.bytes(end.saturating_sub(NAME_MAX), end),
-        password: named(Kind::Password) || phrase,
-        username: named(Kind::Username) || phrase,
+        password: (named(Kind::Password) || phrase) && is_password,
+        username: (named(Kind::Username) || phrase) && !is_numbered,
         secret: named(Kind::Generic) || phrase,
     };
     (names.password || names.username || names.secret).then_some(names)
+}
+
+/// Where a name ends that has a number behind it: `password1`, `API_KEY_2`.
+fn before_number(window: &Window<'_>, end: usize) -> usize {
+    let mut start = end;
+    while end - start < 2 && byte::is(window.before(start), DIGIT) {
+        start -= 1;
+    }
+    let gap = start - usize::from(start < end && matches!(window.before(start), b'_' | b'-'));
+    match start < end && byte::is(window.before(gap), LETTER) {
+        true => gap,
+        false => end,
+    }
 }
 
 /// How much of a name is read at most, in bytes.
