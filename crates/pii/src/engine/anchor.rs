@@ -87,7 +87,6 @@ impl Engine {
         let end = window.run(at, KEYISH);
         progress.token = end;
         let found = &mut progress.found;
-        let known = found.len();
         let header = progress.headers.above(start);
         if let Some(header) = header.filter(|header| header.has_secrets) {
             assigned::cell(window, &self.lexicon, header, start, found);
@@ -103,6 +102,7 @@ impl Engine {
             }
             return;
         }
+        let known = found.len();
         self.vendors.at(window, start, found);
         if window.bytes(start, start + 3) == b"bot" {
             self.vendors.at(window, start + 3, found);

@@ -208,6 +208,11 @@ fn resolve(mut weighed: Vec<(Candidate, Taken)>, text: &str, open: bool, progres
             // A window may end within a character.
             winner.start = text.floor_char_boundary(winner.start);
             winner.end = text.ceil_char_boundary(tail(text, from, candidate.tail));
+            // It does not go on over what was taken before it.
+            let next = new.iter().map(|other| other.start);
+            if let Some(next) = next.filter(|start| *start >= from).min() {
+                winner.end = winner.end.min(next);
+            }
             if open && candidate.tail != Tail::None && winner.end == text.len() {
                 progress.region = Some(Region {
                     tail: candidate.tail,
@@ -304,4 +309,46 @@ fn digest(value: &str) -> u64 {
     alnum.fold(0xcbf2_9ce4_8422_2325, |hash, b| {
         (hash ^ u64::from(b.to_ascii_lowercase())).wrapping_mul(0x0000_0100_0000_01b3)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::detection::EvidenceSet;
+
+    #[test]
+    fn what_goes_on_does_not_run_over_what_was_taken() {
+        let span = |start: usize, end: usize, tier: Tier, tail: Tail| {
+            let class = Kind::Generic as ClassIndex;
+            let evidence = EvidenceSet::of(&[Evidence::Shape]);
+            let candidate = Candidate {
+                class,
+                start,
+                end,
+                base: 0,
+                evidence,
+                tier,
+                weighed: false,
+                tail,
+            };
+            let taken = Taken {
+                class,
+                start,
+                end,
+                tenths: 0,
+                evidence,
+                unbounded: tail != Tail::None,
+            };
+            (candidate, taken)
+        };
+        let weighed = vec![
+            span(0, 4, Tier::Assigned, Tail::Run(TOKEN)),
+            span(6, 8, Tier::Secret, Tail::None),
+        ];
+        let mut progress = Progress::default();
+        resolve(weighed, "abcdefgh.", false, &mut progress);
+        let spans = progress.held.iter().map(|taken| (taken.start, taken.end));
+        let spans: Vec<_> = spans.collect();
+        assert_eq!(spans, [(0, 6), (6, 8)]);
+    }
 }

@@ -197,9 +197,9 @@ pub(crate) fn cell(
     let end = header.field_end(window, start);
     let end = end - usize::from(quoted && window.before(end) == b'"');
     // Beside a label there are values of their own.
-    let has_label = (start + 1..=end)
-        .any(|at| matches!(window.before(at), b']' | FILL) && placeholder::is_before(window, at));
-    if end > start && !has_label && (header.begins_field(window, start) || quoted) {
+    let is_label = |at: usize| window.byte(at) == FILL || placeholder::end(window, at).is_some();
+    let is_field = end > start && (header.begins_field(window, start) || quoted);
+    if is_field && !(start..end).any(is_label) {
         let value = Value {
             start,
             end,

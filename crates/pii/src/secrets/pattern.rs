@@ -25,6 +25,11 @@ impl Pattern {
             .is_some_and(|part| part.set & bit(byte) != 0)
     }
 
+    /// Whether a byte may be in what it reads.
+    pub(super) fn reads(&self, byte: u8) -> bool {
+        self.parts.iter().any(|part| part.set & bit(byte) != 0)
+    }
+
     pub(super) fn new(pattern: &str) -> Self {
         let mut parts: Vec<Part> = Vec::new();
         let mut rest = pattern.bytes().peekable();

@@ -77,13 +77,30 @@ const ENCODED: [&[u8]; 7] = [
     b"LS0tLS1CRUdJTiBQR1AgUFJJVkFURSBLRVkgQkxPQ0stLS0t",
 ];
 
+/// How much base64 is behind the label at least.
+const BODY_MIN: usize = 32;
+
 /// Proposes the block that begins at an offset in base64, as variables of an environment have it.
 pub(crate) fn encoded(window: &Window<'_>, start: usize, found: &mut Vec<Candidate>) {
-    let begins = |known: &&[u8]| window.bytes(start, start + known.len()) == *known;
-    if window.byte(start) != b'L' || !ENCODED.iter().any(begins) {
+    let begins = |known: &&&[u8]| window.bytes(start, start + known.len()) == **known;
+    // In the middle of other base64 it begins by chance.
+    if window.byte(start) != b'L' || matches!(window.before(start), b'+' | b'/') {
         return;
     }
+    let Some(label) = ENCODED.iter().find(begins) else {
+        return;
+    };
     let end = window.run(start, byte::BASE64);
+    let ends = |b: u8| {
+        byte::is(b, byte::SPACE)
+            || matches!(
+                b,
+                0 | b'"' | b'\'' | b'`' | b',' | b'<' | b'\\' | b')' | b'}' | b';' | b'&'
+            )
+    };
+    if end - start < label.len() + BODY_MIN || !window.ends_at(end) && !ends(window.byte(end)) {
+        return;
+    }
     let mut candidate = certain(Kind::PrivateKey, start, end, KEY, MARKED);
     if window.ends_at(end) {
         candidate.tail = Tail::Run(byte::BASE64);

@@ -1,7 +1,7 @@
 //! What stands in a secret's place: references, types, masks, words.
 
 use super::value::{Value, is_generated, is_scrambled};
-use crate::engine::byte::{self, ALNUM};
+use crate::engine::byte::{self, ALNUM, LETTER};
 use crate::engine::window::Window;
 
 /// A reference, a type, a mask, a word of prose: nothing that anybody types in.
@@ -38,15 +38,11 @@ pub(super) fn is_placeholder(window: &Window<'_>, value: &Value) -> bool {
         "user.",
         // The name of a policy, a role or a key of Amazon's.
         "arn:aws",
-        "&lt;",
     ]
     .iter()
     .any(|head| lower.starts_with(head));
-    // A text that is put together may have a variable's marks, or the sign that joins it, at its beginning.
-    let variable = text.trim_start_matches(['\'', '"', '.', '\\']);
     let bracketed = matches!(first, b'<' | b'{' | b'[')
-        || variable.starts_with('$')
-        || text.starts_with("#{")
+        || text.starts_with('$')
         || text.starts_with('%') && text.ends_with('%')
         || text.contains("{{")
         || text.contains("${");
@@ -59,8 +55,6 @@ pub(super) fn is_placeholder(window: &Window<'_>, value: &Value) -> bool {
                 || text.starts_with("./")
                 || text.starts_with("~/")
                 || text.starts_with("//"));
-    // What stands between two texts of a program: `label:"Password:",next:"x"`.
-    let between = value.quoted && first == b',' && text.ends_with([':', '=', ' ', '(']);
     // AWS's documentation ends its keys so.
     let example = text.ends_with("EXAMPLE") || text.ends_with("EXAMPLEKEY");
     text.is_empty()
@@ -70,10 +64,40 @@ pub(super) fn is_placeholder(window: &Window<'_>, value: &Value) -> bool {
         || call
         || bracketed && !(value.quoted && is_scrambled(text.as_bytes()) && !is_variable(text))
         || reference
-        || between
+        || is_joined(window, value)
         || path
         || WORDS.contains(&lower.trim_end_matches(':'))
         || lower.starts_with("your") && lower.len() > 5
+}
+
+/// Whether a text is what stands between two texts of a program, or one that is put together:
+/// `label:"Password:",next:"x"`, `"x='$PASSWORD'"`, `'x='.$p['x']`, `"x=#{x}"`.
+fn is_joined(window: &Window<'_>, value: &Value) -> bool {
+    let text = window.text(value.start, value.end);
+    let is_name = |name: &str| {
+        let legal = |b: u8| byte::is(b, LETTER) || b == b'_';
+        !name.is_empty() && name.bytes().all(legal)
+    };
+    let in_marks = matches!(window.before(value.start), b'"' | b'\'' | b'`');
+    let next = text.strip_prefix(',').map(str::trim);
+    let next = next.and_then(|next| next.strip_suffix([':', '(']));
+    let mark = |c: char| matches!(c, '\'' | '"');
+    let variable = text
+        .strip_prefix(mark)
+        .and_then(|rest| rest.strip_prefix('$'));
+    let variable = variable.and_then(|name| name.strip_suffix(mark));
+    let joined = text
+        .strip_prefix(".$")
+        .and_then(|rest| rest.split_once('['));
+    let sent = text.trim_start_matches('\\').strip_prefix("$_");
+    let sent = sent.and_then(|rest| rest.split_once('['));
+    let closes = text.contains('}') || window.byte(value.end) == b'}';
+    value.quoted && in_marks && next.is_some_and(is_name)
+        || variable.is_some_and(is_name)
+        || joined.is_some_and(|(name, _)| is_name(name))
+        || sent.is_some_and(|(name, _)| is_name(name))
+        || text.starts_with("#{") && closes
+        || text.starts_with("&lt;") && text.contains("&gt;")
 }
 
 /// Whether a text calls something. What stands in quotation marks does unless it is what a generator

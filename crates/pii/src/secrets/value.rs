@@ -67,10 +67,7 @@ pub(super) fn is_secret(window: &Window<'_>, value: &Value) -> bool {
             || matches!(next, b'"' | b'\'' | b'`');
         return is_whole && !window.ends_at(value.end) && is_scrambled(text);
     }
-    // In parts too: `be8dfd.da8a689a46edc282`.
-    let hex = text
-        .iter()
-        .all(|b| b.is_ascii_hexdigit() || matches!(b, b'.' | b'-' | b'_'));
+    let hex = text.iter().all(u8::is_ascii_hexdigit);
     let digest = [
         b"sha256-".as_slice(),
         b"sha384-",
@@ -185,7 +182,7 @@ pub(super) fn is_mixed(text: &[u8]) -> bool {
 }
 
 /// Whether a value is of words, as the names of a program are: `DefaultOAuth2TokenServices`.
-fn is_spelled(text: &[u8]) -> bool {
+pub(super) fn is_spelled(text: &[u8]) -> bool {
     let words = text.split(|b| !byte::is(*b, LOWER)).map(<[u8]>::len);
     // With the letter that they begin with.
     let spelled: usize = words

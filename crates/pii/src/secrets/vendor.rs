@@ -1,11 +1,11 @@
 //! Keys of known vendors.
 
 use super::pattern::{Pattern, stands_alone};
-use super::value::is_mixed;
+use super::value::{is_mixed, is_spelled};
 use super::{certain, vendors};
 use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
-use crate::engine::byte::{self, DIGIT, KEYISH, LOWER, TOKEN, UPPER};
+use crate::engine::byte::{self, BASE64, DIGIT, KEYISH, LOWER, TOKEN, UPPER};
 use crate::engine::candidate::{Candidate, ClassIndex, Tail, Tier};
 use crate::engine::lexicon::Lexicon;
 use crate::engine::window::Window;
@@ -124,12 +124,13 @@ impl Vendors {
             let Some(evidence) = evidence(form.vendor, window, start, end) else {
                 continue;
             };
-            if is_made_up(window.bytes(start, end)) {
+            if is_made_up(window.bytes(start, end)) || is_name(window.bytes(start, end)) {
                 continue;
             }
             let mut candidate = certain(Kind::ApiKey, start, end, KEY, evidence);
             if window.ends_at(end) {
-                candidate.tail = Tail::Run(TOKEN);
+                let is_base64 = form.pattern.reads(b'/');
+                candidate.tail = Tail::Run(if is_base64 { BASE64 } else { TOKEN });
             }
             found.push(candidate);
             return;
@@ -224,6 +225,14 @@ fn evidence(vendor: &str, window: &Window<'_>, start: usize, end: usize) -> Opti
         }
         _ => Some(PREFIXED),
     }
+}
+
+/// Whether a key is a name of a program, which begins as a key does: `rnd_generateRandomNumbersUniformly`.
+fn is_name(key: &[u8]) -> bool {
+    let body = key.rsplit(|b| *b == b'_').next().unwrap_or(key);
+    (16..key.len()).contains(&body.len())
+        && !body.iter().any(|b| byte::is(*b, DIGIT))
+        && is_spelled(body)
 }
 
 /// Whether a key is one that documentation shows: a few characters over and over, or half of it in the

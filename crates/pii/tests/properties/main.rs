@@ -259,6 +259,11 @@ fn what_is_redacted_was_not_there() {
             "insert into t (ssn, given, family, street, town, county, region, tier) values (123456789, 'x');\ninsert into u (n, ssn) values ('y', 123456780)",
             "insert into t (ssn, given, family, street, town, county, region, tier) values ([US_SSN], 'x');\ninsert into u (n, ssn) values ('y', [US_SSN])",
         ),
+        // What its vendor's name tells is asked for whatever its column is called.
+        (
+            "user,token\nann,algolia 3b5d5c3712955042212316173ccf37be from ann@example.com",
+            "user,token\nann,algolia [API_KEY] from [EMAIL]",
+        ),
         // A field of a column of secrets is none when a label is in it.
         (
             "DE89370400440532013000 is your TOKEN | x\ndb.password=aaa00a\nx=[SECRET] password=q1w2e3\n",

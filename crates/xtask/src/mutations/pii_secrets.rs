@@ -6,8 +6,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "pii-made-up-keys",
         file: "crates/pii/src/secrets/vendor.rs",
-        find: "            if is_made_up(window.bytes(start, end)) {",
-        replace: "            if false {",
+        find: "if is_made_up(window.bytes(start, end)) || ",
+        replace: "if ",
         test: "-p strongroom-pii --test tables every_value_is_found_and_every_decoy_is_not",
     },
     Mutation {
@@ -195,8 +195,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "pii-fields-with-labels",
         file: "crates/pii/src/secrets/assigned.rs",
-        find: "if end > start && !has_label && (",
-        replace: "if end > start && (",
+        find: "if is_field && !(start..end).any(is_label) {",
+        replace: "if is_field && !(start..end).any(|at| is_label(at) && false) {",
         test: "-p strongroom-pii --test properties what_is_redacted_was_not_there",
     },
     Mutation {
@@ -216,8 +216,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "pii-certificates-as-keys",
         file: "crates/pii/src/secrets/pem.rs",
-        find: "    if window.byte(start) != b'L' || !ENCODED.iter().any(begins) {",
-        replace: "    if window.bytes(start, start + 14) != b\"LS0tLS1CRUdJTi\" {",
+        find: "ENCODED.iter().find(begins) else",
+        replace: "ENCODED.iter().find(|known| begins(known) || window.bytes(start, start + 14) == b\"LS0tLS1CRUdJTi\".as_slice()) else",
         test: "-p strongroom-pii --test tables every_value_is_found_and_every_decoy_is_not",
     },
     Mutation {
@@ -237,15 +237,15 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "pii-joined-texts-as-values",
         file: "crates/pii/src/secrets/stand_in.rs",
-        find: "        || between\n",
+        find: "        || is_joined(window, value)\n",
         replace: "",
         test: "-p strongroom-pii --test tables every_value_is_found_and_every_decoy_is_not",
     },
     Mutation {
         name: "pii-joined-variables-as-values",
         file: "crates/pii/src/secrets/stand_in.rs",
-        find: "variable.starts_with('$')",
-        replace: "text.starts_with('$')",
+        find: "        || variable.is_some_and(is_name)\n",
+        replace: "",
         test: "-p strongroom-pii --test tables every_value_is_found_and_every_decoy_is_not",
     },
     Mutation {
@@ -296,5 +296,33 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         find: "    (is_call && is_word).then_some(value)",
         replace: "    (is_call || is_word).then_some(value)",
         test: "-p strongroom-pii --test tables every_value_is_found_and_every_decoy_is_not",
+    },
+    Mutation {
+        name: "pii-names-as-keys",
+        file: "crates/pii/src/secrets/vendor.rs",
+        find: " || is_name(window.bytes(start, end)) {",
+        replace: " {",
+        test: "-p strongroom-pii --test tables every_value_is_found_and_every_decoy_is_not",
+    },
+    Mutation {
+        name: "pii-half-of-passwords-as-keys",
+        file: "crates/pii/src/secrets/pem.rs",
+        find: "    if end - start < label.len() + BODY_MIN || ",
+        replace: "    if ",
+        test: "-p strongroom-pii --test tables every_value_is_found_and_every_decoy_is_not",
+    },
+    Mutation {
+        name: "pii-base64-cut-at-signs",
+        file: "crates/pii/src/secrets/vendor.rs",
+        find: "Tail::Run(if is_base64 { BASE64 } else { TOKEN })",
+        replace: "Tail::Run(if is_base64 { TOKEN } else { TOKEN })",
+        test: "-p strongroom-pii --test properties a_second_pass_finds_nothing_more_of_secrets",
+    },
+    Mutation {
+        name: "pii-tails-over-what-was-taken",
+        file: "crates/pii/src/engine/decision.rs",
+        find: "                winner.end = winner.end.min(next);",
+        replace: "                winner.end = winner.end.max(next);",
+        test: "-p strongroom-pii --lib what_goes_on_does_not_run_over",
     },
 ];

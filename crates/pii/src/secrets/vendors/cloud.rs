@@ -140,9 +140,7 @@ pub(super) const FORMS: &[Vendor] = &[
     ("cockroach", &[r"CCDB1_[A-Za-z0-9]{22}_[A-Za-z0-9]{40}"]),
     ("mongodb_atlas", &[r"mdb_sa_sk_[A-Za-z0-9_-]{40}"]),
     ("clickhouse", &[r"4b1d[A-Za-z0-9]{38}"]),
-    ("elastic", &[r"essu_[A-Za-z0-9_-]{60,200}={0,2}"]),
     ("scalingo", &[r"tk-us-[A-Za-z0-9_-]{48}"]),
-    ("bedrock", &[r"ABSK[A-Za-z0-9+/]{109,269}={0,2}"]),
     ("yandex", &[r"AQVN[A-Za-z0-9_-]{35,38}"]),
     ("truenas", &[r"[0-9]{1,4}-[A-Za-z0-9]{64}"]),
 ];

@@ -56,7 +56,6 @@ pub(super) const FORMS: &[Vendor] = &[
     ("jina", &[r"jina_[0-9a-f]{32}[A-Za-z0-9_-]{28}"]),
     ("deepseek", &[r"sk-[0-9a-f]{32}"]),
     ("moonshot", &[r"sk-[A-Za-z0-9]{48}"]),
-    ("firecrawl", &[r"fc-[0-9a-f]{32}"]),
     ("wandb", &[r"wandb_v1_[A-Za-z0-9_]{77}"]),
     ("runpod", &[r"rpa_[A-Z0-9]{40}[A-Za-z0-9]{6}"]),
 ];

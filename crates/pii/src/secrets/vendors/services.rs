@@ -61,7 +61,6 @@ pub(super) const FORMS: &[Vendor] = &[
         "slack",
         &[
             r"xoxc-[0-9]{9,15}-[0-9]{9,15}-[0-9]{9,15}-[0-9a-f]{64}",
-            r"xoxd-[A-Za-z0-9%+/_-]{100,400}={0,2}",
             r"https://hooks\.slack\.com/services/T[A-Z0-9]{8,10}/B[A-Z0-9]{8,10}/[A-Za-z0-9]{24}",
             r"https://hooks\.slack\.com/services/[A-Za-z0-9+/]{43,80}",
             r"https://hooks\.slack\.com/workflows/[A-Za-z0-9+/]{43,80}",
@@ -181,12 +180,7 @@ pub(super) const FORMS: &[Vendor] = &[
     ("mailersend", &[r"mlsn\.[A-Za-z0-9]{60,100}"]),
     ("posthog", &[r"phx_[A-Za-z0-9]{41,49}"]),
     ("frameio", &[r"fio-u-[A-Za-z0-9_-]{64}"]),
-    ("settlemint", &[r"sm_[aps]at_[A-Za-z0-9]{16}"]),
     ("maxmind", &[r"[A-Za-z0-9]{6}_[A-Za-z0-9]{29}_mmk"]),
-    (
-        "onesignal",
-        &[r"os_v2_app_[a-z2-7]{103}", r"os_v2_org_[a-z2-7]{103}"],
-    ),
     ("adafruit", &[r"aio_[A-Za-z0-9]{28}"]),
     ("ramp", &[r"ramp_sec_[A-Za-z0-9]{48}"]),
     ("zuplo", &[r"zpka_[a-z0-9]{32}_[0-9a-f]{8}"]),
@@ -196,12 +190,5 @@ pub(super) const FORMS: &[Vendor] = &[
     (
         "wakatime",
         &[r"waka_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"],
-    ),
-    (
-        "salesforce",
-        &[
-            r"00D[A-Za-z0-9]{12}![A-Za-z0-9._]{80,260}",
-            r"00D[A-Za-z0-9]{15}![A-Za-z0-9._]{80,260}",
-        ],
     ),
 ];

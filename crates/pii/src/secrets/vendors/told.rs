@@ -133,7 +133,11 @@ pub(in crate::secrets) const TOLD: &[Told] = &[
     (
         "code_climate",
         &[r"[0-9a-f]{64}"],
-        &["cc test reporter id", "codeclimate", "code climate"],
+        &[
+            "cc test reporter id",
+            "codeclimate repo token",
+            "code climate repo token",
+        ],
     ),
     (
         "vault_service",
@@ -143,26 +147,27 @@ pub(in crate::secrets) const TOLD: &[Told] = &[
     (
         "azure_devops_legacy",
         &[r"[a-z2-7]{52}"],
-        &["ado pat", "ado token", "azure devops", "azdo", "vsts"],
+        &[
+            "ado pat",
+            "ado token",
+            "azure devops pat",
+            "azure devops token",
+            "azure pat",
+        ],
     ),
     (
         "wandb_legacy",
         &[r"[0-9a-f]{40}"],
-        &["wandb", "wandb api key"],
+        &["wandb api key", "wandb key"],
     ),
     (
         "virustotal",
         &[r"[0-9a-f]{64}"],
-        &["virustotal", "virustotal api key", "vt api key"],
+        &["virustotal api key", "virustotal key", "vt api key"],
     ),
     (
         "kubernetes_bootstrap",
         &[r"[a-z0-9]{6}\.[a-z0-9]{16}"],
-        &[
-            "bootstrap token",
-            "kubeadm",
-            "kubeadm join",
-            "discovery token",
-        ],
+        &["bootstrap token", "discovery token"],
     ),
 ];
