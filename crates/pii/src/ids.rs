@@ -16,7 +16,7 @@ mod trade;
 
 use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
-use crate::engine::byte::{self, ALNUM, DIGIT};
+use crate::engine::byte::{self, ALNUM, DIGIT, LETTER};
 use crate::engine::candidate::{Candidate, Tail, Tier};
 use crate::engine::form::{Canonical, Form, bit};
 use crate::engine::window::Window;
@@ -150,7 +150,13 @@ impl Ids {
             let Some((end, canonical)) = indexed.form.read(window, start) else {
                 continue;
             };
-            if window.word_at(end)
+            // What only the words around tell is no part of a program's name: `NL80211_ATTR`.
+            let is_named = !digits
+                && indexed.rule.evidence == SHAPED
+                && window.byte(end) == b'_'
+                && window.is(end + 1, LETTER);
+            if is_named
+                || window.word_at(end)
                 || window.joined_after(end)
                 || goes_on(window, start, end)
                 || !(indexed.rule.check)(canonical.as_bytes())

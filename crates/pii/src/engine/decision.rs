@@ -15,6 +15,9 @@ use crate::secrets::vendor;
 
 /// What it adds that the value was found before, in tenths of log-odds.
 const REPEATED: i16 = 30;
+/// From which log-odds on a value that was named is known again: of one that was doubtful all the others
+/// would be as doubtful.
+const TELLING: i16 = 10;
 /// From which log-odds on the words after a span are not asked.
 const SURE: i16 = 20;
 
@@ -229,7 +232,8 @@ fn resolve(mut weighed: Vec<(Candidate, Taken)>, text: &str, open: bool, progres
     new.sort_by_key(|taken| taken.start);
     for taken in &new {
         close(&mut progress.closed, (taken.start, taken.end));
-        if taken.evidence.contains(Evidence::Context) || taken.evidence.contains(Evidence::Key) {
+        let has = |evidence| taken.evidence.contains(evidence);
+        if taken.tenths >= TELLING && (has(Evidence::Context) || has(Evidence::Key)) {
             let value = text.get(taken.start..taken.end).unwrap_or_default();
             progress.seen.push((taken.class, digest(value)));
         }

@@ -255,4 +255,18 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         replace: "Header::of(text)",
         test: "-p strongroom-pii --test properties what_is_redacted_was_not_there",
     },
+    Mutation {
+        name: "pii-doubtful-values-repeat",
+        file: "crates/pii/src/engine/decision.rs",
+        find: "if taken.tenths >= TELLING && (",
+        replace: "if (",
+        test: "-p strongroom-pii --test tables every_value_is_found_and_every_decoy_is_not",
+    },
+    Mutation {
+        name: "pii-parts-of-names-as-numbers",
+        file: "crates/pii/src/ids.rs",
+        find: "            if is_named\n                || window",
+        replace: "            if window",
+        test: "-p strongroom-pii --test tables every_value_is_found_and_every_decoy_is_not",
+    },
 ];
