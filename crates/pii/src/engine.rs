@@ -131,10 +131,12 @@ impl Engine {
         }
         let reach = loop {
             let known = progress.held.len();
+            // Nothing comes behind a span that goes on, but more of it: what stands before it is decided
+            // now.
+            let open = open && progress.region.is_none();
             self.propose(&text, open, floors, progress);
             if progress.held.len() == known {
-                // Nothing comes behind a span that goes on, but more of it.
-                let reach = match open && progress.region.is_none() {
+                let reach = match open {
                     true => reach(&text, progress.cursor),
                     false => text.len(),
                 };

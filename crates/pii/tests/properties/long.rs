@@ -9,6 +9,7 @@ fn long_values_are_taken_whole_and_in_pieces_alike() {
         let base64 = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVow0123456789ab\n".repeat(30);
         format!("{line}-----BEGIN PRIVATE KEY-----\n{base64}-----END PRIVATE KEY-----")
     };
+    let stripe = format!("password=sk_live_{}", "EXAMPLE8f3kL9mQ2xZ7vB4nC6tR");
     for text in [
         format!("https://linkedin.com/in/{}", "é".repeat(200)),
         format!("xhttps://linkedin.com/in/{} and on", "話".repeat(200)),
@@ -19,8 +20,11 @@ fn long_values_are_taken_whole_and_in_pieces_alike() {
             "4111111111111111PuTTY-User-Key-File-2: ssh-rsa\n{}\nPrivate-MAC: 00ff and on",
             "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVow0123456789ab\n".repeat(40)
         ),
+        key(&stripe),
+        key(&stripe).replace("END", "AND"),
     ] {
         let whole = strict(&text);
+        assert!(!whole.contains("EXAMPLE"), "{whole}");
         assert_eq!(strict(&whole), whole);
         assert!(!whole.contains("ann@"), "{whole}");
         for size in [1, 7, 97, 400] {

@@ -200,6 +200,13 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-pii --test properties long_values_are_redacted_whole_in_streams",
     },
     Mutation {
+        name: "pii-nothing-before-what-goes-on",
+        file: "crates/pii/src/engine.rs",
+        find: "            let open = open && progress.region.is_none();\n",
+        replace: "",
+        test: "-p strongroom-pii --test properties long_values_are_taken_whole",
+    },
+    Mutation {
         name: "pii-said-in-a-span",
         file: "crates/pii/src/engine/again.rs",
         find: "        progress.manifests.forget(floor);\n",
