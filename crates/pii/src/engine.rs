@@ -200,8 +200,9 @@ impl Engine {
             let at = keyword.map_or(anchor, |keyword| keyword.min(anchor));
             let word = self.next_word(text, progress);
             if word < bytes.len() && word <= at {
-                let window =
-                    Window::new(text, word, open.then_some(&touched)).with_labels(&self.labels);
+                let window = Window::new(text, word, open.then_some(&touched))
+                    .up_to(self.sight(word, progress))
+                    .with_labels(&self.labels);
                 touched.set(false);
                 self.ask_custom(&window, word, &mut progress.found);
                 if touched.get() {
@@ -221,7 +222,9 @@ impl Engine {
                 progress.cursor = bytes.len();
                 return;
             }
-            let window = Window::new(text, at, open.then_some(&touched)).with_labels(&self.labels);
+            let window = Window::new(text, at, open.then_some(&touched))
+                .up_to(self.sight(at, progress))
+                .with_labels(&self.labels);
             touched.set(false);
             let token = progress.token;
             let next = if keyword == Some(at) {

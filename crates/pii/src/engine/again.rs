@@ -4,12 +4,16 @@
 use std::borrow::Cow;
 
 use super::byte::{self, DIGIT, LETTER, SPACE, STOP};
+use super::candidate::{ClassIndex, Pending};
 use super::progress::KeywordsAgain;
+use super::window::{AHEAD, BEHIND};
 use super::{Engine, Progress, Taken};
-use crate::secrets::command;
+use crate::recognisers::email;
+use crate::secrets::{command, vendor};
 
-/// How far back what may be joined to a span is looked for, in bytes.
-const BESIDE: usize = 96;
+/// How far back what may be joined to a span is looked for, in bytes: as far as an anchor may have seen,
+/// from where what it stands in may begin.
+const BESIDE: usize = BEHIND + AHEAD;
 
 /// What is written over a value while it is looked at what stands beside it: in no text that people
 /// write, and no part of any value.
@@ -23,7 +27,14 @@ impl Engine {
             return;
         };
         let (start, end) = (first.start, last.end);
-        let floor = progress.beside(text, start);
+        // What lost to them may not lose to their placeholders.
+        let overlaps = |lost: &&Pending| {
+            new.iter()
+                .any(|taken| lost.start < taken.end && taken.start < lost.end)
+        };
+        let lost = progress.pending.iter().filter(overlaps);
+        let lost = lost.map(|lost| lost.anchor.min(lost.start)).min();
+        let floor = progress.beside(text, start).min(lost.unwrap_or(start));
         for taken in new {
             mask(text, taken.start, taken.end);
         }
@@ -51,6 +62,43 @@ impl Engine {
         progress.next_keyword = None;
         let pending = &mut progress.pending;
         pending.retain(|candidate| candidate.anchor < floor && candidate.start >= end);
+    }
+}
+
+impl Engine {
+    /// How far an anchor sees ahead: as far as it would with placeholders in the place of what was taken.
+    pub(super) fn sight(&self, at: usize, progress: &Progress) -> usize {
+        let mut sight = at.saturating_add(AHEAD);
+        let Some(last) = progress.held.last() else {
+            return sight;
+        };
+        // Only what is looked at again has spans ahead.
+        if last.end <= at {
+            return sight;
+        }
+        let ahead = progress.closed.iter().rev();
+        let ahead: Vec<_> = ahead.take_while(|(_, end)| *end > at).collect();
+        for (start, end) in ahead.into_iter().rev() {
+            let mut held = progress.held.iter().rev().take(AHEAD);
+            let taken = held.find(|taken| taken.start == *start && *start >= at);
+            if let Some(taken) = taken.filter(|taken| taken.start < sight) {
+                sight = (sight + (end - start)).saturating_sub(self.placeholder(taken.class));
+            }
+        }
+        sight
+    }
+
+    /// How long the placeholder of a class is, in bytes.
+    fn placeholder(&self, class: ClassIndex) -> usize {
+        let label = match vendor::kind(class) {
+            Some(kind) => kind.label(),
+            None => {
+                let own = class.checked_sub(vendor::AFTER_TOLD).map(usize::from);
+                own.and_then(|own| self.labels.get(own))
+                    .map_or("", |label| label)
+            }
+        };
+        label.len() + 2
     }
 }
 
@@ -88,8 +136,9 @@ pub(crate) fn filler(bytes: usize) -> String {
 }
 
 /// Where what may be joined to a span begins that starts at an offset or after it: the start of what
-/// goes on there without white space, or of the groups of digits before it. Not before the last span
-/// that ends there; prose is not held.
+/// goes on there without white space, of the groups of digits before it, of the words of an address that
+/// is spelled out, or of the value whose quotation mark stands there. Not before the last span that ends
+/// there; prose is not held.
 fn beside(text: &str, at: usize, closed: &[(usize, usize)]) -> usize {
     let bytes = text.as_bytes();
     let at = at.min(bytes.len());
@@ -103,19 +152,47 @@ fn beside(text: &str, at: usize, closed: &[(usize, usize)]) -> usize {
         gap.map_or(floor, |gap| floor + gap + 1)
     };
     let mut start = back(at);
+    let mut next = bytes.get(start..at).unwrap_or_default();
+    let mut is_spelled = false;
     while start > floor && bytes.get(start - 1) == Some(&b' ') {
         let before = back(start - 1);
         let word = bytes.get(before..start - 1).unwrap_or_default();
         let has = |kinds: u16| word.iter().any(|b| byte::is(*b, kinds));
-        if has(LETTER) && !has(DIGIT) {
+        // Once a full stop is spelled out, each word is the next one's label or sign.
+        is_spelled = email::is_spelled_dot(word)
+            || is_spelled && (email::is_spelled_dot(next) || email::is_spelled_at(next))
+            || email::is_spelled_at(word) && (is_spelled || next.contains(&b'.'));
+        if has(LETTER) && !has(DIGIT) && !is_spelled {
             break;
         }
-        start = before;
+        (start, next) = (before, word);
+    }
+    if let Some(mark) = closing(bytes, floor, start, at) {
+        let opens = opens(bytes, floor, mark).map_or(start, back);
+        start = start.min(back(mark)).min(opens);
     }
     while !text.is_char_boundary(start) {
         start -= 1;
     }
     start
+}
+
+/// The first quotation mark of what goes on between two offsets, or straight before it: it may close a value.
+fn closing(bytes: &[u8], floor: usize, start: usize, end: usize) -> Option<usize> {
+    let from = start.saturating_sub(1).max(floor);
+    let run = bytes.get(from..end)?;
+    let mark = run.iter().position(|b| matches!(b, b'"' | b'\''))?;
+    Some(from + mark)
+}
+
+/// Where the sign stands behind which a quotation mark opens the value that another closes: `a: "x y"`.
+fn opens(bytes: &[u8], floor: usize, mark: usize) -> Option<usize> {
+    let before = bytes.get(floor..mark)?;
+    let quote = bytes.get(mark)?;
+    let open = before.iter().rposition(|b| b == quote || *b == b'\n')?;
+    let before = before.get(..open)?.trim_ascii_end();
+    let is_given = matches!(before.last(), Some(b':' | b'='));
+    is_given.then_some(floor + before.len())
 }
 
 #[cfg(test)]
@@ -138,8 +215,8 @@ mod tests {
         }
         assert_eq!(beside("12 34 56", 8, &[(0, 5)]), 5);
         assert_eq!(beside("12 34 56", 8, &[(0, 2), (7, 9)]), 2);
-        let long = "1".repeat(500);
-        assert_eq!(beside(&long, 500, &[]), 500 - BESIDE);
+        let long = "1".repeat(BESIDE + 40);
+        assert_eq!(beside(&long, long.len(), &[]), 40);
     }
 
     #[test]

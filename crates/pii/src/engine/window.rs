@@ -35,6 +35,12 @@ impl<'t> Window<'t> {
         }
     }
 
+    /// The same, up to another place.
+    pub(crate) const fn up_to(mut self, limit: usize) -> Self {
+        self.limit = limit;
+        self
+    }
+
     /// The same, with labels of the user's own classes.
     pub(crate) const fn with_labels(mut self, labels: &'t [Box<str>]) -> Self {
         self.labels = labels;

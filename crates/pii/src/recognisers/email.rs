@@ -170,6 +170,21 @@ const DOTS: [&[u8]; 7] = [
     b" dot ", b" (dot) ", b" [dot] ", b"(dot)", b"[dot]", b" {dot} ", b".",
 ];
 
+/// Whether a word is the at sign of an address that is spelled out.
+pub(crate) fn is_spelled_at(word: &[u8]) -> bool {
+    is_one_of(&ATS, word)
+}
+
+/// Whether a word is the full stop of an address that is spelled out.
+pub(crate) fn is_spelled_dot(word: &[u8]) -> bool {
+    is_one_of(&DOTS, word)
+}
+
+fn is_one_of(spelled: &[&[u8]], word: &[u8]) -> bool {
+    let mut spelled = spelled.iter().map(|known| known.trim_ascii());
+    word != b"." && spelled.any(|known| word.eq_ignore_ascii_case(known))
+}
+
 /// Proposes an address that is spelled out, whose word for the at sign starts at an offset.
 pub(crate) fn spelled(window: &Window<'_>, at: usize, found: &mut Vec<Candidate>) {
     let starts = |at: usize, word: &[u8]| {

@@ -36,11 +36,12 @@ pub(crate) const CURL: &[u8] = b"curl ";
 /// The flags that give it a login.
 const FLAGS: [&str; 3] = ["-u", "--user", "--proxy-user"];
 
-/// How far back the beginning of what a flag is given is looked for, in bytes.
-const GIVEN: usize = 256;
+/// How far back the beginning of what a flag is given is looked for, in bytes. What is redacted in it lets the
+/// flag see further.
+const GIVEN: usize = 1024;
 
 /// Where the space is before the flag of a login, when an offset is in what the flag is given: one word, or
-/// what a quotation mark in the first word opens. Once an offset is not, none behind it is.
+/// what quotation marks in the first word open. Once an offset is not, none behind it is.
 pub(crate) fn flag_before(text: &str, offset: usize) -> Option<usize> {
     let from = offset.saturating_sub(GIVEN);
     let before = text.as_bytes().get(from..offset)?;
@@ -52,14 +53,38 @@ pub(crate) fn flag_before(text: &str, offset: usize) -> Option<usize> {
         let flag = words.next().unwrap_or_default();
         let mut words = words.skip_while(|word| word.is_empty());
         let first = words.next().unwrap_or_default();
-        let quote = first.iter().find(|b| matches!(b, b'"' | b'\''));
-        let is_quoted = quote.is_some_and(|quote| {
-            let marks = rest.iter().filter(|b| *b == quote).count();
-            marks == 1 && !rest.contains(&b'\n')
-        });
+        let is_quoted = first.iter().any(|b| is_mark(*b)) && goes_on_in(rest, flag.len());
         FLAGS.iter().any(|known| known.as_bytes() == flag) && (is_quoted || words.next().is_none())
     };
     gaps.find(|gap| is_login(*gap)).map(|gap| from + gap)
+}
+
+const fn is_mark(b: u8) -> bool {
+    matches!(b, b'"' | b'\'')
+}
+
+/// Whether what a flag of so many bytes is given goes on to the end of a text. Which mark one closes that is
+/// escaped is not asked.
+fn goes_on_in(text: &[u8], flag: usize) -> bool {
+    let given = text.get(flag..).unwrap_or_default().trim_ascii_start();
+    if given.contains(&b'\n') {
+        return false;
+    }
+    let mut open = None;
+    for (at, b) in given.iter().enumerate() {
+        match (*b, open) {
+            (b, _)
+                if is_mark(b) && at.checked_sub(1).and_then(|at| given.get(at)) == Some(&b'\\') =>
+            {
+                return true;
+            }
+            (b, None) if is_mark(b) => open = Some(b),
+            (b, Some(mark)) if b == mark => open = None,
+            (b, None) if byte::is(b, SPACE) => return false,
+            _ => {}
+        }
+    }
+    true
 }
 
 /// Whether the name of curl stands at an offset, and is not the end of another.

@@ -3,6 +3,7 @@
 use super::certain;
 use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
+use crate::engine::again::FILL;
 use crate::engine::byte::{self, ALNUM};
 use crate::engine::candidate::{Candidate, Tail};
 use crate::engine::window::Window;
@@ -46,8 +47,11 @@ pub(crate) fn at(window: &Window<'_>, start: usize, found: &mut Vec<Candidate>) 
             None => return,
         }
     };
-    // The body holds base64: a header in prose has none behind it.
+    // The body holds base64: a header in prose has none behind it. Where a value was redacted what stands
+    // behind it came nearer.
     let ahead = window.bytes(body, body + 160);
+    let is_value = |b: &u8| matches!(*b, b'[' | FILL);
+    let ahead = ahead.split(is_value).next().unwrap_or_default();
     let mut longest = 0;
     let mut run = 0;
     for b in ahead {

@@ -11,6 +11,7 @@
 mod configuration;
 mod linear;
 mod long;
+mod runs;
 mod texts;
 
 use proptest::prelude::*;
@@ -18,6 +19,7 @@ use strongroom_pii::{Channel, Class, Mode, Policy, Redactor, scan};
 use strongroom_tenancy::TenantId;
 
 use crate::configuration::configuration;
+use crate::runs::runs;
 use crate::texts::texts;
 
 fn strict(text: &str) -> String {
@@ -94,6 +96,21 @@ proptest! {
     fn settings_redacted_twice_are_redacted_once(text in configuration()) {
         let once = strict(&text);
         prop_assert_eq!(strict(&once), once, "{:?}", text);
+    }
+
+    #[test]
+    fn runs_redacted_twice_are_redacted_once(text in runs()) {
+        let once = strict(&text);
+        prop_assert_eq!(strict(&once), once, "{:?}", text);
+    }
+
+    #[test]
+    fn a_stream_of_runs_says_what_the_whole_says(
+        text in runs(),
+        cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..8),
+    ) {
+        let cuts = boundaries(&text, &cuts);
+        prop_assert_eq!(in_pieces(&text, &cuts), strict(&text), "{:?} {:?}", text, cuts);
     }
 
     #[test]
