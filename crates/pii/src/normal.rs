@@ -26,8 +26,19 @@ enum Fold {
     To(char),
 }
 
+/// How many bytes of invisible characters are taken out at one place. What is behind them there is space: a
+/// text of nothing else says nothing, however long a stream of it goes on.
+const INVISIBLE: usize = 256;
+
 impl<'t> Normal<'t> {
     pub(crate) fn of(text: &'t str) -> Self {
+        Self::after(0, text).0
+    }
+
+    /// The same, of a text that goes on where so many bytes were taken out. Says how many were at its end.
+    pub(crate) fn after(taken_out: usize, text: &'t str) -> (Self, usize) {
+        // Where the run of them ends, and its length up to there.
+        let (mut run_end, mut run) = (0, taken_out);
         let mut shifts: Vec<Shift> = Vec::new();
         let mut normal = String::new();
         // What was not copied yet is as it was.
@@ -35,9 +46,16 @@ impl<'t> Normal<'t> {
         while let Some((at, c)) = next_beyond_ascii(text, from) {
             let after = at + c.len_utf8();
             from = after;
-            let fold = fold(c);
+            let mut fold = fold(c);
             if matches!(fold, Fold::Keep) {
                 continue;
+            }
+            if matches!(fold, Fold::Drop) {
+                run = c.len_utf8() + if run_end == at { run } else { 0 };
+                run_end = after;
+                if run > INVISIBLE {
+                    fold = Fold::To(' ');
+                }
             }
             if normal.capacity() == 0 {
                 normal.reserve(text.len());
@@ -66,17 +84,14 @@ impl<'t> Normal<'t> {
                 },
             }
         }
+        let run = if run_end == text.len() { run } else { 0 };
         if shifts.is_empty() {
-            return Self {
-                text: Cow::Borrowed(text),
-                shifts,
-            };
+            let text = Cow::Borrowed(text);
+            return (Self { text, shifts }, run);
         }
         normal.push_str(text.get(copied..).unwrap_or_default());
-        Self {
-            text: Cow::Owned(normal),
-            shifts,
-        }
+        let text = Cow::Owned(normal);
+        (Self { text, shifts }, run)
     }
 
     /// Where a range of this text was in the original. What was taken out at its ends is not of it.
@@ -210,6 +225,20 @@ mod tests {
             ("é話", "é話"),
         ] {
             assert_eq!(Normal::of(text).text, normal);
+        }
+    }
+
+    #[test]
+    fn invisible_characters_without_end_are_space() {
+        let hidden = format!("41{}11", "\u{200B}".repeat(85));
+        assert_eq!(Normal::of(&hidden).text, "4111");
+        let apart = format!("41{}11", "\u{200B}".repeat(88));
+        assert_eq!(Normal::of(&apart).text, "41   11");
+        for cut in (2..apart.len()).step_by(3) {
+            let cut = apart.ceil_char_boundary(cut);
+            let (head, run) = Normal::after(0, apart.get(..cut).unwrap_or_default());
+            let (rest, _) = Normal::after(run, apart.get(cut..).unwrap_or_default());
+            assert_eq!(format!("{}{}", head.text, rest.text), "41   11", "{cut}");
         }
     }
 

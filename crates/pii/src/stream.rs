@@ -10,11 +10,14 @@ pub(crate) struct Buffer {
     original: String,
     /// The text as it is read, and the way back, when it is not as it came.
     normal: Option<(String, Vec<Shift>)>,
+    /// How many bytes were taken out at its end.
+    taken_out: usize,
 }
 
 impl Buffer {
     fn push(&mut self, piece: &str) {
-        let read = Normal::of(piece);
+        let (read, taken_out) = Normal::after(self.taken_out, piece);
+        self.taken_out = taken_out;
         let (text, shifts) = read.into_parts();
         if self.normal.is_none() && !shifts.is_empty() {
             self.normal = Some((self.original.clone(), Vec::new()));

@@ -132,3 +132,55 @@ fn text_in_which_nothing_begins_is_not_held_back() {
     stream.finish(&mut out).unwrap();
     assert!(out.ends_with("hold nothing. "));
 }
+
+/// However a text goes on, a stream of it does.
+#[test]
+fn no_text_is_held_without_end() {
+    // A character of one byte may have three bytes beside it that are not read.
+    const HELD: usize = 4096;
+    let policy = Policy::strict();
+    for part in [
+        "\u{200b}",
+        "\u{200b}\u{feff}\u{ad}",
+        "x\u{200b}",
+        "x",
+        "X9",
+        "1 ",
+        "é",
+        "話",
+        " ",
+        "\n",
+        "\t",
+        "\"",
+        "'",
+        "\\",
+        "[",
+        "(at) ",
+        "x dot ",
+        "a@",
+        "key is ",
+        "is my ",
+        "x=",
+        "-u \"",
+        "AB ",
+        "x: \"y ",
+        "::",
+        "-----BEGIN ",
+    ] {
+        let mut redactor = Redactor::new(&policy, &TenantId::PLATFORM, Channel::Output);
+        let mut stream = redactor.stream();
+        let (mut out, mut pushed) = (String::new(), 0);
+        let piece = part.repeat(16);
+        for _ in 0..1500 {
+            stream.push(&piece, &mut out).unwrap();
+            pushed += piece.len();
+            assert!(
+                pushed <= out.len() + HELD,
+                "{part:?}: {pushed} {}",
+                out.len()
+            );
+        }
+        stream.finish(&mut out).unwrap();
+        assert_eq!(out.len(), pushed, "{part:?}");
+    }
+}
