@@ -12,6 +12,7 @@ mod envelope;
 mod idle_logs;
 mod login;
 mod pii;
+mod pii_again;
 mod pii_secrets;
 mod platform_log;
 mod retention;
@@ -53,6 +54,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Mutation> {
         idle_logs::MUTATIONS,
         login::MUTATIONS,
         pii::MUTATIONS,
+        pii_again::MUTATIONS,
         pii_secrets::MUTATIONS,
         platform_log::MUTATIONS,
         retention::MUTATIONS,

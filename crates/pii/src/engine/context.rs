@@ -328,7 +328,10 @@ fn is_of_next(window: &Window<'_>, word: &str, end: usize) -> bool {
         next = window.run_while(from, |b| byte::is(b, LETTER) || !b.is_ascii());
         let following = window.text(from, next);
         let names_placeholder = following.is_empty() && placeholder::end(window, next).is_some();
-        if is_one_of(&IS, following) || window.byte(next) == b':' || names_placeholder {
+        // A scheme, and the address with it, begins behind letters beyond ASCII: they are no key.
+        let is_scheme = !following.is_ascii() && window.bytes(next, next + 3) == b"://";
+        let is_key = window.byte(next) == b':' && !is_scheme;
+        if is_one_of(&IS, following) || is_key || names_placeholder {
             return true;
         }
         if !is_one_of(&NUMBER, following) {

@@ -174,27 +174,24 @@ fn resolve(mut weighed: Vec<(Candidate, Taken)>, text: &str, open: bool, progres
             .then(x.class.cmp(&y.class))
     });
     // Of one class the longer holds the shorter, unless it loses to another.
-    let holds = |span: &Taken, other: &Taken| {
-        span.class == other.class && span.start <= other.start && other.end <= span.end
-    };
-    let loses = |index: usize, tier: Tier, span: &Taken| {
+    let loses = |tier: Tier, span: &Taken| {
         let overlaps = |other: &Taken| span.start < other.end && other.start < span.end;
         weighed
             .iter()
-            .take(index)
-            .any(|(other, taken)| overlaps(taken) && (other.tier < tier || !holds(span, taken)))
+            .any(|(other, taken)| other.tier < tier && overlaps(taken))
     };
     let spans: Vec<_> = weighed
         .iter()
-        .enumerate()
-        .filter(|(index, (candidate, taken))| !loses(*index, candidate.tier, taken))
-        .map(|(_, (_, taken))| taken.clone())
+        .filter(|(candidate, taken)| !loses(candidate.tier, taken))
+        .map(|(_, taken)| (taken.class, taken.start, taken.end))
         .collect();
     weighed.retain(|(_, taken)| {
-        let is_longer = |span: &Taken| span.end - span.start > taken.end - taken.start;
-        !spans
-            .iter()
-            .any(|span| holds(span, taken) && is_longer(span))
+        !spans.iter().any(|(class, start, end)| {
+            *class == taken.class
+                && *start <= taken.start
+                && taken.end <= *end
+                && end - start > taken.end - taken.start
+        })
     });
     let mut new: Vec<Taken> = Vec::new();
     for (candidate, mut winner) in weighed {

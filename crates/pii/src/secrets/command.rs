@@ -8,7 +8,7 @@ use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
 use crate::engine::byte::{self, ALNUM, ARGUMENT, DIGIT, SPACE, UPPER};
 use crate::engine::candidate::{Candidate, Tail};
-use crate::engine::window::{BEHIND, Window};
+use crate::engine::window::Window;
 
 const SHAPE: EvidenceSet = EvidenceSet::of(&[Evidence::Shape]);
 const LOGIN: i16 = 20;
@@ -167,14 +167,12 @@ fn is_of_curl(window: &Window<'_>, at: usize, curl: Option<usize>) -> bool {
 /// Whether a command goes on from one offset to another.
 fn goes_on(window: &Window<'_>, from: usize, to: usize) -> bool {
     // In an address they are no ends: `https://x?page=1&limit=10`.
-    let is_end = |at: usize| {
-        let word = window.bytes(at.saturating_sub(BEHIND), at);
-        let gap = word.iter().rposition(|b| byte::is(*b, SPACE));
-        let word = word.get(gap.map_or(0, |gap| gap + 1)..).unwrap_or_default();
+    let is_end = |at: usize, in_address: bool| {
         let next = window.byte(at + 1);
-        let is_address = word.windows(3).any(|part| part == b"://");
-        !is_address || next == 0 || next == window.byte(at) || byte::is(next, SPACE)
+        !in_address || next == 0 || next == window.byte(at) || byte::is(next, SPACE)
     };
+    // However much of it is redacted, its scheme is known.
+    let (mut in_address, mut read) = (false, from);
     let mut at = from;
     while at < to {
         let is_apostrophe = window.byte(at) == b'\''
@@ -192,7 +190,16 @@ fn goes_on(window: &Window<'_>, from: usize, to: usize) -> bool {
         match window.byte(at) {
             b'\\' => at += 1 + usize::from(window.byte(at + 1) == b'\r'),
             b'\n' | b'|' => return false,
-            b';' | b'&' if is_end(at) => return false,
+            b';' | b'&' => {
+                for at in read..at {
+                    let is_scheme = window.bytes(at, at + 3) == b"://";
+                    in_address = is_scheme || in_address && !window.is(at, SPACE);
+                }
+                read = at;
+                if is_end(at, in_address) {
+                    return false;
+                }
+            }
             _ => {}
         }
         at += 1;

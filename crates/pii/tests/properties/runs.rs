@@ -112,7 +112,7 @@ fn what_stands_beside_a_value_is_read_with_its_label() {
             "postgres://a:x,k2@-----BEGIN PRIVATE KEY-----\nMIIEhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh",
             "[CONNECTION_STRING][PRIVATE_KEY]",
         ),
-        // Of a name's value within a value that loses nothing is lost.
+        // What another value held that lost as well.
         (
             "api_key='password: \"q1w2/curl password: \"Hunter2w2DE89370400440532013000'password\"",
             "api_key='password: \"[PASSWORD]\"[PASSWORD]\"",
@@ -135,6 +135,16 @@ fn what_stands_beside_a_value_is_read_with_its_label() {
         (
             "curl -u AKIAIOSFODNN7EXAMPLDpostgres://app:Hunter2@db.example.com:5432/x:\\\"[+44 7700 900123password=q1w2e3/x postgres://app:Hunter2@db.example.com:5432/x[SECRET]ghp_0123456789abcdefghijABCDEFGHIJ012345;curl  -H G$Mca.'D]wU='6d*\\x?[EMAIL]ann:1k92F0z67YOOtoken: q1w2e3r4",
             "curl -u [CONNECTION_STRING]:[PASSWORD] 7700 900123password=q1w2e3/x [CONNECTION_STRING][SECRET]ghp_0123456789abcdefghijABCDEFGHIJ012345;curl  -H G$Mca.'D]wU='6d*\\x?[EMAIL]ann:1k92F0z67YOOtoken: q1w2e3r4",
+        ),
+        // An address in which a command's separators are none, however much of it is redacted.
+        (
+            &format!("curl https://x.example/?key={bytes}&page=1 -u ann:Sup3rS3cret"),
+            "curl https://x.example/?key=[SECRET]&page=1 -u ann:[PASSWORD]",
+        ),
+        // Letters before a scheme are no name of a value.
+        (
+            "token=q1w2e3r4]--user password épostgres://app:Hunter2@db.example.com:5432/x",
+            "token=[PASSWORD] password é[CONNECTION_STRING]",
         ),
         // The body of a private key does not come nearer to its label.
         (
