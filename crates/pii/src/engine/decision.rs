@@ -173,16 +173,9 @@ fn resolve(mut weighed: Vec<(Candidate, Taken)>, text: &str, open: bool, progres
             .then(x.start.cmp(&y.start))
             .then(x.class.cmp(&y.class))
     });
-    // Of one class the longer holds the shorter, unless it loses to another.
-    let loses = |tier: Tier, span: &Taken| {
-        let overlaps = |other: &Taken| span.start < other.end && other.start < span.end;
-        weighed
-            .iter()
-            .any(|(other, taken)| other.tier < tier && overlaps(taken))
-    };
+    // Of one class the longer holds the shorter. What it held is asked again where it loses itself.
     let spans: Vec<_> = weighed
         .iter()
-        .filter(|(candidate, taken)| !loses(candidate.tier, taken))
         .map(|(_, taken)| (taken.class, taken.start, taken.end))
         .collect();
     weighed.retain(|(_, taken)| {

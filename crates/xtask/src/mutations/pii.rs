@@ -221,13 +221,6 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-pii --test properties quoted_values_are_held_until_they_are_known",
     },
     Mutation {
-        name: "pii-losers-hold",
-        file: "crates/pii/src/engine/decision.rs",
-        find: ".filter(|(candidate, taken)| !loses(candidate.tier, taken))",
-        replace: ".inspect(|(candidate, taken)| drop(loses(candidate.tier, taken)))",
-        test: "-p strongroom-pii --test properties a_second_pass_finds_nothing_more_of_secrets",
-    },
-    Mutation {
         name: "pii-values-name-columns",
         file: "crates/pii/src/engine/header.rs",
         find: "Some(last) if start < last.end => last.has_value = true,",

@@ -174,8 +174,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "pii-closed-marks-open",
         file: "crates/pii/src/secrets/command.rs",
-        find: "marks == 1 &&",
-        replace: "marks > 0 &&",
+        find: "(b, Some(mark)) if b == mark => open = None,",
+        replace: "(b, Some(mark)) if b == mark => open = Some(mark),",
         test: "-p strongroom-pii --test properties what_is_redacted_was_not_there",
     },
     Mutation {
