@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::cmp::Ordering;
 
 use super::byte::{self, ALNUM, TOKEN};
-use super::candidate::{Candidate, ClassIndex, Tail, Tier};
+use super::candidate::{Candidate, ClassIndex, Tail};
 use super::context::Words;
 use super::progress::Region;
 use super::window::Window;
@@ -310,6 +310,7 @@ fn digest(value: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::candidate::Tier;
     use super::*;
     use crate::detection::EvidenceSet;
 
