@@ -129,7 +129,12 @@ fn long_values_are_redacted_whole_in_streams() {
         let value = base64(length).replace(['+', '/'], "x");
         let jwt = format!("eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.{value}");
         for (before, value) in [("api_key=", &value), ("The token is ", &jwt)] {
-            for after in [" x", " and you should send it along, as we said. ", "\", x", ")x"] {
+            for after in [
+                " x",
+                " and you should send it along, as we said. ",
+                "\", x",
+                ")x",
+            ] {
                 let text = format!("{before}{value}{}", after.repeat(9));
                 let whole = strict(&text);
                 assert!(!whole.contains(&value[value.len() - 20..]), "{whole}");
