@@ -49,12 +49,9 @@ pub(crate) fn flag_before(text: &str, offset: usize) -> Option<usize> {
     let mut gaps = gaps.filter_map(|(at, b)| (*b == b' ').then_some(at));
     let is_login = |gap: usize| {
         let rest = before.get(gap + 1..).unwrap_or_default();
-        let mut words = rest.split(|b| byte::is(*b, SPACE));
-        let flag = words.next().unwrap_or_default();
-        let mut words = words.skip_while(|word| word.is_empty());
-        let first = words.next().unwrap_or_default();
-        let is_quoted = first.iter().any(|b| is_mark(*b)) && goes_on_in(rest, flag.len());
-        FLAGS.iter().any(|known| known.as_bytes() == flag) && (is_quoted || words.next().is_none())
+        let flag = rest.split(|b| byte::is(*b, SPACE)).next();
+        let flag = flag.unwrap_or_default();
+        FLAGS.iter().any(|known| known.as_bytes() == flag) && goes_on_in(rest, flag.len())
     };
     gaps.find(|gap| is_login(*gap)).map(|gap| from + gap)
 }
@@ -70,19 +67,16 @@ fn goes_on_in(text: &[u8], flag: usize) -> bool {
     if given.contains(&b'\n') {
         return false;
     }
-    let mut open = None;
-    for (at, b) in given.iter().enumerate() {
+    let (mut open, mut escaped) = (None, false);
+    for b in given {
         match (*b, open) {
-            (b, _)
-                if is_mark(b) && at.checked_sub(1).and_then(|at| given.get(at)) == Some(&b'\\') =>
-            {
-                return true;
-            }
+            (b, _) if is_mark(b) && escaped => return true,
             (b, None) if is_mark(b) => open = Some(b),
             (b, Some(mark)) if b == mark => open = None,
-            (b, None) if byte::is(b, SPACE) => return false,
+            (b, None) if byte::is(b, SPACE) && !escaped => return false,
             _ => {}
         }
+        escaped = *b == b'\\';
     }
     true
 }

@@ -131,6 +131,11 @@ fn what_stands_beside_a_value_is_read_with_its_label() {
             "curl --user Hs'`'\"WKJcurl <{u?@H.{tWb; [SECRET]W]x&~WMA@B*;dj\"Sk{postgres://app:Hunter2@db.example.com:5432/x+44 7700 900123",
             "curl --user [USERNAME]'`'\"WKJcurl <{u?@H.{tWb; [SECRET]W]x&~WMA@B*;dj\"Sk{[CONNECTION_STRING] 7700 900123",
         ),
+        // A space that is escaped is of a login.
+        (
+            "curl -u \\ DE89370400440532013000[PASSWORD]john at example dot com(postgres://a:curl -u 'is\")[PASSWORD] && x",
+            "curl -u \\ DE89370400440532013000[PASSWORD][EMAIL](postgres:[PASSWORD] -u 'is\")[PASSWORD] && x",
+        ),
         // A line that is shorter than what is seen ahead, once it is redacted.
         (
             "curl -u AKIAIOSFODNN7EXAMPLDpostgres://app:Hunter2@db.example.com:5432/x:\\\"[+44 7700 900123password=q1w2e3/x postgres://app:Hunter2@db.example.com:5432/x[SECRET]ghp_0123456789abcdefghijABCDEFGHIJ012345;curl  -H G$Mca.'D]wU='6d*\\x?[EMAIL]ann:1k92F0z67YOOtoken: q1w2e3r4",

@@ -48,8 +48,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "pii-flag-is-given-a-word",
         file: "crates/pii/src/secrets/command.rs",
-        find: "first.iter().any(|b| is_mark(*b)) && goes_on_in(rest, flag.len());",
-        replace: "first.iter().any(|b| is_mark(*b)) && rest.is_empty() && goes_on_in(rest, flag.len());",
+        find: "(b, None) if is_mark(b) => open = Some(b),",
+        replace: "(b, None) if is_mark(b) && escaped => open = Some(b),",
         test: "-p strongroom-pii --test properties what_stands_beside_a_value_is_read_with_its_label",
     },
     Mutation {
@@ -78,6 +78,13 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         file: "crates/pii/src/engine/context.rs",
         find: "window.byte(next) == b':' && !is_scheme;",
         replace: "window.byte(next) == b':' && !(is_scheme && following.is_ascii());",
+        test: "-p strongroom-pii --test properties what_stands_beside_a_value_is_read_with_its_label",
+    },
+    Mutation {
+        name: "pii-escaped-space-ends",
+        file: "crates/pii/src/secrets/command.rs",
+        find: "byte::is(b, SPACE) && !escaped => return false,",
+        replace: "byte::is(b, SPACE) => return false,",
         test: "-p strongroom-pii --test properties what_stands_beside_a_value_is_read_with_its_label",
     },
 ];
