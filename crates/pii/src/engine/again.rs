@@ -63,33 +63,29 @@ impl Engine {
         let pending = &mut progress.pending;
         pending.retain(|candidate| candidate.anchor < floor && candidate.start >= end);
     }
-}
 
-impl Engine {
     /// How far an anchor sees ahead: as far as it would with placeholders in the place of what was taken.
     pub(super) fn sight(&self, at: usize, progress: &Progress) -> usize {
         let mut sight = at.saturating_add(AHEAD);
-        let Some(last) = progress.held.last() else {
-            return sight;
-        };
         // Only what is looked at again has spans ahead.
-        if last.end <= at {
+        if progress.closed.last().is_none_or(|(_, end)| *end <= at) {
             return sight;
         }
         let ahead = progress.closed.iter().rev();
         let ahead: Vec<_> = ahead.take_while(|(_, end)| *end > at).collect();
         for (start, end) in ahead.into_iter().rev() {
+            // Taken of late, or a label that stood in the text.
             let mut held = progress.held.iter().rev().take(AHEAD);
             let taken = held.find(|taken| taken.start == *start && *start >= at);
             if let Some(taken) = taken.filter(|taken| taken.start < sight) {
-                sight = (sight + (end - start)).saturating_sub(self.placeholder(taken.class));
+                sight = (sight + (end - start)).saturating_sub(self.placeholder_len(taken.class));
             }
         }
         sight
     }
 
     /// How long the placeholder of a class is, in bytes.
-    fn placeholder(&self, class: ClassIndex) -> usize {
+    fn placeholder_len(&self, class: ClassIndex) -> usize {
         let label = match vendor::kind(class) {
             Some(kind) => kind.label(),
             None => {

@@ -83,53 +83,33 @@ fn config() -> ProptestConfig {
     }
 }
 
+/// A text of any of the generators.
+fn any_text() -> impl Strategy<Value = String> {
+    prop_oneof![texts(), configuration(), runs()]
+}
+
 proptest! {
-    #![proptest_config(config())]
+    // As many of each generator.
+    #![proptest_config(ProptestConfig { cases: 3 * config().cases, ..config() })]
 
     #[test]
-    fn redacting_twice_is_redacting_once(text in texts()) {
+    fn redacting_twice_is_redacting_once(text in any_text()) {
         let once = strict(&text);
         prop_assert_eq!(strict(&once), once, "{:?}", text);
-    }
-
-    #[test]
-    fn settings_redacted_twice_are_redacted_once(text in configuration()) {
-        let once = strict(&text);
-        prop_assert_eq!(strict(&once), once, "{:?}", text);
-    }
-
-    #[test]
-    fn runs_redacted_twice_are_redacted_once(text in runs()) {
-        let once = strict(&text);
-        prop_assert_eq!(strict(&once), once, "{:?}", text);
-    }
-
-    #[test]
-    fn a_stream_of_runs_says_what_the_whole_says(
-        text in runs(),
-        cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..8),
-    ) {
-        let cuts = boundaries(&text, &cuts);
-        prop_assert_eq!(in_pieces(&text, &cuts), strict(&text), "{:?} {:?}", text, cuts);
     }
 
     #[test]
     fn a_stream_says_what_the_whole_text_says(
-        text in texts(),
+        text in any_text(),
         cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..8),
     ) {
         let cuts = boundaries(&text, &cuts);
         prop_assert_eq!(in_pieces(&text, &cuts), strict(&text), "{:?} {:?}", text, cuts);
     }
+}
 
-    #[test]
-    fn a_stream_of_settings_says_what_the_whole_says(
-        text in configuration(),
-        cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..8),
-    ) {
-        let cuts = boundaries(&text, &cuts);
-        prop_assert_eq!(in_pieces(&text, &cuts), strict(&text), "{:?} {:?}", text, cuts);
-    }
+proptest! {
+    #![proptest_config(config())]
 
     #[test]
     fn matches_are_sorted_apart_and_on_boundaries(text in texts()) {

@@ -20,8 +20,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "pii-sight-in-values",
         file: "crates/pii/src/engine/again.rs",
-        find: "        if last.end <= at {\n            return sight;",
-        replace: "        if last.end <= at || self.placeholder(last.class) > 0 {\n            return sight;",
+        find: "if progress.closed.last().is_none_or(|(_, end)| *end <= at) {",
+        replace: "if progress.closed.last().is_none_or(|(_, end)| *end <= at || *end > at) {",
         test: "-p strongroom-pii --test properties what_stands_beside_a_value_is_read_with_its_label",
     },
     Mutation {
