@@ -4,10 +4,10 @@
 //! this process's: configuration and log. When this process is root, the account that PostgreSQL
 //! runs as can change neither who gets in nor what root writes.
 
+mod said;
 mod standby;
 
 use std::fs;
-use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
@@ -20,6 +20,7 @@ use super::binaries::Binaries;
 use super::endpoint::Endpoint;
 use crate::files::{self, Ownership};
 
+use said::Said;
 pub use standby::{Following, REPLICATOR};
 
 /// A port is only part of the socket's name: nothing listens on the network.
@@ -32,14 +33,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(20);
 /// How long a predecessor that was killed may take to let go of the data.
 const PREDECESSOR_PATIENCE: Duration = Duration::from_secs(20);
 
-/// What PostgreSQL says while a predecessor holds the data: its server, or what a killed server
-/// left running.
-const HELD: [&str; 2] = [
-    "lock file \"postmaster.pid\" already exists",
-    "pre-existing shared memory block",
-];
-
-/// The most that is read of a log or lock file, in bytes.
+/// The most that is read of a lock file, in bytes.
 const TAIL: u64 = 16 * 1024;
 
 /// Lets an operating-system user in as a database role, over the socket.
@@ -159,14 +153,12 @@ impl ClusterSpec {
         self.prepare(&data)?;
         let started = Instant::now();
         loop {
-            match self.start_once(&data) {
-                Err(ClusterError::Start(said))
-                    if HELD.iter().any(|text| said.contains(text))
-                        && started.elapsed() < PREDECESSOR_PATIENCE =>
-                {
+            match self.start_once(&data)? {
+                Ok(cluster) => return Ok(cluster),
+                Err(said) if said.is_held() && started.elapsed() < PREDECESSOR_PATIENCE => {
                     std::thread::sleep(Duration::from_millis(200));
                 }
-                done => return done,
+                Err(said) => return Err(ClusterError::Start(said.end())),
             }
         }
     }
@@ -277,7 +269,8 @@ impl ClusterSpec {
         Ok(())
     }
 
-    fn start_once(&self, data: &Path) -> Result<Cluster, ClusterError> {
+    /// One attempt: the cluster, or what was logged meanwhile.
+    fn start_once(&self, data: &Path) -> Result<Result<Cluster, Said>, ClusterError> {
         let path = self.root.join("etc/postgresql.log");
         let log = files::append(&path).map_err(|source| file(&path, source))?;
         let before = log.metadata().map_err(|source| file(&path, source))?.len();
@@ -289,9 +282,9 @@ impl ClusterSpec {
             exited: Mutex::new(exited),
         };
         if cluster.wait_until_ready() {
-            return Ok(cluster);
+            return Ok(Ok(cluster));
         }
-        Err(ClusterError::Start(said_since(&path, before)))
+        Ok(Err(Said::since(&path, before)))
     }
 
     /// Starts the server from a thread that lives as long as it: the kernel stops the server when
@@ -452,24 +445,6 @@ impl Drop for Cluster {
             let _ = self.exit().recv_timeout(STOP_PATIENCE);
         }
     }
-}
-
-/// What was logged after the first `before` bytes, at most the last five lines of it.
-fn said_since(log: &Path, before: u64) -> String {
-    let said = || -> std::io::Result<String> {
-        let mut log = fs::File::open(log)?;
-        let start = log.metadata()?.len().saturating_sub(TAIL).max(before);
-        log.seek(SeekFrom::Start(start))?;
-        let mut bytes = Vec::new();
-        log.take(TAIL).read_to_end(&mut bytes)?;
-        Ok(String::from_utf8_lossy(&bytes).into_owned())
-    };
-    let said = said().unwrap_or_default();
-    let lines: Vec<&str> = said.lines().collect();
-    lines
-        .get(lines.len().saturating_sub(5)..)
-        .unwrap_or_default()
-        .join("; ")
 }
 
 /// A value in a configuration file of PostgreSQL.

@@ -329,9 +329,16 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "start-does-not-wait",
         file: "crates/server/src/postgres/cluster.rs",
-        find: "if HELD.iter().any(|text| said.contains(text))",
-        replace: "if said.is_empty()",
+        find: "Err(said) if said.is_held() &&",
+        replace: "Err(said) if said.end().is_empty() &&",
         test: "-p strongroom-server --test platform -- --exact cluster_starts::a_crash_is_a_sigkill_and_the_next_start_waits_for_what_it_left",
+    },
+    Mutation {
+        name: "cluster-held-is-in-the-last-lines",
+        file: "crates/server/src/postgres/cluster/said.rs",
+        find: "        is_held(&self.0)\n",
+        replace: "        is_held(&self.end())\n",
+        test: "-p strongroom-server --lib a_refusal_is_seen_before_what_a_predecessor_says",
     },
     Mutation {
         name: "initdb-in-place",

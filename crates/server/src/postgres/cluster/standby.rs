@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::{Cluster, ClusterError, ClusterSpec, HELD, PORT, PREDECESSOR_PATIENCE, program};
+use super::said::is_held;
+use super::{Cluster, ClusterError, ClusterSpec, PORT, PREDECESSOR_PATIENCE, program};
 
 /// The role that standbys stream as, and that their data is wound back with.
 pub const REPLICATOR: &str = "strongroom_replicator";
@@ -105,8 +106,7 @@ impl ClusterSpec {
             match finish("postgres", recover.stdin(std::process::Stdio::null())) {
                 // What a killed server left running ends by itself.
                 Err(ClusterError::Program { message, .. })
-                    if HELD.iter().any(|text| message.contains(text))
-                        && began.elapsed() < PREDECESSOR_PATIENCE =>
+                    if is_held(&message) && began.elapsed() < PREDECESSOR_PATIENCE =>
                 {
                     std::thread::sleep(Duration::from_millis(200));
                 }
