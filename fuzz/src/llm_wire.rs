@@ -1,9 +1,11 @@
 //! Chat completions: nothing panics, what leaves is what the reader takes, and clean; what comes back
 //! is JSON, and what is written down leads back to nothing.
 
+use std::iter;
 use std::sync::{Mutex, OnceLock};
 
 use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
 use strongroom_llm_wire::{ChatAnswer, ChatRequest, Guard};
 use strongroom_pii::{Binding, Policy, RestorePolicy, Restorer, Token, Vault, VaultError};
 use strongroom_tenancy::TenantId;
@@ -22,6 +24,7 @@ pub fn request(data: &[u8]) {
     let Ok(once) = request.redact(&policy, &TenantId::PLATFORM) else {
         return;
     };
+    assert_leads_nowhere(once.audit_body(), iter::empty());
     let body = once.upstream_body();
     let again = ChatRequest::parse(&body).and_then(|r| r.redact(&policy, &TenantId::PLATFORM));
     assert!(again.is_ok(), "what leaves is not taken again");
@@ -42,6 +45,7 @@ pub fn answer(data: &[u8]) {
     let Ok(once) = answer.redact(&policy, &TenantId::PLATFORM) else {
         return;
     };
+    assert_leads_nowhere(once.audit_body(), iter::empty());
     let again = ChatAnswer::parse(once.body()).and_then(|a| a.redact(&policy, &TenantId::PLATFORM));
     assert!(again.is_ok(), "what leaves is not taken again");
     if let Ok(twice) = again
@@ -69,6 +73,44 @@ impl Vault for Taken {
     }
 }
 
+/// The characters of a token that are drawn at random.
+fn random(token: &Token) -> &str {
+    let inner = token.as_str().trim_end_matches(']');
+    inner.rsplit_once('_').map_or(inner, |(_, random)| random)
+}
+
+/// What is written down is JSON, has none of these tokens in whatever letters, and no text that spells one.
+fn assert_leads_nowhere<'a>(written: &[u8], tokens: impl Iterator<Item = &'a Token>) {
+    let document: Value = serde_json::from_slice(written).expect("what is written down is JSON");
+    assert!(is_clean(&document), "a token is written down");
+    let letters: String = String::from_utf8_lossy(written)
+        .chars()
+        .filter(char::is_ascii_alphanumeric)
+        .map(|c| c.to_ascii_uppercase())
+        .collect();
+    for token in tokens {
+        assert!(!letters.contains(random(token)), "{token} is written down");
+    }
+}
+
+/// Whether no text of it spells a token. A name and its value may, together: they are two texts, also in
+/// JSON that stands in a text.
+fn is_clean(document: &Value) -> bool {
+    let spells_none = |text: &str| Token::labels(text) == text;
+    match document {
+        Value::Null | Value::Bool(_) | Value::Number(_) => true,
+        Value::String(text) => {
+            let inner = || serde_json::from_str(text).ok();
+            spells_none(text)
+                || inner().is_some_and(|it: Value| !it.is_string() && is_clean(&it))
+        }
+        Value::Array(elements) => elements.iter().all(is_clean),
+        Value::Object(members) => members
+            .iter()
+            .all(|(name, value)| spells_none(name) && is_clean(value)),
+    }
+}
+
 /// A request under a policy that takes everything out reversibly, and an answer that says it again.
 pub fn reversible(data: &[u8]) {
     static POLICY: OnceLock<Policy> = OnceLock::new();
@@ -82,17 +124,18 @@ pub fn reversible(data: &[u8]) {
     let Ok(redacted) = ChatRequest::parse(data).and_then(|r| r.redact_with(&guard)) else {
         return;
     };
-    let written = String::from_utf8_lossy(redacted.audit_body()).into_owned();
-    assert_eq!(Token::labels(&written), written, "a token is written down");
+    let values = taken.0.into_inner().expect("no panic");
+    let tokens = || values.iter().map(|(binding, _)| &binding.token);
+    assert_leads_nowhere(redacted.audit_body(), tokens());
 
     let mut restorer = Restorer::new(RestorePolicy {
         answers: true,
         urls: true,
         tools: true,
     });
-    let values = taken.0.into_inner().expect("no panic");
-    for (binding, value) in values {
-        restorer.insert(binding.class, &binding.token, value);
+    for (binding, value) in &values {
+        let value = SecretString::from(value.expose_secret().to_owned());
+        restorer.insert(binding.class.clone(), &binding.token, value);
     }
     let said = String::from_utf8_lossy(&redacted.upstream_body()).into_owned();
     let message = serde_json::json!({ "role": "assistant", "content": said });
@@ -101,8 +144,7 @@ pub fn reversible(data: &[u8]) {
     let guard = Guard::new(&strict, &tenant).with_tokens(&restorer);
     let answer = ChatAnswer::parse(body.as_bytes()).and_then(|answer| answer.redact_with(&guard));
     let Ok(answer) = answer else { return };
-    let written = String::from_utf8_lossy(answer.audit_body()).into_owned();
-    assert_eq!(Token::labels(&written), written, "a token is written down");
+    assert_leads_nowhere(answer.audit_body(), tokens());
     let restored = answer.restore(&restorer).expect("what was written is read");
     assert!(ChatAnswer::parse(&restored.into_body()).is_ok(), "no answer any more");
 }

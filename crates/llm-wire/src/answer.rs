@@ -106,7 +106,7 @@ impl ChatAnswer {
         }
         let answer = Value::Object(members);
         let body = answer.encode()?;
-        let audit = audit_body(guard, original, &body)?;
+        let audit = audit_body(guard, original, &answer)?;
         let model = model(&answer);
         let audit_model = model.as_deref().map(|model| audit_text(guard, model));
         Ok(RedactedAnswer {

@@ -26,28 +26,40 @@ struct Recorder<'a> {
     tokens: Option<&'a Restorer>,
 }
 
-/// The document's text as an audit log may have it, where that is another than `body`, which the policy
-/// made of it; `original` is the document unless what leaves is fit for that.
+/// The document's text as an audit log may have it, where that is another than that of `redacted`, which
+/// the policy made of it; `original` is the document unless what leaves is fit for that.
 pub(crate) fn audit_body(
     guard: &Guard<'_>,
     original: Option<Value>,
-    body: &[u8],
+    redacted: &Value,
 ) -> Result<Option<Vec<u8>>, WireError> {
     let mut document = match original {
         Some(document) => document,
-        // Escapes within a text hide what they spell.
-        None if body.windows(3).any(|part| part == br"\\u") => Value::parse(body)?,
-        None => {
-            // Tokens of earlier calls.
-            let text = std::str::from_utf8(body).map_err(|_| WireError::NotJson)?;
-            return Ok(match Token::labels(text) {
-                Cow::Borrowed(_) => None,
-                Cow::Owned(labelled) => Some(labelled.into_bytes()),
-            });
-        }
+        None if leads_back(redacted, "") => redacted.clone(),
+        None => return Ok(None),
     };
     Recorder::new(guard).value(&mut document, &Names::default(), 0)?;
     document.encode().map(Some)
+}
+
+/// Whether a document that is fit for an audit log may hold a token of an earlier call, or escapes, which
+/// hide what they spell. Text by text: a name's end and its value (`"tool_call_id":"..."`) may spell
+/// together what is no token.
+fn leads_back(value: &Value, name: &str) -> bool {
+    let spells = |text: &str| {
+        let token = matches!(Token::labels(text), Cow::Owned(_));
+        token || text.contains(r"\u")
+    };
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::String(text) => {
+            spells(text) || (JSON_IN_TEXT.contains(&name) && text.contains('\\'))
+        }
+        Value::Array(elements) => elements.iter().any(|element| leads_back(element, name)),
+        Value::Object(members) => members
+            .iter()
+            .any(|(name, value)| spells(name) || leads_back(value, name)),
+    }
 }
 
 impl Guard<'_> {

@@ -185,11 +185,10 @@ impl ChatRequest {
             };
             redactor.field(rule, value, &path)?;
         }
-        let body = Value::Object(members).encode()?;
-        let audit = audit_body(guard, original, &body)?;
+        let redacted = Value::Object(members);
         Ok(RedactedRequest {
-            body,
-            audit,
+            body: redacted.encode()?,
+            audit: audit_body(guard, original, &redacted)?,
             audit_model: audit_text(guard, &self.model)?,
             model: self.model,
             findings: redactor.findings,

@@ -161,6 +161,50 @@ fn names_and_arguments_are_written_down_without_values() {
 }
 
 #[test]
+fn a_name_and_its_value_are_no_token() {
+    // `ll_id` and fourteen characters of base32: a token of class `IL_ID`, if it were one text.
+    let call = serde_json::json!({ "id": "5f4dcc3b5aa765", "type": "function", "function": {
+        "name": "find", "arguments": r#"{"poll_id":20240131123457,"skill_id":"5f4dcc3b5aa765"}"# } });
+    let messages = serde_json::json!([
+        { "role": "assistant", "content": null, "tool_calls": [call] },
+        { "role": "tool", "tool_call_id": "5f4dcc3b5aa765", "content": "C:\\temp" },
+    ]);
+    let body = serde_json::json!({ "model": "m", "messages": messages });
+    for policy in [Policy::strict(), policy(&[("*", "*", "mode = 'off'")])] {
+        let request = ChatRequest::parse(body.to_string().as_bytes()).unwrap();
+        let redacted = request.redact(&policy, &TENANT).unwrap();
+        let written: serde_json::Value = serde_json::from_slice(redacted.audit_body()).unwrap();
+        assert_eq!(written, body);
+    }
+}
+
+#[test]
+fn a_token_is_known_behind_whatever_json_escapes() {
+    let (_, token, _) = kept("ann@example.com");
+    let random = token.as_str().split_once('_').unwrap().1;
+    let random = random.trim_end_matches(']');
+    for marks in ["\n", "\\\\\\\\", " \"\"\""] {
+        let text = format!("EMAIL{marks}{random}");
+        let arguments = serde_json::json!({ "to": text }).to_string();
+        let call = serde_json::json!({ "id": "call_1", "type": "function",
+            "function": { "name": "mail", "arguments": arguments } });
+        for message in [
+            serde_json::json!({ "role": "assistant", "content": text }),
+            serde_json::json!({ "role": "assistant", "content": null, "tool_calls": [call] }),
+        ] {
+            let body = serde_json::json!({ "model": "m", "messages": [message] }).to_string();
+            let request = ChatRequest::parse(body.as_bytes()).unwrap();
+            let redacted = request.redact(&Policy::strict(), &TENANT).unwrap();
+            let written = recorded(&redacted);
+            assert!(
+                written.contains("[EMAIL]") && !written.contains(&random[1..]),
+                "{marks:?}: {written}"
+            );
+        }
+    }
+}
+
+#[test]
 fn values_come_back_where_the_restorer_lets_them() {
     let value = "o\"b\\x@example.com";
     let everywhere = RestorePolicy {

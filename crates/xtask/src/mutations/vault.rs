@@ -14,9 +14,23 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "vault-log-has-earlier-tokens",
         file: "crates/llm-wire/src/record.rs",
-        find: "Cow::Owned(labelled) => Some(labelled.into_bytes()),",
-        replace: "Cow::Owned(_) => None,",
+        find: "None if leads_back(redacted, \"\") => redacted.clone(),",
+        replace: "None if leads_back(redacted, \"\") && false => redacted.clone(),",
         test: "-p strongroom-llm-wire --test guard what_is_written_down_leads_back_to_nothing",
+    },
+    Mutation {
+        name: "vault-log-is-read-as-one-text",
+        file: "crates/llm-wire/src/record.rs",
+        find: "    document.encode().map(Some)\n",
+        replace: "    let text = String::from_utf8(document.encode()?).unwrap_or_default();\n    Ok(Some(Token::labels(&text).into_owned().into_bytes()))\n",
+        test: "-p strongroom-llm-wire --test guard a_name_and_its_value_are_no_token",
+    },
+    Mutation {
+        name: "vault-log-has-escaped-tokens",
+        file: "crates/llm-wire/src/record.rs",
+        find: "(JSON_IN_TEXT.contains(&name) && text.contains('\\\\'))",
+        replace: "(JSON_IN_TEXT.contains(&name) && text.contains(r\"\\u\"))",
+        test: "-p strongroom-llm-wire --test guard a_token_is_known_behind_whatever_json_escapes",
     },
     Mutation {
         name: "vault-log-has-echoes",
