@@ -10,7 +10,7 @@ use crate::findings::Findings;
 use crate::guard::Guard;
 use crate::path::Path;
 use crate::record::{audit_body, audit_text};
-use crate::redactor::{Direction, Names, Redactor, is_identifier};
+use crate::redactor::{Direction, Names, Redactor, is_identifier, is_moment};
 use crate::value::Value;
 
 /// What an answer's texts go through.
@@ -99,8 +99,10 @@ impl ChatAnswer {
                         redactor.choice(choice, &path.element(index))?;
                     }
                 }
+                ("created", Value::Number(number)) if is_moment(number) => {}
                 (_, value) => {
-                    redactor.member(name, value, Channel::Output, Names::default(), &path)?
+                    let names = Names::default().within(name);
+                    redactor.member(name, value, Channel::Output, names, &path)?;
                 }
             }
         }
@@ -132,7 +134,8 @@ impl Redactor<'_> {
             if name == "message" {
                 self.message(value, &path)?;
             } else {
-                self.member(name, value, Channel::Output, Names::default(), &path)?;
+                let names = Names::default().within(name);
+                self.member(name, value, Channel::Output, names, &path)?;
             }
         }
         Ok(())

@@ -135,7 +135,7 @@ impl Redactor<'_> {
         if MEDIA.contains(&name) && *value != Value::Null {
             return Err(WireError::refused(path));
         }
-        self.member(name, value, channel, Names::default(), path)
+        self.member(name, value, channel, Names::default().within(name), path)
     }
 
     fn tool_calls(&mut self, value: &mut Value, path: &Path<'_>) -> Result<(), WireError> {
@@ -219,7 +219,7 @@ impl Redactor<'_> {
             if name == "name" {
                 self.identifiers(value, channel, &path)?;
             } else {
-                self.member(name, value, channel, Names::default(), &path)?;
+                self.member(name, value, channel, Names::default().within(name), &path)?;
             }
         }
         Ok(())

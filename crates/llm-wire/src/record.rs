@@ -10,7 +10,7 @@ use crate::error::WireError;
 use crate::escape;
 use crate::guard::Guard;
 use crate::path::Path;
-use crate::redactor::{LOGPROBS, Names, is_uuid};
+use crate::redactor::{LOGPROBS, Names, is_moment, is_uuid};
 use crate::value::Value;
 
 /// Members that hold JSON in a string.
@@ -35,31 +35,48 @@ pub(crate) fn audit_body(
 ) -> Result<Option<Vec<u8>>, WireError> {
     let mut document = match original {
         Some(document) => document,
-        None if leads_back(redacted, "") => redacted.clone(),
+        None if leads_back(redacted, "", 0) => redacted.clone(),
         None => return Ok(None),
     };
     Recorder::new(guard).value(&mut document, &Names::default(), 0)?;
     document.encode().map(Some)
 }
 
-/// Whether a document that is fit for an audit log may hold a token of an earlier call, or escapes, which
-/// hide what they spell. Text by text: a name's end and its value (`"tool_call_id":"..."`) may spell
-/// together what is no token.
-fn leads_back(value: &Value, name: &str) -> bool {
+/// Whether a document that is fit for an audit log leads back to a value after all, as the token of an
+/// earlier call does, or escapes, which hide what they spell.
+///
+/// Text by text, as the recorder goes: a name's end and its value (`"tool_call_id":"..."`) may look like a
+/// token together.
+fn leads_back(value: &Value, name: &str, depth: usize) -> bool {
     let spells = |text: &str| {
         let token = matches!(Token::labels(text), Cow::Owned(_));
         token || text.contains(r"\u")
     };
     match value {
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
-        Value::String(text) => {
-            spells(text) || (JSON_IN_TEXT.contains(&name) && text.contains('\\'))
-        }
-        Value::Array(elements) => elements.iter().any(|element| leads_back(element, name)),
-        Value::Object(members) => members
-            .iter()
-            .any(|(name, value)| spells(name) || leads_back(value, name)),
+        Value::String(text) => match json_in(text, name, depth) {
+            Some(inner) => leads_back(&inner, "", depth + 1),
+            None => spells(text),
+        },
+        Value::Array(elements) => elements.iter().any(|it| leads_back(it, name, depth)),
+        Value::Object(members) => members.iter().any(|(name, value)| {
+            respells(name, value) || spells(name) || leads_back(value, name, depth)
+        }),
     }
+}
+
+/// The JSON that a member of this name holds in its text.
+fn json_in(text: &str, name: &str, depth: usize) -> Option<Value> {
+    if depth >= DEEPEST || !JSON_IN_TEXT.contains(&name) {
+        return None;
+    }
+    let inner = Value::parse(text.as_bytes()).ok()?;
+    matches!(inner, Value::Array(_) | Value::Object(_)).then_some(inner)
+}
+
+/// Whether a member spells a text again, piece by piece.
+fn respells(name: &str, value: &Value) -> bool {
+    LOGPROBS.contains(&name) && matches!(value, Value::Array(_) | Value::Object(_))
 }
 
 impl Guard<'_> {
@@ -99,10 +116,10 @@ impl<'a> Recorder<'a> {
                 Ok(())
             }
             Value::String(text) => {
-                *text = if JSON_IN_TEXT.contains(&names.inner) {
-                    self.json(text, depth)?
-                } else {
-                    self.text(text, &names.lead)?
+                *text = match json_in(text, names.inner, depth) {
+                    Some(inner) => self.json(inner, depth)?,
+                    None if JSON_IN_TEXT.contains(&names.inner) => self.text(text, "")?,
+                    None => self.text(text, &names.lead)?,
                 };
                 Ok(())
             }
@@ -128,8 +145,7 @@ impl<'a> Recorder<'a> {
         names: &Names<'_>,
         depth: usize,
     ) -> Result<(), WireError> {
-        let spells = matches!(value, Value::Array(_) | Value::Object(_));
-        if spells && LOGPROBS.contains(&name.as_str()) {
+        if respells(name, value) {
             *value = Value::Null;
             return Ok(());
         }
@@ -145,15 +161,9 @@ impl<'a> Recorder<'a> {
         Ok(())
     }
 
-    fn json(&mut self, text: &str, depth: usize) -> Result<String, WireError> {
-        match Value::parse(text.as_bytes()) {
-            Ok(mut value @ (Value::Array(_) | Value::Object(_))) if depth < DEEPEST => {
-                self.value(&mut value, &Names::default(), depth + 1)?;
-                let json = value.encode()?;
-                String::from_utf8(json).map_err(|_| WireError::NotJson)
-            }
-            _ => self.text(text, ""),
-        }
+    fn json(&mut self, mut value: Value, depth: usize) -> Result<String, WireError> {
+        self.value(&mut value, &Names::default(), depth + 1)?;
+        String::from_utf8(value.encode()?).map_err(|_| WireError::NotJson)
     }
 
     fn text(&mut self, text: &str, lead: &str) -> Result<String, WireError> {
@@ -181,6 +191,9 @@ impl<'a> Recorder<'a> {
 
     /// What stands in the place of a number that is personal data.
     fn number(&mut self, number: &Number, lead: &str) -> Result<Option<String>, WireError> {
+        if lead == "created" && is_moment(number) {
+            return Ok(None);
+        }
         let digits = digits(number);
         for lead in ["", lead] {
             let redacted = self.redacted(&digits, lead)?;

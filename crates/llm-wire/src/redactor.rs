@@ -376,6 +376,13 @@ pub(crate) fn is_uuid(text: &str) -> bool {
         })
 }
 
+/// Whether a number is a moment in Unix seconds, as an answer's `created` is, from 2001 to 2100: by chance
+/// one in two hundred is also somebody's insurance number, and the answer would be refused.
+pub(crate) fn is_moment(number: &Number) -> bool {
+    let seconds = number.as_u64();
+    seconds.is_some_and(|seconds| (1_000_000_000..4_102_444_800).contains(&seconds))
+}
+
 #[cfg(test)]
 mod tests {
     use strongroom_pii::Policy;

@@ -25,6 +25,8 @@ pub(super) fn labels(text: &str) -> Cow<'_, str> {
     let mut done = 0;
     for (range, label) in found {
         if range.start < done {
+            // What looked like a token's characters may have been the next one's label.
+            done = done.max(range.end);
             continue;
         }
         labelled.push_str(text.get(done..range.start).unwrap_or_default());
@@ -197,6 +199,10 @@ mod tests {
             (
                 "[EMAIL_K7Q2M4XR9TZMAIL_K7Q2M4XR9TZB3C]".to_owned(),
                 "[EMAIL]".to_owned(),
+            ),
+            (
+                format!("EMAIL K7Q2M4XR9EMAIL {random}!"),
+                "[EMAIL]!".to_owned(),
             ),
             (
                 format!("US_SSN_{random} {random}"),

@@ -34,7 +34,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(20);
 const PREDECESSOR_PATIENCE: Duration = Duration::from_secs(20);
 
 /// The most that is read of a lock file, in bytes.
-const TAIL: u64 = 16 * 1024;
+const LOCK: u64 = 16 * 1024;
 
 /// Lets an operating-system user in as a database role, over the socket.
 #[derive(Clone, Debug)]
@@ -81,6 +81,12 @@ pub struct Cluster {
     endpoint_dir: PathBuf,
     pid: Pid,
     exited: Mutex<mpsc::Receiver<ExitStatus>>,
+}
+
+/// What became of one start.
+enum Attempt {
+    Started(Cluster),
+    Refused(Said),
 }
 
 /// Why a cluster could not be made or started.
@@ -154,11 +160,13 @@ impl ClusterSpec {
         let started = Instant::now();
         loop {
             match self.start_once(&data)? {
-                Ok(cluster) => return Ok(cluster),
-                Err(said) if said.is_held() && started.elapsed() < PREDECESSOR_PATIENCE => {
+                Attempt::Started(cluster) => return Ok(cluster),
+                Attempt::Refused(said)
+                    if said.is_held() && started.elapsed() < PREDECESSOR_PATIENCE =>
+                {
                     std::thread::sleep(Duration::from_millis(200));
                 }
-                Err(said) => return Err(ClusterError::Start(said.end())),
+                Attempt::Refused(said) => return Err(ClusterError::Start(said.to_string())),
             }
         }
     }
@@ -269,8 +277,7 @@ impl ClusterSpec {
         Ok(())
     }
 
-    /// One attempt: the cluster, or what was logged meanwhile.
-    fn start_once(&self, data: &Path) -> Result<Result<Cluster, Said>, ClusterError> {
+    fn start_once(&self, data: &Path) -> Result<Attempt, ClusterError> {
         let path = self.root.join("etc/postgresql.log");
         let log = files::append(&path).map_err(|source| file(&path, source))?;
         let before = log.metadata().map_err(|source| file(&path, source))?.len();
@@ -282,9 +289,9 @@ impl ClusterSpec {
             exited: Mutex::new(exited),
         };
         if cluster.wait_until_ready() {
-            return Ok(Ok(cluster));
+            return Ok(Attempt::Started(cluster));
         }
-        Ok(Err(Said::since(&path, before)))
+        Ok(Attempt::Refused(Said::since(&path, before)))
     }
 
     /// Starts the server from a thread that lives as long as it: the kernel stops the server when
@@ -418,7 +425,7 @@ impl Cluster {
     /// eighth. A predecessor's file says `ready` of the predecessor.
     fn accepts(&self) -> bool {
         let lock = self.data.join("postmaster.pid");
-        let lock = files::read_foreign(&lock, TAIL).unwrap_or_default();
+        let lock = files::read_foreign(&lock, LOCK).unwrap_or_default();
         let pid = lock
             .lines()
             .next()

@@ -180,6 +180,27 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-llm-wire --test vectors requests",
     },
     Mutation {
+        name: "llm-own-names-unread",
+        file: "crates/llm-wire/src/message.rs",
+        find: "        self.member(name, value, channel, Names::default().within(name), path)\n",
+        replace: "        self.member(name, value, channel, Names::default(), path)\n",
+        test: "-p strongroom-llm-wire --test vectors requests",
+    },
+    Mutation {
+        name: "llm-moments-are-refused",
+        file: "crates/llm-wire/src/answer.rs",
+        find: "(\"created\", Value::Number(number)) if is_moment(number) => {}",
+        replace: "(\"created\", Value::Number(number)) if !is_moment(number) => {}",
+        test: "-p strongroom-llm-wire --test vectors answers",
+    },
+    Mutation {
+        name: "llm-moments-are-labelled",
+        file: "crates/llm-wire/src/record.rs",
+        find: "if lead == \"created\" && is_moment(number) {",
+        replace: "if lead.is_empty() && is_moment(number) {",
+        test: "-p strongroom-llm-wire --test guard a_moment_is_written_down",
+    },
+    Mutation {
         name: "llm-images-pass",
         file: "crates/llm-wire/src/message.rs",
         find: "Some(kind) => return Err(WireError::refused(&path.member(kind))),",

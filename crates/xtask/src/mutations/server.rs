@@ -329,15 +329,15 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "start-does-not-wait",
         file: "crates/server/src/postgres/cluster.rs",
-        find: "Err(said) if said.is_held() &&",
-        replace: "Err(said) if said.end().is_empty() &&",
+        find: "if said.is_held() &&",
+        replace: "if said.to_string().is_empty() &&",
         test: "-p strongroom-server --test platform -- --exact cluster_starts::a_crash_is_a_sigkill_and_the_next_start_waits_for_what_it_left",
     },
     Mutation {
         name: "cluster-held-is-in-the-last-lines",
         file: "crates/server/src/postgres/cluster/said.rs",
-        find: "        is_held(&self.0)\n",
-        replace: "        is_held(&self.end())\n",
+        find: "        is_held(&self.start)\n",
+        replace: "        is_held(self.end.lines().next_back().unwrap_or_default())\n",
         test: "-p strongroom-server --lib a_refusal_is_seen_before_what_a_predecessor_says",
     },
     Mutation {

@@ -14,8 +14,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "vault-log-has-earlier-tokens",
         file: "crates/llm-wire/src/record.rs",
-        find: "None if leads_back(redacted, \"\") => redacted.clone(),",
-        replace: "None if leads_back(redacted, \"\") && false => redacted.clone(),",
+        find: "None if leads_back(redacted, \"\", 0) => redacted.clone(),",
+        replace: "None if leads_back(redacted, \"\", 0) && false => redacted.clone(),",
         test: "-p strongroom-llm-wire --test guard what_is_written_down_leads_back_to_nothing",
     },
     Mutation {
@@ -28,9 +28,23 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "vault-log-has-escaped-tokens",
         file: "crates/llm-wire/src/record.rs",
-        find: "(JSON_IN_TEXT.contains(&name) && text.contains('\\\\'))",
-        replace: "(JSON_IN_TEXT.contains(&name) && text.contains(r\"\\u\"))",
+        find: "            Some(inner) => leads_back(&inner, \"\", depth + 1),",
+        replace: "            Some(_) => spells(text),",
         test: "-p strongroom-llm-wire --test guard a_token_is_known_behind_whatever_json_escapes",
+    },
+    Mutation {
+        name: "vault-log-has-pieces",
+        file: "crates/llm-wire/src/record.rs",
+        find: "respells(name, value) || spells(name)",
+        replace: "spells(name)",
+        test: "-p strongroom-llm-wire --test guard a_text_in_pieces_is_not_written_down",
+    },
+    Mutation {
+        name: "vault-log-has-tokens-within-tokens",
+        file: "crates/pii/src/token/labels.rs",
+        find: "            done = done.max(range.end);\n",
+        replace: "",
+        test: "-p strongroom-pii --lib tokens_become_labels",
     },
     Mutation {
         name: "vault-log-has-echoes",
