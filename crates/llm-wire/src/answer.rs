@@ -8,9 +8,11 @@ use strongroom_tenancy::TenantId;
 use crate::error::WireError;
 use crate::findings::Findings;
 use crate::guard::Guard;
+use crate::identifier::{is_identifier, is_moment};
+use crate::names::Names;
 use crate::path::Path;
 use crate::record::{audit_body, audit_text};
-use crate::redactor::{Direction, Names, Redactor, is_identifier, is_moment};
+use crate::redactor::{Direction, Redactor};
 use crate::value::Value;
 
 /// What an answer's texts go through.
@@ -77,7 +79,8 @@ impl ChatAnswer {
     ///
     /// # Errors
     /// [`WireError::Blocked`] where the policy says so; [`WireError::FieldRefused`] for images,
-    /// audio and files, and for personal data in names and numbers.
+    /// audio and files, and for personal data in names and numbers, save numbers in JSON that is a text (a
+    /// call's arguments), which become labels.
     pub fn redact(self, policy: &Policy, tenant: &TenantId) -> Result<RedactedAnswer, WireError> {
         self.redact_with(&Guard::new(policy, tenant))
     }

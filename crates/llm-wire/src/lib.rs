@@ -3,7 +3,8 @@
 //! A document is read strictly, walked by its structure and written anew: every string at any
 //! depth meets the policy ([`strongroom_pii::Policy`]), whether its field is known here or not.
 //! What cannot be redacted is refused, with the place and never the value: images, audio and
-//! files, and personal data as the name of a member, as an identifier or as a number.
+//! files, and personal data as the name of a member, as an identifier or as a number. In JSON that is a
+//! text, as a tool call's arguments are, a number becomes a label.
 //!
 //! Pure: no socket, no clock. It reads whole bodies; streamed answers are refused.
 //!
@@ -30,7 +31,9 @@ mod error;
 mod escape;
 mod findings;
 mod guard;
+mod identifier;
 mod message;
+mod names;
 mod path;
 mod record;
 mod redactor;

@@ -3,8 +3,9 @@
 use strongroom_pii::Channel;
 
 use crate::error::WireError;
+use crate::names::Names;
 use crate::path::Path;
-use crate::redactor::{Direction, Names, Redactor};
+use crate::redactor::{Direction, Redactor};
 use crate::value::Value;
 
 const ROLES: &[&str] = &[
@@ -17,7 +18,7 @@ const ROLES: &[&str] = &[
 ];
 
 /// The types of content parts that are text.
-const TEXT_PARTS: &[&str] = &["refusal", "text"];
+const TEXT_PARTS: &[&str] = &["refusal", "text", "thinking"];
 
 const CALL_TYPES: &[&str] = &["custom", "function"];
 

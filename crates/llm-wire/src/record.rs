@@ -9,8 +9,10 @@ use strongroom_pii::{Channel, Redactor as Pass, Restorer, Token};
 use crate::error::WireError;
 use crate::escape;
 use crate::guard::Guard;
+use crate::identifier::is_moment;
+use crate::names::{Names, naming};
 use crate::path::Path;
-use crate::redactor::{LOGPROBS, Names, is_moment, is_uuid};
+use crate::redactor::LOGPROBS;
 use crate::value::Value;
 
 /// Members that hold JSON in a string.
@@ -130,8 +132,13 @@ impl<'a> Recorder<'a> {
                 Ok(())
             }
             Value::Object(members) => {
-                for (name, value) in members {
-                    self.member(name, value, names, depth)?;
+                for is_named in [false, true] {
+                    let naming = naming(members);
+                    for (name, value) in members.iter_mut() {
+                        if names.within(name).is_named() == is_named {
+                            self.member(name, value, &naming, names, depth)?;
+                        }
+                    }
                 }
                 Ok(())
             }
@@ -142,6 +149,7 @@ impl<'a> Recorder<'a> {
         &mut self,
         name: &mut String,
         value: &mut Value,
+        naming: &str,
         names: &Names<'_>,
         depth: usize,
     ) -> Result<(), WireError> {
@@ -150,7 +158,8 @@ impl<'a> Recorder<'a> {
             return Ok(());
         }
         let within = names.within(name);
-        self.value(value, &within, depth)?;
+        let beside = within.beside(naming);
+        self.value(value, beside.as_ref().unwrap_or(&within), depth)?;
         // Two names may spell together what neither of them does.
         let together = self.redacted(&within.lead, "")? != within.lead;
         *name = if together {
@@ -183,7 +192,7 @@ impl<'a> Recorder<'a> {
                 text = hidden.into_owned();
             }
         }
-        if !lead.is_empty() && !is_uuid(&text) {
+        if !lead.is_empty() {
             text = self.redacted(&text, lead)?;
         }
         Ok(Token::labels(&text).into_owned())

@@ -8,9 +8,11 @@ use strongroom_tenancy::TenantId;
 use crate::error::WireError;
 use crate::findings::Findings;
 use crate::guard::Guard;
+use crate::identifier::is_identifier;
+use crate::names::Names;
 use crate::path::Path;
 use crate::record::{audit_body, audit_text};
-use crate::redactor::{Direction, Names, Redactor, is_identifier};
+use crate::redactor::{Direction, Redactor};
 use crate::value::Value;
 
 /// What a request's texts go through.
@@ -162,7 +164,8 @@ impl ChatRequest {
     ///
     /// # Errors
     /// [`WireError::Blocked`] where the policy says so; [`WireError::FieldRefused`] for images,
-    /// audio and files, and for personal data in names, identifiers and numbers;
+    /// audio and files, and for personal data in names, identifiers and numbers, save numbers in JSON that
+    /// is a text (a call's arguments), which become labels;
     /// [`WireError::Invalid`] for a message that has no role or whose content is of no known form.
     pub fn redact(self, policy: &Policy, tenant: &TenantId) -> Result<RedactedRequest, WireError> {
         self.redact_with(&Guard::new(policy, tenant))

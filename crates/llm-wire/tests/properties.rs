@@ -46,7 +46,7 @@ fn text() -> impl Strategy<Value = String> {
 }
 
 /// Names of members, of letters that spell no word which tells what a number beside it is, as `cvc` does.
-const NAME: &str = "[jqwxz]{1,6}";
+const NAME: &str = "[jqwxz]{1,6}|name|value";
 
 fn free() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![

@@ -8,6 +8,13 @@ pub(crate) mod json;
 use crate::redaction::Position;
 use crate::{Finding, RedactError, Redaction, Redactor, Span};
 
+/// Members that say what another member of the same object is, as in
+/// `{"name": "password", "value": "..."}`, in whatever case.
+pub const NAMING_MEMBERS: &[&str] = &["field", "header", "key", "label", "name", "property"];
+
+/// Members that another member of the same object names, in whatever case.
+pub const NAMED_MEMBERS: &[&str] = &["default", "val", "value", "values"];
+
 /// A structured text is not redacted, and must go nowhere.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -54,7 +61,8 @@ impl<'r, 'p, 't> Writer<'r, 'p, 't> {
     }
 
     /// Redacts the value that stands at a range of the text, and writes it back with `encode`,
-    /// which is told the new value; `at` says where a byte of the value stands in the text.
+    /// which is told the new value; `at` says where a byte of the value stands in the text. Returns the
+    /// new value.
     fn value(
         &mut self,
         name: &str,
@@ -62,7 +70,7 @@ impl<'r, 'p, 't> Writer<'r, 'p, 't> {
         value: &str,
         at: &dyn Fn(usize) -> usize,
         encode: &dyn Fn(&str, &mut String),
-    ) -> Result<(), RedactError> {
+    ) -> Result<String, RedactError> {
         let redaction = self.redactor.redact_named(name, value)?;
         for mut finding in redaction.findings {
             let (start, end) = (at(finding.span.bytes.start), at(finding.span.bytes.end));
@@ -75,7 +83,7 @@ impl<'r, 'p, 't> Writer<'r, 'p, 't> {
             encode(&redaction.text, &mut self.out);
             self.done = range.end;
         }
-        Ok(())
+        Ok(redaction.text)
     }
 
     /// A byte range in the three units; the ranges come in order.

@@ -63,6 +63,26 @@ fn names_speak_for_what_is_under_them() {
             r#"{"user": {"password": "hunter22!"}}"#,
             r#"{"user": {"password": "[PASSWORD]"}}"#,
         ),
+        (
+            r#"[{"name": "DB_PASSWORD", "value": "hunter2"}, {"value": "hunter2"}]"#,
+            r#"[{"name": "DB_PASSWORD", "value": "[PASSWORD]"}, {"value": "hunter2"}]"#,
+        ),
+        (
+            r#"{"Key": "ssn", "note": 123456789, "Values": [123456789]}"#,
+            r#"{"Key": "ssn", "note": 123456789, "Values": ["[US_SSN]"]}"#,
+        ),
+        (
+            r#"{"name": "ssn", "of": {"value": 123456789}}"#,
+            r#"{"name": "ssn", "of": {"value": 123456789}}"#,
+        ),
+        (
+            r#"{"secretString": "k7Qp2Rt9Wx4Lm8Vz1Bc6", "note": "k7Qp2Rt9Wx4Lm8Vz1Bc6"}"#,
+            r#"{"secretString": "[SECRET]", "note": "k7Qp2Rt9Wx4Lm8Vz1Bc6"}"#,
+        ),
+        (
+            r#"{"user_id": "d202e279-92ec-47bd-aa39-ee8810b88a15"}"#,
+            r#"{"user_id": "d202e279-92ec-47bd-aa39-ee8810b88a15"}"#,
+        ),
         (r#"{"ann@example.com": 1}"#, r#"{"[EMAIL]": 1}"#),
         ("\"ann\\u0040example.com\"", "\"[EMAIL]\""),
         ("\"\\ud83d\\ude00 ann@example.com\"", "\"😀 [EMAIL]\""),
@@ -121,11 +141,15 @@ fn document() -> impl Strategy<Value = Value> {
         any::<String>().prop_map(|text| json!(text)),
         Just(json!("write to ann@example.com\n\"now\"")),
         Just(json!("4111\u{a0}1111 1111 1111")),
+        Just(json!("ssn")),
+        Just(json!("mail ann@example.com the password")),
+        Just(json!(123_456_789)),
+        Just(json!("hunter2")),
     ];
     leaf.prop_recursive(4, 24, 5, |inner| {
         prop_oneof![
             proptest::collection::vec(inner.clone(), 0..5).prop_map(Value::Array),
-            proptest::collection::btree_map("[a-z_]{0,8}", inner, 0..5)
+            proptest::collection::btree_map("[a-z_]{0,8}|name|key|value|values", inner, 0..5)
                 .prop_map(|members| Value::Object(members.into_iter().collect())),
         ]
     })

@@ -99,14 +99,15 @@ pub(crate) fn named(
     found: &mut Vec<Candidate>,
 ) {
     let naming = Window::new(name, 0, None);
-    let Some(names) = name_before(&naming, lexicon, name.len()) else {
-        return;
-    };
     let end = window.run_while(0, |b| b != b'\n' && b != b'\r');
     let value = Value {
         start: 0,
         end,
         quoted: true,
+    };
+    let within = || names_within(&naming, name.len()).filter(|_| is_certain(window, &value));
+    let Some(names) = name_before(&naming, lexicon, name.len()).or_else(within) else {
+        return;
     };
     if end > 0 && window.byte(end) == 0 {
         propose(window, &names, &value, false, found);
@@ -259,7 +260,7 @@ pub(super) fn propose(
     if names.password && length <= PASSWORD_MAX {
         push(Kind::Password, PASSWORD, SHAPE, Tier::Assigned);
     }
-    let of_uuid = is_uuid(window.bytes(value.start, value.end)) && names.open();
+    let uuid = is_uuid(window.bytes(value.start, value.end));
     // What is whole may end a sentence so; the beginning of an object in base64 is not.
     let begins_object = || {
         let text = window.bytes(value.start, value.end);
@@ -267,10 +268,12 @@ pub(super) fn propose(
     };
     let elided =
         window.bytes(value.end, value.end + 3) == b"..." && (length < WHOLE || begins_object());
-    if names.secret && !elided && (of_uuid || is_secret(window, value)) {
+    if names.secret && !elided && (uuid && names.open() || is_secret(window, value)) {
         push(Kind::Generic, SECRET, ENTROPY, Tier::Assigned);
     }
-    if names.username && length <= USERNAME_MAX && is_username(window, value, colon) {
+    // A user's UUID is a row's, and no name to log in with.
+    let is_short = length <= USERNAME_MAX && !uuid;
+    if names.username && is_short && is_username(window, value, colon) {
         push(Kind::Username, USERNAME, SHAPE, Tier::Told);
     }
 }

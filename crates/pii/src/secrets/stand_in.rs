@@ -138,7 +138,8 @@ fn is_number(text: &str) -> bool {
 }
 
 /// Values that are none: types, constants, first words of prose.
-const WORDS: [&str; 100] = [
+const WORDS: [&str; 101] = [
+    "array",
     "null",
     "none",
     "nil",

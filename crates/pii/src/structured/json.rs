@@ -3,11 +3,35 @@
 
 use std::ops::Range;
 
-use super::{StructureError, Writer, line_of};
+use super::{NAMED_MEMBERS, NAMING_MEMBERS, StructureError, Writer, line_of};
 use crate::{Redaction, Redactor};
 
 /// How deep arrays and objects may be nested.
 const MAX_DEPTH: usize = 128;
+
+/// How long a value may be that names another, in bytes.
+const MAX_NAMING: usize = 64;
+
+/// An object or array that is not closed yet.
+struct Open {
+    byte: u8,
+    /// The name of the member that it is the value of.
+    name: String,
+    /// What a member of the object, or of the object around the array, says that names another's value.
+    naming: String,
+}
+
+impl Open {
+    /// What stands beside the value of a member.
+    fn beside(&self, name: &str) -> Option<String> {
+        let is_named = !self.naming.is_empty() && is_one_of(name, NAMED_MEMBERS);
+        is_named.then(|| format!("{} {name}", self.naming))
+    }
+}
+
+fn is_one_of(name: &str, names: &[&str]) -> bool {
+    names.iter().any(|one| one.eq_ignore_ascii_case(name))
+}
 
 impl Redactor<'_> {
     /// Redacts a JSON text: each string and number, with the name of its member beside it. White
@@ -36,8 +60,7 @@ impl Redactor<'_> {
         serde_json::from_str::<serde::de::IgnoredAny>(text)
             .map_err(|error| malformed(error.line().max(1), "not a JSON document"))?;
         let mut writer = Writer::new(self, text);
-        // The name of the member that each open object or array is the value of.
-        let mut open: Vec<(u8, String)> = Vec::new();
+        let mut open: Vec<Open> = Vec::new();
         let mut name = String::new();
         let mut at = 0;
         let bytes = text.as_bytes();
@@ -47,34 +70,49 @@ impl Redactor<'_> {
                     if open.len() >= MAX_DEPTH {
                         return Err(malformed(line_of(text, at), "nested too deep"));
                     }
-                    open.push((byte, name.clone()));
+                    let around = open.last().filter(|_| byte == b'[');
+                    let naming = around.map(|around| around.naming.clone());
+                    open.push(Open {
+                        byte,
+                        name: name.clone(),
+                        naming: naming.unwrap_or_default(),
+                    });
                     at += 1;
                 }
                 b'}' | b']' => {
-                    name = open.pop().map(|(_, name)| name).unwrap_or_default();
+                    name = open.pop().map(|closed| closed.name).unwrap_or_default();
                     at += 1;
                 }
                 b',' => {
                     // In an array each element has the array's name.
                     name = open
                         .last()
-                        .filter(|(kind, _)| *kind == b'[')
-                        .map(|(_, name)| name.clone())
+                        .filter(|around| around.byte == b'[')
+                        .map(|around| around.name.clone())
                         .unwrap_or_default();
                     at += 1;
                 }
                 b'"' => {
                     let end = string_end(bytes, at);
-                    let is_name = open.last().is_some_and(|(kind, _)| *kind == b'{')
+                    let is_name = open.last().is_some_and(|around| around.byte == b'{')
                         && is_before_colon(bytes, end);
                     let (value, map) = decoded(text, at + 1..end - 1);
                     let place = |offset: usize| map.original(offset);
-                    let beside = if is_name { "" } else { name.as_str() };
-                    writer.value(beside, at..end, &value, &place, &|new, out| {
+                    let named = open.last().and_then(|around| around.beside(&name));
+                    let beside = match is_name {
+                        true => "",
+                        false => named.as_deref().unwrap_or(&name),
+                    };
+                    let redacted = writer.value(beside, at..end, &value, &place, &|new, out| {
                         quoted(new, out)
                     })?;
                     if is_name {
                         name = value;
+                    } else if is_one_of(&name, NAMING_MEMBERS)
+                        && redacted.len() <= MAX_NAMING
+                        && let Some(around) = open.last_mut().filter(|it| it.byte == b'{')
+                    {
+                        around.naming = redacted;
                     }
                     at = end;
                 }
@@ -88,8 +126,9 @@ impl Redactor<'_> {
                             })
                             .count();
                     let number = text.get(at..end).unwrap_or_default();
+                    let named = open.last().and_then(|around| around.beside(&name));
                     writer.value(
-                        &name,
+                        named.as_deref().unwrap_or(&name),
                         at..end,
                         number,
                         &|offset| at + offset,

@@ -4,6 +4,27 @@ use super::Mutation;
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
+        name: "pii-json-pairs-unread",
+        file: "crates/pii/src/structured/json.rs",
+        find: "                        around.naming = redacted;\n",
+        replace: "                        drop((around, redacted));\n",
+        test: "-p strongroom-pii --test structured names_speak_for_what_is_under_them",
+    },
+    Mutation {
+        name: "pii-json-names-within-unread",
+        file: "crates/pii/src/secrets/assigned.rs",
+        find: "name_before(&naming, lexicon, name.len()).or_else(within)",
+        replace: "name_before(&naming, lexicon, name.len()).or_else(|| within().filter(|_| false))",
+        test: "-p strongroom-pii --test structured names_speak_for_what_is_under_them",
+    },
+    Mutation {
+        name: "pii-uuids-are-usernames",
+        file: "crates/pii/src/secrets/assigned.rs",
+        find: "length <= USERNAME_MAX && !uuid;",
+        replace: "length <= USERNAME_MAX;",
+        test: "-p strongroom-pii --test structured names_speak_for_what_is_under_them",
+    },
+    Mutation {
         name: "pii-audit-weakened",
         file: "crates/pii/src/document.rs",
         find: "if channel == Some(Channel::Audit) && weak {",
@@ -132,8 +153,8 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "pii-json-names-unread",
         file: "crates/pii/src/structured/json.rs",
-        find: "let beside = if is_name { \"\" } else { name.as_str() };",
-        replace: "let beside = if is_name { \"\" } else { \"\" };",
+        find: "false => named.as_deref().unwrap_or(&name),",
+        replace: "false => named.as_deref().unwrap_or(\"\"),",
         test: "-p strongroom-pii --test structured names_speak_for_what_is_under_them",
     },
     Mutation {
