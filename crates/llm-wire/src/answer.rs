@@ -104,8 +104,7 @@ impl ChatAnswer {
                 }
                 ("created", Value::Number(number)) if is_moment(number) => {}
                 (_, value) => {
-                    let names = Names::default().within(name);
-                    redactor.member(name, value, Channel::Output, names, &path)?;
+                    redactor.member(name, value, Channel::Output, &path)?;
                 }
             }
         }
@@ -137,8 +136,7 @@ impl Redactor<'_> {
             if name == "message" {
                 self.message(value, &path)?;
             } else {
-                let names = Names::default().within(name);
-                self.member(name, value, Channel::Output, names, &path)?;
+                self.member(name, value, Channel::Output, &path)?;
             }
         }
         Ok(())

@@ -136,7 +136,7 @@ impl Redactor<'_> {
         if MEDIA.contains(&name) && *value != Value::Null {
             return Err(WireError::refused(path));
         }
-        self.member(name, value, channel, Names::default().within(name), path)
+        self.member(name, value, channel, path)
     }
 
     fn tool_calls(&mut self, value: &mut Value, path: &Path<'_>) -> Result<(), WireError> {
@@ -220,7 +220,7 @@ impl Redactor<'_> {
             if name == "name" {
                 self.identifiers(value, channel, &path)?;
             } else {
-                self.member(name, value, channel, Names::default().within(name), &path)?;
+                self.member(name, value, channel, &path)?;
             }
         }
         Ok(())

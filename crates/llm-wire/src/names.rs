@@ -1,6 +1,6 @@
 //! What the names around a value say of it.
 
-use strongroom_pii::{NAMED_MEMBERS, NAMING_MEMBERS};
+use strongroom_pii::{is_named_member, is_naming_member};
 
 use crate::value::Value;
 
@@ -51,7 +51,7 @@ impl<'a> Names<'a> {
 
     /// Whether another member may say what the value is: `{"name": "password", "value": ...}`.
     pub(crate) fn is_named(&self) -> bool {
-        is_one_of(self.inner, NAMED_MEMBERS)
+        is_named_member(self.inner)
     }
 
     /// The same beside what another member says.
@@ -68,13 +68,9 @@ impl<'a> Names<'a> {
 pub(crate) fn naming(members: &[(String, Value)]) -> String {
     let mut names = members.iter().filter_map(|(name, value)| {
         let text = value.as_str().filter(|text| text.len() <= MAX_NAME)?;
-        is_one_of(name, NAMING_MEMBERS).then_some(text)
+        is_naming_member(name).then_some(text)
     });
     names.next().unwrap_or_default().to_owned()
-}
-
-fn is_one_of(name: &str, names: &[&str]) -> bool {
-    names.iter().any(|one| one.eq_ignore_ascii_case(name))
 }
 
 /// Names as they are written, `ssnNumber` and `password_2`, other marks as spaces.

@@ -167,10 +167,8 @@ impl<'a> Redactor<'a> {
                         if within.is_named() != is_named {
                             continue;
                         }
-                        let beside = within.beside(&naming);
                         let path = path.member(name);
-                        self.own_name(name, &within, channel, &path)?;
-                        self.under(value, channel, &beside.unwrap_or(within), &path)?;
+                        self.named_member(name, value, channel, (&within, &naming), &path)?;
                     }
                 }
                 Ok(())
@@ -178,37 +176,38 @@ impl<'a> Redactor<'a> {
         }
     }
 
-    /// Redacts a member of unknown meaning.
+    /// Redacts a member of unknown meaning, which nothing is around.
     pub(crate) fn member(
         &mut self,
         name: &str,
         value: &mut Value,
         channel: Channel,
-        names: Names<'_>,
+        path: &Path<'_>,
+    ) -> Result<(), WireError> {
+        let names = Names::default().within(name);
+        self.named_member(name, value, channel, (&names, ""), path)
+    }
+
+    /// The same with the names around it, and what another member says that it is.
+    fn named_member(
+        &mut self,
+        name: &str,
+        value: &mut Value,
+        channel: Channel,
+        (names, naming): (&Names<'_>, &str),
         path: &Path<'_>,
     ) -> Result<(), WireError> {
         if matches!(channel, Channel::Output) && LOGPROBS.contains(&name) {
             *value = Value::Null;
             return Ok(());
         }
-        self.own_name(name, &names, channel, path)?;
-        self.any(value, channel, names, path)
-    }
-
-    /// Refuses personal data in a member's name.
-    fn own_name(
-        &mut self,
-        name: &str,
-        names: &Names<'_>,
-        channel: Channel,
-        path: &Path<'_>,
-    ) -> Result<(), WireError> {
         self.unreplaceable(name, channel, path)?;
         // Two names may spell together what neither of them does.
         if names.lead != name && self.redaction(&names.lead, channel, path)?.text != names.lead {
             return Err(WireError::refused(path));
         }
-        Ok(())
+        let beside = names.beside(naming);
+        self.under(value, channel, beside.as_ref().unwrap_or(names), path)
     }
 
     /// Takes a value in which every string is an identifier.

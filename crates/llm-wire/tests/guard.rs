@@ -138,7 +138,7 @@ fn names_and_arguments_are_written_down_without_values() {
     let off = policy(&[("*", "*", "mode = 'off'")]);
     let arguments = serde_json::json!({
         "to": "ann@example.com", "bob@example.com": 1, "ssn": 536_904_399, "ok": 17,
-        "logprobs": [{ "token": "ann" }],
+        "logprobs": [{ "token": "ann" }], "env": [{ "name": "DB_PASSWORD", "value": "hunter2" }],
     });
     let message = serde_json::json!({
         "role": "assistant", "content": null, "tool_calls": [{ "id": "call_1", "type": "function",
@@ -147,7 +147,7 @@ fn names_and_arguments_are_written_down_without_values() {
     let redacted = answer(&message.to_string()).redact(&off, &TENANT).unwrap();
     assert!(text(redacted.body()).contains("bob@example.com"));
     let recorded = text(redacted.audit_body());
-    for gone in ["ann", "bob", "536"] {
+    for gone in ["ann", "bob", "536", "hunter2"] {
         assert!(!recorded.contains(gone), "{recorded}");
     }
     for there in [

@@ -50,6 +50,6 @@ pub use redaction::{Blocked, Finding, RedactError, Redaction, Span};
 pub use redactor::{LinkingKey, RedactionStream, Redactor};
 pub use restore::{Destination, RestorePolicy, Restored, Restorer};
 pub use scan::{scan, scan_from};
-pub use structured::{NAMED_MEMBERS, NAMING_MEMBERS, StructureError};
+pub use structured::{StructureError, is_named_member, is_naming_member};
 pub use token::{Token, TokenError};
 pub use vault::{Binding, MemoryVault, Vault, VaultError};

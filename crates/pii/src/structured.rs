@@ -8,12 +8,21 @@ pub(crate) mod json;
 use crate::redaction::Position;
 use crate::{Finding, RedactError, Redaction, Redactor, Span};
 
-/// Members that say what another member of the same object is, as in
-/// `{"name": "password", "value": "..."}`, in whatever case.
-pub const NAMING_MEMBERS: &[&str] = &["field", "header", "key", "label", "name", "property"];
+/// Whether a member of this name says what another one of the same object is, as `name` does in
+/// `{"name": "password", "value": "..."}`; in whatever case.
+#[must_use]
+pub fn is_naming_member(name: &str) -> bool {
+    const NAMES: [&str; 6] = ["field", "header", "key", "label", "name", "property"];
+    NAMES.iter().any(|one| one.eq_ignore_ascii_case(name))
+}
 
-/// Members that another member of the same object names, in whatever case.
-pub const NAMED_MEMBERS: &[&str] = &["default", "val", "value", "values"];
+/// Whether another member of the same object may say what a member of this name is, as of `value`; in
+/// whatever case.
+#[must_use]
+pub fn is_named_member(name: &str) -> bool {
+    const NAMES: [&str; 4] = ["default", "val", "value", "values"];
+    NAMES.iter().any(|one| one.eq_ignore_ascii_case(name))
+}
 
 /// A structured text is not redacted, and must go nowhere.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

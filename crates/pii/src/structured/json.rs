@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use super::{NAMED_MEMBERS, NAMING_MEMBERS, StructureError, Writer, line_of};
+use super::{StructureError, Writer, is_named_member, is_naming_member, line_of};
 use crate::{Redaction, Redactor};
 
 /// How deep arrays and objects may be nested.
@@ -24,13 +24,9 @@ struct Open {
 impl Open {
     /// What stands beside the value of a member.
     fn beside(&self, name: &str) -> Option<String> {
-        let is_named = !self.naming.is_empty() && is_one_of(name, NAMED_MEMBERS);
+        let is_named = !self.naming.is_empty() && is_named_member(name);
         is_named.then(|| format!("{} {name}", self.naming))
     }
-}
-
-fn is_one_of(name: &str, names: &[&str]) -> bool {
-    names.iter().any(|one| one.eq_ignore_ascii_case(name))
 }
 
 impl Redactor<'_> {
@@ -108,7 +104,7 @@ impl Redactor<'_> {
                     })?;
                     if is_name {
                         name = value;
-                    } else if is_one_of(&name, NAMING_MEMBERS)
+                    } else if is_naming_member(&name)
                         && redacted.len() <= MAX_NAMING
                         && let Some(around) = open.last_mut().filter(|it| it.byte == b'{')
                     {

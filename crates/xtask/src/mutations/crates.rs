@@ -182,9 +182,16 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
         name: "llm-pairs-unread",
         file: "crates/llm-wire/src/redactor.rs",
-        find: "let beside = within.beside(&naming);",
-        replace: "let beside = within.beside(&naming).filter(|_| false);",
+        find: "let beside = names.beside(naming);",
+        replace: "let beside = names.beside(\"\");",
         test: "-p strongroom-llm-wire --test vectors requests",
+    },
+    Mutation {
+        name: "llm-nested-logprobs-kept",
+        file: "crates/llm-wire/src/redactor.rs",
+        find: "matches!(channel, Channel::Output) && LOGPROBS.contains(&name)",
+        replace: "matches!(channel, Channel::Output) && path.to_string().len() < 30 && LOGPROBS.contains(&name)",
+        test: "-p strongroom-llm-wire --test vectors answers",
     },
     Mutation {
         name: "llm-names-as-words",
@@ -216,9 +223,9 @@ pub(super) const MUTATIONS: &[Mutation] = &[
     },
     Mutation {
         name: "llm-own-names-unread",
-        file: "crates/llm-wire/src/message.rs",
-        find: "        self.member(name, value, channel, Names::default().within(name), path)\n",
-        replace: "        self.member(name, value, channel, Names::default(), path)\n",
+        file: "crates/llm-wire/src/redactor.rs",
+        find: "let names = Names::default().within(name);",
+        replace: "let names = Names::default();",
         test: "-p strongroom-llm-wire --test vectors requests",
     },
     Mutation {

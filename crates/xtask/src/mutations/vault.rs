@@ -33,6 +33,13 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         test: "-p strongroom-llm-wire --test guard a_token_is_known_behind_whatever_json_escapes",
     },
     Mutation {
+        name: "vault-log-has-pairs",
+        file: "crates/llm-wire/src/record.rs",
+        find: "let beside = within.beside(naming);",
+        replace: "let beside = within.beside(naming).filter(|_| false);",
+        test: "-p strongroom-llm-wire --test guard names_and_arguments_are_written_down",
+    },
+    Mutation {
         name: "vault-log-has-pieces",
         file: "crates/llm-wire/src/record.rs",
         find: "respells(name, value) || spells(name)",
