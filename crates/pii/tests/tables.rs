@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use strongroom_pii::{Class, Confidence, scan_from};
+use strongroom_pii::{Class, Confidence, Match, scan_from};
 
 mod recipes;
 
@@ -78,20 +78,17 @@ struct Silent {
     why: String,
 }
 
-/// Every table, as it is written and with values in place of their recipes.
-fn tables() -> Vec<(Table, Table)> {
+/// Every table as it is written.
+fn tables() -> Vec<Table> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tables");
     let mut paths: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
     paths.sort();
-    let seed = recipes::seed();
     let read = |path: &std::path::PathBuf| {
         let text = std::fs::read_to_string(path).unwrap();
-        let table: Table = serde_json::from_str(&text)
-            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        (table.clone(), table.expanded(seed))
+        serde_json::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     };
     paths.iter().map(read).collect()
 }
@@ -133,6 +130,28 @@ impl Table {
                 .for_each(|value| expand(&mut [value]));
         }
         self
+    }
+
+    /// The rows that are not read as they say, with the values that a seed makes, and the open ones that
+    /// are.
+    fn wrong(&self, seed: u64) -> Vec<String> {
+        let (mut wrong, mut open) = (Vec::new(), self.open.clone());
+        let (class, made) = (&self.class, self.clone().expanded(seed));
+        for ((id, _), (text, expected)) in self.rows().into_iter().zip(made.rows()) {
+            let seen = made.in_text(&text);
+            match (expected.is_met_by(&seen), open.remove(&id)) {
+                (true, false) | (false, true) => {}
+                (false, false) => wrong.push(format!(
+                    "{class}\t{id}\t{text:?} gives {seen:?}, TEST_SEED={seed}"
+                )),
+                (true, true) => wrong.push(format!(
+                    "{class}\t{id}\tis right, and no longer open, TEST_SEED={seed}"
+                )),
+            }
+        }
+        let rest = open.into_iter();
+        wrong.extend(rest.map(|id| format!("{class}\t{id}\tis open and no row")));
+        wrong
     }
 
     /// What is found of the class in a text.
@@ -207,22 +226,45 @@ impl Expected {
 #[test]
 fn every_value_is_found_and_every_decoy_is_not() {
     let (mut wrong, mut rows) = (Vec::new(), 0);
-    for (written, table) in tables() {
-        let mut open = table.open.clone();
-        for ((id, _), (text, expected)) in written.rows().into_iter().zip(table.rows()) {
-            rows += 1;
-            let seen = table.in_text(&text);
-            let class = &table.class;
-            match (expected.is_met_by(&seen), open.remove(&id)) {
-                (true, false) | (false, true) => {}
-                (false, false) => wrong.push(format!("{class}\t{id}\t{text:?} gives {seen:?}")),
-                (true, true) => wrong.push(format!("{class}\t{id}\tis right, and no longer open")),
-            }
+    for written in tables() {
+        // A table without recipes says the same whatever the seed is.
+        let seeds = recipes::seeds().take(written.secrets.as_ref().map_or(1, |_| usize::MAX));
+        for seed in seeds {
+            rows += written.rows().len();
+            wrong.extend(written.wrong(seed));
         }
-        let rest = open.into_iter();
-        wrong.extend(rest.map(|id| format!("{}\t{id}\tis open and no row", table.class)));
     }
     assert!(rows > 7000, "{rows}");
+    // A value drawn at random may be a word or another vendor's key: no more than one row in a million.
+    assert!(
+        wrong.len() <= rows / 1_000_000,
+        "{} of {rows} wrong:\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
+    println!("{} of {rows} wrong\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn what_is_found_is_found_as_well_where_less_is_enough() {
+    let low = Confidence::new(0.2).unwrap();
+    let seed = recipes::seeds().next().unwrap();
+    let mut wrong = Vec::new();
+    for table in tables() {
+        for (text, _) in table.expanded(seed).rows() {
+            let more = scan_from(&text, low);
+            for found in scan_from(&text, Confidence::DEFAULT_THRESHOLD) {
+                let is_same =
+                    |other: &Match| other.class == found.class && other.range == found.range;
+                let is_held = |other: &Match| {
+                    other.class == Class::Url && other.range.contains(&found.range.start)
+                };
+                if !more.iter().any(|other| is_same(other) || is_held(other)) {
+                    wrong.push(format!("{text:?}: {} {:?}", found.class, found.range));
+                }
+            }
+        }
+    }
     assert!(
         wrong.is_empty(),
         "{} wrong:\n{}",
@@ -234,17 +276,14 @@ fn every_value_is_found_and_every_decoy_is_not() {
 #[test]
 fn every_class_has_its_table() {
     let tables = tables();
-    let known: BTreeSet<&str> = tables
-        .iter()
-        .map(|(table, _)| table.class.as_str())
-        .collect();
+    let known: BTreeSet<&str> = tables.iter().map(|table| table.class.as_str()).collect();
     let missing: Vec<_> = Class::ALL
         .iter()
         .map(Class::id)
         .filter(|id| !known.contains(id))
         .collect();
     assert!(missing.is_empty(), "{missing:?}");
-    for (table, _) in &tables {
+    for table in &tables {
         assert!(
             !table.sources.is_empty() && !table.name.is_empty(),
             "{}",

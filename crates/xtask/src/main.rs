@@ -15,6 +15,7 @@ mod oidc;
 mod peers;
 mod program;
 mod project;
+mod seed;
 mod setup;
 mod soak;
 mod softhsm;

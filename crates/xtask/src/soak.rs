@@ -60,6 +60,11 @@ pub(crate) const STAGES: &[Stage] = &[
         run: peers::tokens,
     },
     Stage {
+        name: "pii-seeds",
+        about: "the detector on five thousand drawings of each table's values, and long properties",
+        run: pii_seeds,
+    },
+    Stage {
         name: "audit-store",
         about: "the embedded audit store: a thousand kills, and two thousand runs on disks that fail",
         run: audit_store,
@@ -102,6 +107,15 @@ fn aws(project: &Project) -> Outcome {
     let mut docs = || program::run(docs.env("RUSTDOCFLAGS", "-D warnings"));
     simple(lints.and_then(|()| docs()))?;
     program::run_tests(&mut project.cargo("test --package strongroom-envelope-aws --locked"))
+}
+
+/// New values each time; the CI tier has those of the commit.
+fn pii_seeds(project: &Project) -> Outcome {
+    let tables = "test --release --package strongroom-pii --test tables --locked";
+    let properties = "test --release --package strongroom-pii --package strongroom-llm-wire \
+                      --test properties --locked";
+    program::run_tests(project.cargo(tables).env("TEST_SEEDS", "5000"))?;
+    program::run_tests(project.cargo(properties).env("PROPTEST_CASES", "20000"))
 }
 
 fn audit_store(project: &Project) -> Outcome {

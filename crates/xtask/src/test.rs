@@ -4,7 +4,7 @@ use crate::failure::{At as _, Failure};
 use crate::program;
 use crate::project::Project;
 use crate::stage::{Counts, Outcome, Stage, simple};
-use crate::{setup, tidy, venv};
+use crate::{seed, setup, tidy, venv};
 
 /// Every check that a change must pass, the quick ones first.
 pub(crate) const STAGES: &[Stage] = &[
@@ -107,8 +107,12 @@ fn rustcrypto(project: &Project) -> Outcome {
 
 /// Runs tests, the envelope's second implementation among them.
 pub(crate) fn envelope_too(project: &Project, arguments: &str) -> Outcome {
-    let cargo = venv::with_second_implementation(project, project.cargo(arguments));
-    program::run_tests(&mut cargo.map_err(|failure| (Counts::default(), failure))?)
+    let prepared = || {
+        let mut cargo = venv::with_second_implementation(project, project.cargo(arguments))?;
+        seed::of_commit(project, &mut cargo)?;
+        Ok(cargo)
+    };
+    program::run_tests(&mut prepared().map_err(|failure| (Counts::default(), failure))?)
 }
 
 fn docs(project: &Project) -> Outcome {
