@@ -9,7 +9,6 @@ use crate::error::WireError;
 use crate::findings::Findings;
 use crate::guard::Guard;
 use crate::identifier::{is_identifier, is_moment};
-use crate::names::Names;
 use crate::path::Path;
 use crate::record::{audit_body, audit_text};
 use crate::redactor::{Direction, Redactor};
@@ -129,7 +128,7 @@ impl ChatAnswer {
 impl Redactor<'_> {
     fn choice(&mut self, value: &mut Value, path: &Path<'_>) -> Result<(), WireError> {
         let Value::Object(members) = value else {
-            return self.any(value, Channel::Output, Names::default(), path);
+            return self.any(value, Channel::Output, path);
         };
         for (name, value) in members {
             let path = path.member(name);

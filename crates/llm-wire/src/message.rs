@@ -3,7 +3,6 @@
 use strongroom_pii::Channel;
 
 use crate::error::WireError;
-use crate::names::Names;
 use crate::path::Path;
 use crate::redactor::{Direction, Redactor};
 use crate::value::Value;
@@ -58,7 +57,7 @@ impl Redactor<'_> {
             _ => self.talk(),
         };
         let Value::Object(members) = value else {
-            return self.any(value, channel, Names::default(), path);
+            return self.any(value, channel, path);
         };
         for (name, value) in members {
             let path = path.member(name);
@@ -93,7 +92,7 @@ impl Redactor<'_> {
             _ if self.direction == Direction::Request => {
                 Err(WireError::invalid(path, "a string or an array of parts"))
             }
-            other => self.any(other, channel, Names::default(), path),
+            other => self.any(other, channel, path),
         }
     }
 
@@ -112,12 +111,12 @@ impl Redactor<'_> {
             }
         }
         let Value::Object(members) = value else {
-            return self.any(value, channel, Names::default(), path);
+            return self.any(value, channel, path);
         };
         for (name, value) in members {
             let path = path.member(name);
             match (name.as_str(), value) {
-                ("type", value) => self.any(value, channel, Names::default(), &path)?,
+                ("type", value) => self.any(value, channel, &path)?,
                 ("text" | "refusal", Value::String(text)) => self.text(text, channel, &path)?,
                 (_, value) => self.other(name, value, channel, &path)?,
             }
@@ -141,12 +140,12 @@ impl Redactor<'_> {
 
     fn tool_calls(&mut self, value: &mut Value, path: &Path<'_>) -> Result<(), WireError> {
         let Value::Array(calls) = value else {
-            return self.any(value, Channel::Tool, Names::default(), path);
+            return self.any(value, Channel::Tool, path);
         };
         for (index, call) in calls.iter_mut().enumerate() {
             let path = path.element(index);
             let Value::Object(members) = call else {
-                self.any(call, Channel::Tool, Names::default(), &path)?;
+                self.any(call, Channel::Tool, &path)?;
                 continue;
             };
             for (name, value) in members {
@@ -165,7 +164,7 @@ impl Redactor<'_> {
     /// Takes the call itself: the tool's name, and its arguments or input.
     fn call(&mut self, value: &mut Value, path: &Path<'_>) -> Result<(), WireError> {
         let Value::Object(members) = value else {
-            return self.any(value, Channel::Tool, Names::default(), path);
+            return self.any(value, Channel::Tool, path);
         };
         for (name, value) in members {
             let path = path.member(name);
@@ -175,7 +174,7 @@ impl Redactor<'_> {
                     self.json_text(text, Channel::Tool, &path)?;
                 }
                 ("arguments" | "input", value) => {
-                    self.any(value, Channel::Tool, Names::default(), &path)?;
+                    self.any(value, Channel::Tool, &path)?;
                 }
                 (_, value) => self.other(name, value, Channel::Tool, &path)?,
             }
@@ -213,7 +212,7 @@ impl Redactor<'_> {
         path: &Path<'_>,
     ) -> Result<(), WireError> {
         let Value::Object(members) = value else {
-            return self.any(value, channel, Names::default(), path);
+            return self.any(value, channel, path);
         };
         for (name, value) in members {
             let path = path.member(name);

@@ -113,7 +113,7 @@ impl<'a> Redactor<'a> {
             _ => return self.text(text, channel, path),
         };
         let outside = std::mem::replace(&mut self.in_text, true);
-        let redacted = self.any(&mut value, channel, Names::default(), path);
+        let redacted = self.any(&mut value, channel, path);
         self.in_text = outside;
         redacted?;
         // Always written anew, so that what leaves is what was examined.
@@ -127,10 +127,9 @@ impl<'a> Redactor<'a> {
         &mut self,
         value: &mut Value,
         channel: Channel,
-        names: Names<'_>,
         path: &Path<'_>,
     ) -> Result<(), WireError> {
-        self.under(value, channel, &names, path)
+        self.under(value, channel, &Names::default(), path)
     }
 
     fn under(
@@ -233,7 +232,7 @@ impl<'a> Redactor<'a> {
                 }
                 Ok(())
             }
-            other => self.any(other, channel, Names::default(), path),
+            other => self.any(other, channel, path),
         }
     }
 
@@ -265,7 +264,7 @@ impl<'a> Redactor<'a> {
             Value::Null => Ok(()),
             Value::String(text) if set.contains(&text.as_str()) => Ok(()),
             _ if self.direction == Direction::Request => Err(WireError::refused(path)),
-            other => self.any(other, channel, Names::default(), path),
+            other => self.any(other, channel, path),
         }
     }
 

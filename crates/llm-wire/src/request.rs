@@ -9,7 +9,6 @@ use crate::error::WireError;
 use crate::findings::Findings;
 use crate::guard::Guard;
 use crate::identifier::is_identifier;
-use crate::names::Names;
 use crate::path::Path;
 use crate::record::{audit_body, audit_text};
 use crate::redactor::{Direction, Redactor};
@@ -256,7 +255,7 @@ impl Redactor<'_> {
                 }
                 _ => Err(WireError::refused(path)),
             },
-            Rule::Any => self.any(value, Channel::Prompt, Names::default(), path),
+            Rule::Any => self.any(value, Channel::Prompt, path),
             Rule::Dropped => Ok(()),
             Rule::Refused => Err(WireError::refused(path)),
         }
