@@ -24,6 +24,7 @@ mod phrase;
 pub(crate) mod placeholder;
 mod progress;
 mod reach;
+mod tail;
 pub(crate) mod window;
 mod words;
 

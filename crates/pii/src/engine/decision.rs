@@ -3,10 +3,11 @@
 use std::cell::Cell;
 use std::cmp::Ordering;
 
-use super::byte::{self, ALNUM, TOKEN};
-use super::candidate::{Candidate, ClassIndex, Tail};
+use super::byte::{self, ALNUM};
+use super::candidate::{Candidate, ClassIndex, Tail, Tier};
 use super::context::Words;
 use super::progress::Region;
+use super::tail::tail;
 use super::window::Window;
 use super::{CLUSTER, Engine, Floors, Progress, Taken};
 use crate::class::Kind;
@@ -158,32 +159,46 @@ fn is_shared(class: ClassIndex) -> bool {
     kind.is_some_and(|kind| (Kind::UsPassport..=Kind::AuLicence).contains(&kind))
 }
 
-/// Of overlapping candidates the lower tier is taken, then the likelier, then the longer.
+/// Of overlapping candidates the lower tier is taken, then the likelier, then the longer. What is more likely
+/// nothing, and is there since a low threshold asks for it, gives way to all that is not; but what holds other
+/// forms in itself, as web addresses do, holds them all the same.
 fn resolve(mut weighed: Vec<(Candidate, Taken)>, text: &str, open: bool, progress: &mut Progress) {
-    weighed.sort_by(|(a, x), (b, y)| {
-        a.tier
-            .cmp(&b.tier)
+    // What goes on past what is seen of it is the longest.
+    let length = |taken: &Taken| match taken.unbounded {
+        true => usize::MAX,
+        false => taken.end - taken.start,
+    };
+    let is_doubtful = |(candidate, taken): &(Candidate, Taken)| {
+        taken.tenths < 0 && candidate.tier != Tier::Holder
+    };
+    weighed.sort_by(|left, right| {
+        let ((a, x), (b, y)) = (left, right);
+        is_doubtful(left)
+            .cmp(&is_doubtful(right))
+            .then(a.tier.cmp(&b.tier))
             .then(y.tenths.cmp(&x.tenths))
             .then(if x.class == y.class {
                 x.start.cmp(&y.start)
             } else {
                 Ordering::Equal
             })
-            .then((y.end - y.start).cmp(&(x.end - x.start)))
+            .then(length(y).cmp(&length(x)))
             .then(x.start.cmp(&y.start))
             .then(x.class.cmp(&y.class))
     });
-    // Of one class the longer holds the shorter. What it held is asked again where it loses itself.
+    // Of one class the longer holds the shorter, unless it alone is more likely nothing. What it held is asked
+    // again where it loses itself.
     let spans: Vec<_> = weighed
         .iter()
-        .map(|(_, taken)| (taken.class, taken.start, taken.end))
+        .map(|(_, taken)| (taken.class, taken.start, taken.end, taken.tenths < 0))
         .collect();
     weighed.retain(|(_, taken)| {
-        !spans.iter().any(|(class, start, end)| {
+        !spans.iter().any(|(class, start, end, is_doubtful)| {
             *class == taken.class
                 && *start <= taken.start
                 && taken.end <= *end
                 && end - start > taken.end - taken.start
+                && (!is_doubtful || taken.tenths < 0)
         })
     });
     let mut new: Vec<Taken> = Vec::new();
@@ -259,39 +274,6 @@ fn after_last(text: &str, address: &Taken, taken: &[Taken]) -> usize {
     start.map_or(address.start, |start| end + start)
 }
 
-/// Where a span ends that goes on past its candidate.
-pub(super) fn tail(text: &str, end: usize, tail: Tail) -> usize {
-    let rest = text.as_bytes().get(end..).unwrap_or_default();
-    let run = |accepts: &dyn Fn(u8) -> bool| end + rest.iter().take_while(|b| accepts(**b)).count();
-    let to_line = |marks: &[&str]| {
-        let rest = text.get(end..).unwrap_or_default();
-        let found = marks
-            .iter()
-            .filter_map(|mark| rest.find(mark).map(|at| at + mark.len()))
-            .min();
-        found.map(|at| end + at)
-    };
-    match tail {
-        Tail::None => end,
-        Tail::Run(kinds) => run(&|b| byte::is(b, kinds)),
-        Tail::Jwt => run(&|b| byte::is(b, TOKEN) || b == b'.'),
-        Tail::Pem => {
-            let Some(mark) = to_line(&["-----END "]) else {
-                return text.len();
-            };
-            let label = text.get(mark..).unwrap_or_default().find("-----");
-            label.map_or(text.len(), |at| mark + at + 5)
-        }
-        Tail::Putty => {
-            let Some(mark) = to_line(&["Private-MAC: ", "Private-Hash: "]) else {
-                return text.len();
-            };
-            let rest = text.as_bytes().get(mark..).unwrap_or_default();
-            mark + rest.iter().take_while(|b| byte::is(**b, ALNUM)).count()
-        }
-    }
-}
-
 /// Whether a value does not come again by chance, as a word or a number of a few digits does.
 fn is_telling(value: &str) -> bool {
     let alnum = |b: &u8| byte::is(*b, ALNUM) || !b.is_ascii();
@@ -310,43 +292,59 @@ fn digest(value: &str) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::super::candidate::Tier;
+    use super::super::byte::TOKEN;
     use super::*;
     use crate::detection::EvidenceSet;
 
-    #[test]
-    fn what_goes_on_does_not_run_over_what_was_taken() {
-        let span = |start: usize, end: usize, tier: Tier, tail: Tail| {
-            let class = Kind::Generic as ClassIndex;
-            let evidence = EvidenceSet::of(&[Evidence::Shape]);
+    /// What `resolve` leaves of candidates, each a start, an end, log-odds, a tier and what goes on behind it.
+    fn left(candidates: &[(usize, usize, i16, Tier, Tail)]) -> Vec<(usize, usize)> {
+        let class = Kind::Generic as ClassIndex;
+        let evidence = EvidenceSet::of(&[Evidence::Shape]);
+        let weighed = candidates.iter().map(|(start, end, tenths, tier, tail)| {
             let candidate = Candidate {
                 class,
-                start,
-                end,
+                start: *start,
+                end: *end,
                 base: 0,
                 evidence,
-                tier,
+                tier: *tier,
                 weighed: false,
-                tail,
+                tail: *tail,
             };
             let taken = Taken {
                 class,
-                start,
-                end,
-                tenths: 0,
+                start: *start,
+                end: *end,
+                tenths: *tenths,
                 evidence,
-                unbounded: tail != Tail::None,
+                unbounded: *tail != Tail::None,
             };
             (candidate, taken)
-        };
-        let weighed = vec![
-            span(0, 4, Tier::Assigned, Tail::Run(TOKEN)),
-            span(6, 8, Tier::Secret, Tail::None),
-        ];
+        });
         let mut progress = Progress::default();
-        resolve(weighed, "abcdefgh.", false, &mut progress);
+        resolve(weighed.collect(), "abcdefgh.", false, &mut progress);
         let spans = progress.held.iter().map(|taken| (taken.start, taken.end));
-        let spans: Vec<_> = spans.collect();
+        spans.collect()
+    }
+
+    #[test]
+    fn what_goes_on_does_not_run_over_what_was_taken() {
+        let spans = left(&[
+            (0, 4, 0, Tier::Assigned, Tail::Run(TOKEN)),
+            (6, 8, 0, Tier::Secret, Tail::None),
+        ]);
         assert_eq!(spans, [(0, 6), (6, 8)]);
+    }
+
+    #[test]
+    fn what_is_more_likely_nothing_holds_nothing_that_is_not() {
+        let within = |tenths| {
+            left(&[
+                (0, 8, tenths, Tier::Value, Tail::None),
+                (2, 6, 10, Tier::Value, Tail::None),
+            ])
+        };
+        assert_eq!(within(-1), [(2, 6)]);
+        assert_eq!(within(0), [(0, 8)]);
     }
 }

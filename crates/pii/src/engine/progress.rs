@@ -5,8 +5,8 @@ use std::collections::VecDeque;
 
 use super::candidate::{Candidate, ClassIndex, Pending, Tail};
 use super::context::Words;
-use super::decision::tail;
 use super::header::Headers;
+use super::tail::tail;
 use super::{Taken, byte};
 use crate::secrets::manifest::Manifests;
 

@@ -176,7 +176,8 @@ fn v6(text: &str, start: usize, end: usize, network: usize) -> Option<Candidate>
         // Every address, and no address: two colons are also a path in many languages.
         _ if address.is_unspecified() && network > end => V6_SHORT,
         _ if address.is_unspecified() => V6_NONE,
-        (1, _) if text != "::1" => V6_SHORT,
+        // An IPv4 address may be the one group: RFC 4291, section 2.5.5.1.
+        (1, _) if text != "::1" && !text.contains('.') => V6_SHORT,
         (2, false) => V6_SHORT,
         (_, false) => V6_OF_LETTERS,
         _ => V6,

@@ -4,6 +4,27 @@ use super::Mutation;
 
 pub(super) const MUTATIONS: &[Mutation] = &[
     Mutation {
+        name: "pii-doubtful-values-first",
+        file: "crates/pii/src/engine/decision.rs",
+        find: "taken.tenths < 0 && candidate.tier != Tier::Holder",
+        replace: "taken.tenths < 0 && candidate.tier == Tier::Told",
+        test: "-p strongroom-pii --test tables what_is_found_is_found_as_well_where_less_is_enough",
+    },
+    Mutation {
+        name: "pii-doubtful-values-hold-others",
+        file: "crates/pii/src/engine/decision.rs",
+        find: "                && (!is_doubtful || taken.tenths < 0)\n",
+        replace: "",
+        test: "-p strongroom-pii --lib what_is_more_likely_nothing_holds_nothing_that_is_not",
+    },
+    Mutation {
+        name: "pii-addresses-behind-two-colons",
+        file: "crates/pii/src/recognisers/ip.rs",
+        find: " && !text.contains('.') => V6_SHORT",
+        replace: " => V6_SHORT",
+        test: "-p strongroom-pii --test tables every_value_is_found_and_every_decoy_is_not",
+    },
+    Mutation {
         name: "pii-json-pairs-unread",
         file: "crates/pii/src/structured/json.rs",
         find: "                        around.naming = redacted;\n",
