@@ -15,6 +15,7 @@ mod pattern;
 pub(crate) mod pem;
 pub(crate) mod prose;
 mod read;
+mod spelling;
 mod stand_in;
 pub(crate) mod strongroom;
 mod value;

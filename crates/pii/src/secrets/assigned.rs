@@ -264,7 +264,8 @@ pub(super) fn propose(
     // What is whole may end a sentence so; the beginning of an object in base64 is not.
     let begins_object = || {
         let text = window.bytes(value.start, value.end);
-        text.windows(3).any(|part| part == b"eyJ")
+        let mut parts = text.split(|b| !byte::is(*b, byte::TOKEN));
+        parts.any(|part| part.starts_with(b"eyJ"))
     };
     let elided =
         window.bytes(value.end, value.end + 3) == b"..." && (length < WHOLE || begins_object());

@@ -73,6 +73,12 @@ impl Pattern {
             .sum()
     }
 
+    /// How many bytes it begins with that are always the same.
+    pub(super) fn prefix(&self) -> usize {
+        let same = |part: &&Part| part.set.is_power_of_two() && part.fewest == part.most;
+        self.parts.iter().take_while(same).count()
+    }
+
     /// The first byte that the form can have, when there is only one.
     pub(super) fn first(&self) -> Option<u8> {
         let part = self

@@ -1,6 +1,6 @@
 //! What stands in a secret's place: references, types, masks, words.
 
-use super::value::{Value, is_generated, is_scrambled};
+use super::value::{Value, is_generated, is_mixed, is_scrambled};
 use crate::engine::byte::{self, ALNUM, LETTER};
 use crate::engine::window::Window;
 
@@ -67,7 +67,15 @@ pub(super) fn is_placeholder(window: &Window<'_>, value: &Value) -> bool {
         || is_joined(window, value)
         || path
         || WORDS.contains(&lower.trim_end_matches(':'))
-        || lower.starts_with("your") && lower.len() > 5
+        || is_ones_own(text)
+}
+
+/// Whether a text says whose the value is that is to stand there, `YOUR_API_KEY`, and is not drawn at random
+/// behind it.
+fn is_ones_own(text: &str) -> bool {
+    let heads = ["your", "Your", "YOUR"];
+    let is_drawn = text.len() >= 20 && is_mixed(text.as_bytes());
+    text.len() > 5 && heads.iter().any(|head| text.starts_with(head)) && !is_drawn
 }
 
 /// Whether a text is what stands between two texts of a program, or one that is put together:

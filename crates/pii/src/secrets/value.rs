@@ -1,5 +1,6 @@
 //! What was given to a secret's name, and whether it can be the secret.
 
+use super::spelling::{is_spelled, is_wordlike};
 use super::stand_in::is_placeholder;
 use crate::engine::byte::{self, ALNUM, DIGIT, LETTER, LOWER, SPACE, UPPER};
 use crate::engine::placeholder;
@@ -85,6 +86,7 @@ pub(super) fn is_secret(window: &Window<'_>, value: &Value) -> bool {
     let wordy = parts
         .clone()
         .filter(|part| part.len() >= 3 && part.iter().all(|b| byte::is(*b, LETTER)))
+        .filter(|part| is_wordlike(part))
         .map(<[u8]>::len)
         .sum::<usize>();
     !is_uuid(text)
@@ -179,17 +181,6 @@ pub(super) fn is_certain(window: &Window<'_>, value: &Value) -> bool {
 pub(super) fn is_mixed(text: &[u8]) -> bool {
     let has = |kinds: u16| text.iter().any(|b| byte::is(*b, kinds));
     has(DIGIT) && has(UPPER) && has(LOWER) && !is_spelled(text)
-}
-
-/// Whether a value is of words, as the names of a program are: `DefaultOAuth2TokenServices`.
-pub(super) fn is_spelled(text: &[u8]) -> bool {
-    let words = text.split(|b| !byte::is(*b, LOWER)).map(<[u8]>::len);
-    // With the letter that they begin with.
-    let spelled: usize = words
-        .filter(|length| *length >= 3)
-        .map(|length| length + 1)
-        .sum();
-    spelled * 3 >= text.len() * 2
 }
 
 /// Whether a value is a name and a password: `ann:secret`.

@@ -1,7 +1,8 @@
 //! Keys of known vendors.
 
 use super::pattern::{Pattern, stands_alone};
-use super::value::{is_mixed, is_spelled};
+use super::spelling::is_plainly_spelled;
+use super::value::is_mixed;
 use super::{certain, vendors};
 use crate::class::Kind;
 use crate::detection::{Evidence, EvidenceSet};
@@ -124,7 +125,8 @@ impl Vendors {
             let Some(evidence) = evidence(form.vendor, window, start, end) else {
                 continue;
             };
-            if is_made_up(window.bytes(start, end)) || is_name(window.bytes(start, end)) {
+            let body = start + form.pattern.prefix();
+            if is_made_up(window.bytes(start, end)) || is_name(window.bytes(body, end)) {
                 continue;
             }
             let mut candidate = certain(Kind::ApiKey, start, end, KEY, evidence);
@@ -227,12 +229,10 @@ fn evidence(vendor: &str, window: &Window<'_>, start: usize, end: usize) -> Opti
     }
 }
 
-/// Whether a key is a name of a program, which begins as a key does: `rnd_generateRandomNumbersUniformly`.
-fn is_name(key: &[u8]) -> bool {
-    let body = key.rsplit(|b| *b == b'_').next().unwrap_or(key);
-    (16..key.len()).contains(&body.len())
-        && !body.iter().any(|b| byte::is(*b, DIGIT))
-        && is_spelled(body)
+/// Whether what stands behind a key's prefix is a name of a program, which begins as a key does:
+/// `rnd_generateRandomNumbersUniformly`.
+fn is_name(body: &[u8]) -> bool {
+    body.len() >= 16 && !body.iter().any(|b| byte::is(*b, DIGIT)) && is_plainly_spelled(body)
 }
 
 /// Whether a key is one that documentation shows: a few characters over and over, or half of it in the

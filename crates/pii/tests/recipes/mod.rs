@@ -9,7 +9,6 @@
 use std::collections::BTreeMap;
 use std::iter::Peekable;
 use std::str::Chars;
-use std::sync::OnceLock;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -97,20 +96,22 @@ fn line_feed() -> String {
     "\n".to_owned()
 }
 
-/// The run's seed: a new one, or that of a failed run, given to have it again.
-pub(crate) fn seed() -> u64 {
-    static SEED: OnceLock<u64> = OnceLock::new();
-    let seed = *SEED.get_or_init(|| match std::env::var("STRONGROOM_TEST_SEED") {
-        Ok(given) => given.parse().expect("STRONGROOM_TEST_SEED is a number"),
-        Err(_) => {
-            let mut bytes = [0; 8];
-            getrandom::fill(&mut bytes).unwrap();
-            u64::from_le_bytes(bytes)
-        }
+/// The run's seeds: `TEST_SEED` and those that follow it, `TEST_SEEDS` in all.
+///
+/// One that nobody gave is a new one, and a test that goes red says which it was.
+pub(crate) fn seeds() -> impl Iterator<Item = u64> {
+    let given = |name| {
+        let given = std::env::var(name).ok()?;
+        let number: Result<u64, _> = given.parse();
+        Some(number.unwrap_or_else(|_| panic!("{name} is a number")))
+    };
+    let first = given("TEST_SEED").unwrap_or_else(|| {
+        let mut bytes = [0; 8];
+        getrandom::fill(&mut bytes).unwrap();
+        u64::from_le_bytes(bytes)
     });
-    // Each test's own output has it.
-    println!("STRONGROOM_TEST_SEED={seed}");
-    seed
+    let count = given("TEST_SEEDS").unwrap_or(1);
+    (0..count).map(move |more| first.wrapping_add(more))
 }
 
 /// The values of one row.
