@@ -15,7 +15,7 @@ pub(crate) fn check(project: &Project) -> Outcome {
     install().map_err(|failure| (Counts::default(), failure))?;
     test::envelope_too(
         project,
-        "test --package strongroom-envelope --features fips --locked",
+        project.cargo("test --package strongroom-envelope --features fips --locked"),
     )
 }
 

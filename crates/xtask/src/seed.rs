@@ -12,8 +12,8 @@ use crate::project::Project;
 /// What the project's own tests read, and what proptest reads.
 const VARIABLES: [&str; 2] = ["TEST_SEED", "PROPTEST_RNG_SEED"];
 
-/// Gives a test run the checkout's seed, or the one that was given: `TEST_SEED=7`.
-pub(crate) fn of_commit(project: &Project, tests: &mut Command) -> Result<(), Failure> {
+/// Cargo, for tests with the checkout's seed, or with the one that was given: `TEST_SEED=7`.
+pub(crate) fn cargo(project: &Project, arguments: &str) -> Result<Command, Failure> {
     let seed = match std::env::var(VARIABLES[0]) {
         Ok(given) => given
             .parse()
@@ -21,10 +21,9 @@ pub(crate) fn of_commit(project: &Project, tests: &mut Command) -> Result<(), Fa
         Err(_) => of_tree(&tree(project)?),
     };
     println!("{}={seed}", VARIABLES[0]);
-    for variable in VARIABLES {
-        tests.env(variable, format!("{seed}"));
-    }
-    Ok(())
+    let mut cargo = project.cargo(arguments);
+    cargo.envs(VARIABLES.map(|variable| (variable, format!("{seed}"))));
+    Ok(cargo)
 }
 
 /// The name of the committed files in git; none where there is no repository, as in an archive.
@@ -61,10 +60,11 @@ mod tests {
             root: root.path().into(),
             target: root.path().into(),
         };
-        let mut tests = Command::new("true");
-        of_commit(&project, &mut tests).unwrap();
-        let given: Vec<_> = tests.get_envs().map(|(_, value)| value.unwrap()).collect();
-        assert_eq!(given.len(), 2);
+        let cargo = cargo(&project, "test").unwrap();
+        let given = VARIABLES.map(|variable| {
+            let mut given = cargo.get_envs().filter(|(name, _)| *name == variable);
+            given.next().unwrap().1.unwrap().to_owned()
+        });
         assert_eq!(given[0], given[1]);
     }
 }

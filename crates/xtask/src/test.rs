@@ -1,5 +1,7 @@
 //! The CI tier.
 
+use std::process::Command;
+
 use crate::failure::{At as _, Failure};
 use crate::program;
 use crate::project::Project;
@@ -94,25 +96,30 @@ fn setup(project: &Project) -> Result<(), Failure> {
 }
 
 fn tests(project: &Project) -> Outcome {
-    envelope_too(project, &format!("test {OURS} --locked"))
+    seeded(project, &format!("test {OURS} --locked"))
 }
 
 fn rustcrypto(project: &Project) -> Outcome {
     let features = "--no-default-features --features rustcrypto,std,conformance";
-    envelope_too(
+    seeded(
         project,
         &format!("test --package strongroom-envelope {features} --locked"),
     )
 }
 
+/// Runs tests that draw by the commit's seed.
+fn seeded(project: &Project, arguments: &str) -> Outcome {
+    let cargo = seed::cargo(project, arguments);
+    envelope_too(
+        project,
+        cargo.map_err(|failure| (Counts::default(), failure))?,
+    )
+}
+
 /// Runs tests, the envelope's second implementation among them.
-pub(crate) fn envelope_too(project: &Project, arguments: &str) -> Outcome {
-    let prepared = || {
-        let mut cargo = venv::with_second_implementation(project, project.cargo(arguments))?;
-        seed::of_commit(project, &mut cargo)?;
-        Ok(cargo)
-    };
-    program::run_tests(&mut prepared().map_err(|failure| (Counts::default(), failure))?)
+pub(crate) fn envelope_too(project: &Project, cargo: Command) -> Outcome {
+    let cargo = venv::with_second_implementation(project, cargo);
+    program::run_tests(&mut cargo.map_err(|failure| (Counts::default(), failure))?)
 }
 
 fn docs(project: &Project) -> Outcome {

@@ -1,11 +1,13 @@
 //! A KMS in memory, right or with one flaw. Its cipher is made of HMAC, so that it runs on either
 //! backend.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex};
 use std::task::Poll;
+use std::thread::{self, ThreadId};
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
@@ -21,7 +23,14 @@ use crate::flaw::Flaw;
 
 const SALT: usize = 16;
 const LENGTH: usize = SALT + 32 + 32;
-const PATIENCE: Duration = Duration::from_millis(400);
+
+/// Far more than a right call takes on a machine that has much else to do.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+thread_local! {
+    /// What the calls of one thread mix up.
+    static SCRATCH: Cell<[u8; 32]> = const { Cell::new([0; 32]) };
+}
 
 /// The KMS.
 pub(crate) struct Memory {
@@ -30,8 +39,16 @@ pub(crate) struct Memory {
     keys: Mutex<BTreeMap<(TenantId, String), Entry>>,
     fault: Mutex<Option<Fault>>,
     opened: Mutex<Vec<Vec<u8>>>,
-    scratch: Mutex<[u8; 32]>,
+    home: ThreadId,
+    meeting: Meeting,
     in_flight: AtomicUsize,
+}
+
+/// Where the calls of several threads mix up their keys.
+#[derive(Default)]
+struct Meeting {
+    scratch: Mutex<([u8; 32], bool)>,
+    came: Condvar,
 }
 
 #[derive(Default)]
@@ -49,7 +66,8 @@ impl Memory {
             keys: Mutex::default(),
             fault: Mutex::default(),
             opened: Mutex::default(),
-            scratch: Mutex::default(),
+            home: thread::current().id(),
+            meeting: Meeting::default(),
             in_flight: AtomicUsize::new(0),
         }
     }
@@ -91,9 +109,9 @@ impl Memory {
                 let time = if self.has(Flaw::HangsItsThread) {
                     long
                 } else {
-                    PATIENCE / 20
+                    Duration::from_millis(20)
                 };
-                std::thread::sleep(time);
+                thread::sleep(time);
                 Err(KmsError::Unavailable)
             }
             Some(Fault::Denied) if self.has(Flaw::NotFoundWhenDenied) => Err(KmsError::NotFound),
@@ -307,6 +325,27 @@ impl Memory {
     }
 }
 
+impl Meeting {
+    /// The key of the thread that comes next, once. It is waited for, so that on a machine that has much
+    /// else to do two threads meet as well.
+    fn mixed_up(&self, dek: [u8; 32]) -> [u8; 32] {
+        let mut scratch = self.scratch.lock().unwrap();
+        scratch.0 = dek;
+        self.came.notify_all();
+        let is_alone = |(last, is_over): &mut ([u8; 32], bool)| *last == dek && !*is_over;
+        let waited = self
+            .came
+            .wait_timeout_while(scratch, 10 * PATIENCE, is_alone);
+        let (mut scratch, _) = waited.unwrap();
+        if scratch.1 {
+            return dek;
+        }
+        scratch.1 = true;
+        self.came.notify_all();
+        scratch.0
+    }
+}
+
 impl Kms for Memory {
     fn provider(&self) -> Provider {
         Provider::from_number(200).unwrap()
@@ -322,14 +361,13 @@ impl Kms for Memory {
         Box::pin(async move {
             self.arrive().await?;
             let mut dek = *dek.expose_bytes();
-            if self.has(Flaw::MixesUpCalls) || self.has(Flaw::MixesUpThreads) {
-                *self.scratch.lock().unwrap() = dek;
-                if self.has(Flaw::MixesUpCalls) {
-                    yield_once().await;
-                } else {
-                    std::thread::sleep(Duration::from_millis(1));
-                }
-                dek = *self.scratch.lock().unwrap();
+            if self.has(Flaw::MixesUpCalls) {
+                SCRATCH.set(dek);
+                yield_once().await;
+                dek = SCRATCH.get();
+            }
+            if self.has(Flaw::MixesUpThreads) && thread::current().id() != self.home {
+                dek = self.meeting.mixed_up(dek);
             }
             self.wrap_now(tenant, key, purpose, &dek)
         })
