@@ -183,8 +183,6 @@ fn major(version: &str) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt as _;
-
     use super::*;
 
     /// A machine of folders and scripts. Its `apt-get` logs what it is told and, on `install`,
@@ -212,11 +210,22 @@ mod tests {
             planted
         }
 
+        /// Nothing can be executed that anybody has open for writing. Were it written here, what
+        /// another test starts at that moment could have it open for a while: a child writes it.
         fn script(&self, path: &str, body: &str) {
             let path = self.root.path().join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(&path, format!("#!/bin/sh\nPATH=/usr/bin:/bin\n{body}\n")).unwrap();
-            fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+            let mut writer = Command::new("sh")
+                .args(["-c", r#"cat > "$0" && chmod 755 "$0""#])
+                .arg(&path)
+                .stdin(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut stdin = writer.stdin.take().unwrap();
+            let text = format!("#!/bin/sh\nPATH=/usr/bin:/bin\n{body}\n");
+            stdin.write_all(text.as_bytes()).unwrap();
+            drop(stdin);
+            assert!(writer.wait().unwrap().success());
         }
 
         fn postgres(&self, folder: &str, version: &str) {

@@ -14,21 +14,29 @@ fn filled(count: usize, quorum: usize, signed: &std::path::Path) -> Vec<Platter>
     let store = open(&platters, signed);
     for number in 0..24 {
         if number == 20 {
+            // A zone that has not begun the next file by then keeps the older ones until the next
+            // time.
+            let until = Instant::now() + Duration::from_secs(60);
             store.checkpoint().unwrap();
+            while !all_have_the_newest_frames_alone(&platters) {
+                assert!(Instant::now() < until, "frames that are in tiles stay");
+                store.checkpoint().unwrap();
+            }
         }
         store
             .append(&origin("a"), leaf(number), Vec::new())
             .unwrap();
     }
-    // Each zone begins a file and takes away what is in tiles in its own time.
-    let until = Instant::now() + Duration::from_secs(30);
-    let frames = || platters.iter().map(|zone| zone.paths("wal/"));
-    while frames().any(|paths| paths.len() != 1 || paths[0].ends_with("0001")) {
-        assert!(Instant::now() < until, "frames that are in tiles stay");
-        std::thread::sleep(Duration::from_millis(5));
-    }
     drop(store);
     platters
+}
+
+/// Whether every zone has one file of frames, the same, which is not the first that was begun. A
+/// quorum has the newest.
+fn all_have_the_newest_frames_alone(platters: &[Platter]) -> bool {
+    let newest = platters[0].paths("wal/");
+    let is_cut = newest.len() == 1 && !newest[0].ends_with("0001");
+    is_cut && platters.iter().all(|zone| zone.paths("wal/") == newest)
 }
 
 fn try_open(

@@ -82,17 +82,16 @@ fn kill_again_and_again(kills: usize) {
             .spawn()
             .unwrap();
         let mut said = BufReader::new(writer.stdout.take().unwrap()).lines();
-        // From the first acknowledgement on, at any moment; now and then while it opens.
+        // From some acknowledgement on, at any moment; now and then while it opens. How many must
+        // come first is drawn: what is written in a given time says how fast the disks are.
         let opening = kill % 5 == 4;
+        let mut awaited = if opening { 0 } else { 1 + random.below(96) };
         let mut lines = Vec::new();
-        if !opening {
-            while let Some(Ok(line)) = said.next() {
-                let is_first = line.contains("acknowledged ");
-                lines.push(line);
-                if is_first {
-                    break;
-                }
-            }
+        while awaited > 0
+            && let Some(Ok(line)) = said.next()
+        {
+            awaited -= u64::from(line.contains("acknowledged "));
+            lines.push(line);
         }
         let pause = random.below(if opening { 40 } else { 60 });
         std::thread::sleep(Duration::from_millis(pause));

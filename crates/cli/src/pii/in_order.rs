@@ -75,6 +75,8 @@ pub(super) fn in_order<T: Sync, R: Send>(
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use super::*;
 
     fn unwatched() -> Progress {
@@ -88,7 +90,7 @@ mod tests {
             let mut results = Vec::new();
             let work = |item: &u64, done: &dyn Fn(usize)| {
                 done(1);
-                thread::sleep(std::time::Duration::from_micros((item * 37) % 200));
+                thread::sleep(Duration::from_micros((item * 37) % 200));
                 item * 2
             };
             let threads = NonZeroUsize::new(threads).unwrap();
@@ -105,10 +107,15 @@ mod tests {
     #[test]
     fn a_failure_ends_it() {
         let items: Vec<usize> = (0..10_000).collect();
-        let begun = AtomicUsize::new(0);
+        let (begun, is_taken) = (AtomicUsize::new(0), AtomicBool::new(false));
         let work = |item: &usize, _: &dyn Fn(usize)| {
             begun.fetch_add(1, Ordering::Relaxed);
-            thread::sleep(std::time::Duration::from_micros(100));
+            let until = Instant::now() + Duration::from_secs(60);
+            // Else one thread may be done with all others while the machine keeps item 3 waiting.
+            while *item > 3 && !is_taken.load(Ordering::Relaxed) {
+                assert!(Instant::now() < until, "item 3 is not taken");
+                thread::sleep(Duration::from_micros(100));
+            }
             *item
         };
         let threads = NonZeroUsize::new(2).unwrap();
@@ -118,7 +125,10 @@ mod tests {
             unwatched(),
             work,
             |item, _, _| match item {
-                3 => Err(Failure::unusable("full")),
+                3 => {
+                    is_taken.store(true, Ordering::Relaxed);
+                    Err(Failure::unusable("full"))
+                }
                 _ => Ok(()),
             },
         );

@@ -3,7 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::thread::{self, JoinHandle};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use strongroom::webhook_sig::{HeaderSet, SigningSecret, Verifier};
 
@@ -272,13 +272,20 @@ fn a_redirect_is_not_followed() {
     heard.join().unwrap();
     assert!(elsewhere.accept().is_err(), "nobody called");
 
-    // Nobody is there; and where plain http does not go.
-    let gone = send(&url, " --timeout 5").ends_with(1);
+    // Nobody is there, as nobody is given this port by chance; and where plain http does not go.
+    let gone = send("http://127.0.0.1:1/", " --timeout 5").ends_with(1);
     assert!(gone.stderr.contains("not delivered"), "{}", gone.stderr);
     // A receiver that speaks no TLS is no receiver for https.
     let plain = TcpListener::bind("127.0.0.1:0").unwrap();
+    plain.set_nonblocking(true).unwrap();
     let port = plain.local_addr().unwrap().port();
-    let hung_up = thread::spawn(move || drop(plain.accept().unwrap()));
+    let hung_up = thread::spawn(move || {
+        let until = Instant::now() + Duration::from_secs(60);
+        while plain.accept().is_err() {
+            assert!(Instant::now() < until, "nobody called");
+            thread::sleep(Duration::from_millis(5));
+        }
+    });
     let untrusted = send(&format!("https://127.0.0.1:{port}/"), " --timeout 5").ends_with(1);
     assert!(
         untrusted.stderr.contains("not delivered"),

@@ -10,7 +10,7 @@ use strongroom_envelope::conformance::{self, Candidate, CannotDo, Fault, Task};
 use strongroom_envelope::{KeyAdmin, KeyDescription, Kms, KmsError};
 use strongroom_envelope_pkcs11::{Pkcs11Admin, Pkcs11Kms};
 
-use crate::soft_token::{LIMITS, SoftToken, Stall, key, tenant};
+use crate::soft_token::{HASTY, SoftToken, Stall, key, tenant};
 
 type Call = Pin<Box<dyn Future<Output = Result<KeyDescription, KmsError>> + Send>>;
 
@@ -25,8 +25,8 @@ struct SoftHsm<'t> {
 impl<'t> SoftHsm<'t> {
     fn new(token: &'t SoftToken) -> Self {
         Self {
-            kms: Arc::new(Pkcs11Kms::connect(&token.token(), LIMITS).unwrap()),
-            admin: Pkcs11Admin::connect(&token.token(), LIMITS).unwrap(),
+            kms: Arc::new(Pkcs11Kms::connect(&token.token(), HASTY).unwrap()),
+            admin: Pkcs11Admin::connect(&token.token(), HASTY).unwrap(),
             token,
             stall: Mutex::default(),
             crowd: Mutex::default(),
@@ -63,7 +63,8 @@ impl Candidate for SoftHsm<'_> {
     }
 
     fn patience(&self) -> Duration {
-        LIMITS.timeout + Duration::from_millis(500)
+        // What comes on top is the machine's, which may be busy.
+        HASTY.timeout + Duration::from_secs(20)
     }
 
     fn begin(&self, fault: Fault) -> Result<(), CannotDo> {

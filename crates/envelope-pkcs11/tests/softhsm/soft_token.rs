@@ -18,10 +18,17 @@ use strongroom_tenancy::TenantId;
 
 pub(crate) const PIN: &str = "1234-user";
 
+/// With time enough for any call on a busy machine.
 pub(crate) const LIMITS: Limits = Limits {
     sessions: 3,
     queue: 16,
+    timeout: Duration::from_secs(30),
+};
+
+/// For a token that hangs: each call is waited for until its time is over.
+pub(crate) const HASTY: Limits = Limits {
     timeout: Duration::from_secs(4),
+    ..LIMITS
 };
 
 pub(crate) const SO_PIN: &str = "5678-officer";

@@ -24,8 +24,11 @@ use crate::flaw::Flaw;
 const SALT: usize = 16;
 const LENGTH: usize = SALT + 32 + 32;
 
-/// Far more than a right call takes on a machine that has much else to do.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// Far more than a call takes that ends, on a machine that has much else to do.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is waited for a call that does not end.
+const SHORT: Duration = Duration::from_secs(2);
 
 thread_local! {
     /// What the calls of one thread mix up.
@@ -105,7 +108,7 @@ impl Memory {
                 std::future::pending().await
             }
             Some(Fault::Stalled) => {
-                let long = PATIENCE + Duration::from_millis(1_200);
+                let long = self.patience() + Duration::from_millis(1_200);
                 let time = if self.has(Flaw::HangsItsThread) {
                     long
                 } else {
@@ -335,7 +338,7 @@ impl Meeting {
         let is_alone = |(last, is_over): &mut ([u8; 32], bool)| *last == dek && !*is_over;
         let waited = self
             .came
-            .wait_timeout_while(scratch, 10 * PATIENCE, is_alone);
+            .wait_timeout_while(scratch, 2 * PATIENCE, is_alone);
         let (mut scratch, _) = waited.unwrap();
         if scratch.1 {
             return dek;
@@ -500,7 +503,8 @@ impl KeyAdmin for Memory {
                         .iter_mut()
                         .for_each(|version| *version = secret());
                 }
-                if self.has(Flaw::RotatesOverItself) {
+                // Of one thread's calls: another thread would see it or not, as it comes.
+                if self.has(Flaw::RotatesOverItself) && thread::current().id() == self.home {
                     entry.versions.truncate(before?);
                 }
                 entry.versions.push(secret());
@@ -562,7 +566,15 @@ impl Candidate for Memory {
     }
 
     fn patience(&self) -> Duration {
-        PATIENCE
+        match self.flaw {
+            Some(
+                Flaw::HangsWhenStalled
+                | Flaw::HangsItsThread
+                | Flaw::ForgetsHowToRecover
+                | Flaw::LosesAbandonedCalls,
+            ) => SHORT,
+            _ => PATIENCE,
+        }
     }
 
     fn begin(&self, fault: Fault) -> Result<(), CannotDo> {

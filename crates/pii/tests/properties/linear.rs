@@ -68,19 +68,12 @@ fn hostile_texts_take_linear_time() {
     ] {
         let time = |bytes: usize| {
             let text = piece.repeat(bytes / piece.len());
-            let mut best = u128::MAX;
-            for _ in 0..3 {
-                let start = Instant::now();
+            best_of_three(|| {
                 std::hint::black_box(scan(&text));
-                best = best.min(start.elapsed().as_micros());
-            }
-            best
+            })
         };
-        let short = time(2_000);
         for times in [15, 50] {
-            let long = time(2_000 * times);
-            let most = u128::try_from(times).unwrap_or(0) * 8 * (short + 50);
-            assert!(long < most, "{piece:?}: {short} us, then {long} us");
+            assert_linear(piece, times, || (time(2_000), time(2_000 * times)));
         }
     }
 }
@@ -94,14 +87,30 @@ fn classes_of_ones_own_take_linear_time() {
         .unwrap();
     let time = |count: usize| {
         let text = "Falcon ".repeat(count);
-        let mut best = u128::MAX;
-        for _ in 0..3 {
-            let start = Instant::now();
-            assert_eq!(detector.scan(&text).len(), count);
-            best = best.min(start.elapsed().as_micros());
-        }
-        best
+        best_of_three(|| assert_eq!(detector.scan(&text).len(), count))
     };
-    let (short, long) = (time(300), time(15_000));
-    assert!(long < 50 * 8 * (short + 50), "{short} us, then {long} us");
+    assert_linear("Falcon", 50, || (time(300), time(15_000)));
+}
+
+/// Microseconds.
+fn best_of_three(work: impl Fn()) -> u128 {
+    let times = (0..3).map(|_| {
+        let start = Instant::now();
+        work();
+        start.elapsed().as_micros()
+    });
+    times.min().unwrap_or(0)
+}
+
+/// The times of a text and of one so many times as long. A machine that is busy elsewhere stretches now
+/// this and now that, so they are taken again; of a quadratic step no pair is good enough.
+fn assert_linear(what: &str, times: usize, pair: impl Fn() -> (u128, u128)) {
+    let most = |short: u128| u128::try_from(times).unwrap_or(0) * 8 * (short + 50);
+    let mut last = (0, 0);
+    let holds = (0..6).any(|_| {
+        last = pair();
+        last.1 < most(last.0)
+    });
+    let (short, long) = last;
+    assert!(holds, "{what:?}: {short} us, then {long} us");
 }

@@ -209,7 +209,7 @@ mod tests {
         // The runtime has one thread: were it held, the word would never be given.
         let examined = examine(&places, move || {
             begin.send(()).unwrap();
-            receive.recv_timeout(PATIENCE)
+            receive.recv_timeout(Duration::from_secs(60))
         });
         let word = async move {
             begun.await.unwrap();

@@ -5,12 +5,11 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::platform::Answer;
+use crate::platform::{Answer, client};
 
 /// Whether the node at this address accepts a credential.
 pub(crate) async fn accepts(base: &str, credential: &str) -> bool {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let call = client
+    let call = client()
         .get(format!("{base}/v1/policy"))
         .bearer_auth(credential);
     let answer = Answer::of(call.send().await.unwrap()).await;
@@ -47,6 +46,8 @@ impl Asking {
                         if accepts(&base, &credential).await {
                             last = asked;
                         }
+                        // Others are to come to their turn.
+                        tokio::time::sleep(Duration::from_millis(5)).await;
                     }
                     last
                 }));

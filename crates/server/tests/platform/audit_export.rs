@@ -11,7 +11,7 @@ use strongroom_server::audit::Draft;
 
 use crate::database::request_id;
 use crate::key_rotation::{chat, post};
-use crate::platform::{Running, Tenant, on_platform};
+use crate::platform::{Running, Tenant, client, on_platform, past_a_checkpoint};
 
 /// The files of an archive, in no order; each once.
 pub(crate) fn untar(archive: &[u8]) -> BTreeMap<String, Vec<u8>> {
@@ -40,9 +40,8 @@ pub(crate) fn untar(archive: &[u8]) -> BTreeMap<String, Vec<u8>> {
 }
 
 pub(crate) async fn export(running: &Running, tenant: &Tenant, query: &str) -> (u16, Vec<u8>) {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let url = running.url(&format!("/v1/audit/export{query}"));
-    let answer = client
+    let answer = client()
         .get(url)
         .bearer_auth(&tenant.token)
         .send()
@@ -78,6 +77,7 @@ pub(crate) async fn grow(running: &Running, tenant: &Tenant, count: usize) {
 #[test]
 fn a_whole_log_is_verified_from_its_export() {
     on_platform(|running| async move {
+        past_a_checkpoint().await;
         let tenant = running.tenant("exported").await;
         let (status, _) = export(running, &tenant, "").await;
         assert_eq!(status, 404, "before the first checkpoint");
@@ -197,9 +197,8 @@ fn an_export_of_a_log_with_a_gap_has_no_end() {
             ))
             .await
             .unwrap();
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let url = running.url("/v1/audit/export");
-        let answer = client
+        let answer = client()
             .get(url)
             .bearer_auth(&tenant.token)
             .send()

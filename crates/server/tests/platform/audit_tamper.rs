@@ -12,7 +12,7 @@ use strongroom_server::postgres::{Job, Role};
 
 use crate::database::{Database, database, folder};
 use crate::metrics::value_of;
-use crate::platform::{Running, Tenant, on_platform, on_runtime, start};
+use crate::platform::{Running, Tenant, on_platform, on_runtime, past_a_checkpoint, start};
 
 async fn post(running: &Running, tenant: &Tenant, path: &str) -> crate::platform::Answer {
     running
@@ -157,6 +157,7 @@ fn the_pass_by_schedule_finds_it_and_says_so() {
 #[test]
 fn an_inclusion_proof_is_good_offline_with_the_public_key_alone() {
     on_platform(|running| async move {
+        past_a_checkpoint().await;
         let tenant = running.tenant("proven").await;
         let early = running
             .send(

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::platform::{Answer, Running, on_platform};
+use crate::platform::{Answer, Running, client, on_platform};
 
 async fn raw(
     running: &Running,
@@ -12,8 +12,7 @@ async fn raw(
     headers: &[(&str, &str)],
     body: Vec<u8>,
 ) -> Answer {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let mut call = client
+    let mut call = client()
         .request(method.parse().unwrap(), running.url(path))
         .header("authorization", format!("Bearer {token}"))
         .body(body);

@@ -4,7 +4,7 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use strongroom_server::postgres::{Cluster, Owner, Role};
 use tokio_postgres::{Client, Error, NoTls};
@@ -85,11 +85,18 @@ fn a_second_start_waits_until_the_first_cluster_is_gone() {
 fn a_crash_is_a_sigkill_and_the_next_start_waits_for_what_it_left() {
     let root = folder();
     let cluster = spec(root.clone()).start().unwrap();
-    let client = runtime().block_on(connect(&cluster, "postgres", "postgres", ""));
-    let busy = "do $$ begin while clock_timestamp() < statement_timestamp() + interval '2 s' \
+    let client = || runtime().block_on(connect(&cluster, "postgres", "postgres", ""));
+    let (client, observer) = (client().unwrap(), client().unwrap());
+    let busy = "do $$ begin while clock_timestamp() < statement_timestamp() + interval '8 s' \
                 loop end loop; end $$";
-    let busy = runtime().spawn(async move { client.unwrap().batch_execute(busy).await });
-    std::thread::sleep(Duration::from_millis(300));
+    let busy = runtime().spawn(async move { client.batch_execute(busy).await });
+    let at_it = "select from pg_stat_activity where state = 'active' and query like 'do $$%'";
+    let found = || runtime().block_on(observer.query(at_it, &[])).unwrap();
+    let begun = Instant::now();
+    while found().is_empty() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "it is not busy");
+        std::thread::sleep(Duration::from_millis(10));
+    }
     cluster.crash();
     let cluster = spec(root.clone()).start().unwrap();
     assert!(!cluster.has_exited());

@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 
 /// An issuer's keys and what it answers when it is asked for them.
 pub(crate) struct FakeIssuer {
@@ -35,6 +36,8 @@ pub(crate) enum Answer {
     Status(u16),
     Redirect(String),
     Slowly(String),
+    /// Once this is closed.
+    Held(String, Arc<Semaphore>),
     Endless,
     Never,
 }
@@ -48,6 +51,10 @@ async fn keys(State(answers): State<Arc<Answers>>) -> Response {
         Answer::Redirect(to) => (http::StatusCode::FOUND, [("location", to)]).into_response(),
         Answer::Slowly(text) => {
             tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            text.into_response()
+        }
+        Answer::Held(text, word) => {
+            let _ = word.acquire().await;
             text.into_response()
         }
         Answer::Endless => {

@@ -5,6 +5,7 @@ use strongroom_auditchain::Receipt;
 
 use crate::database::{Database, database, folder};
 use crate::platform::{Running, last_event, on_platform, on_runtime, start};
+use crate::three_zones::until;
 
 const EMAIL: &str = "john.planted@example.com";
 const SSN: &str = "536-90-4399";
@@ -348,13 +349,15 @@ fn a_call_too_many_at_once_is_told_to_come_back() {
             let path = "/v1/chat/completions";
             running.send("POST", path, Some(&tenant.token), Some(prompt()))
         };
-        *running.provider.delay.lock().unwrap() = std::time::Duration::from_secs(2);
+        *running.provider.delay.lock().unwrap() = std::time::Duration::from_secs(8);
         // The place is held while the provider thinks.
         let second = async {
-            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            let received = &running.provider.received;
+            until("asked", async || !received.lock().unwrap().is_empty()).await;
             call().await
         };
         let (first, second) = tokio::join!(call(), second);
+        *running.provider.delay.lock().unwrap() = std::time::Duration::ZERO;
         assert_eq!(first.status, 200, "{}", first.text);
         assert_eq!(
             (second.status, second.slug().as_str()),

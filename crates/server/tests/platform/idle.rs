@@ -38,8 +38,18 @@ struct Span {
 }
 
 /// What is done while nobody calls, in a span of the clock that holds one time at which checkpoints are
-/// due.
+/// due. One that a busy machine draws out may hold two: it is taken again.
 async fn span(database: &Database, superuser: &Client) -> Span {
+    for _ in 0..2 {
+        if let (span, true) = one_span(database, superuser).await {
+            return span;
+        }
+    }
+    one_span(database, superuser).await.0
+}
+
+/// A span, and whether it ended in time.
+async fn one_span(database: &Database, superuser: &Client) -> (Span, bool) {
     // The middle between two: what was due is signed, and what is due is signed long before the end.
     let now = SystemClock.unix_seconds();
     let past = CHECKPOINTS_EVERY / 2;
@@ -47,12 +57,13 @@ async fn span(database: &Database, superuser: &Client) -> Span {
     tokio::time::sleep(Duration::from_secs(wait)).await;
     let (before, read) = (database.said().len(), rows_read(superuser).await);
     tokio::time::sleep(Duration::from_secs(CHECKPOINTS_EVERY)).await;
-    let (said, now) = (database.said(), rows_read(superuser).await);
+    let (said, rows) = (database.said(), rows_read(superuser).await);
+    let took = SystemClock.unix_seconds() - now - wait;
     let since = |(table, rows): (String, usize)| {
         let rows = rows - read.get(&table).copied().unwrap_or_default();
         (table, rows)
     };
-    let read = now.into_iter().map(since).collect();
+    let read = rows.into_iter().map(since).collect();
     let mut asked = BTreeMap::new();
     for line in said.get(before..).unwrap().lines() {
         let Some((_, statement)) = line.split_once("LOG:  ") else {
@@ -65,7 +76,7 @@ async fn span(database: &Database, superuser: &Client) -> Span {
             *asked.entry(text.to_owned()).or_default() += 1;
         }
     }
-    Span { asked, read }
+    (Span { asked, read }, took <= CHECKPOINTS_EVERY + 3)
 }
 
 /// How many rows were read so far of each table that has any of logs, by whoever asked. Of tenants' keys

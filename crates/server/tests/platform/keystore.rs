@@ -11,16 +11,20 @@ use strongroom_envelope::{
     Provider, Purpose, Recipient, WrappedDek,
 };
 use strongroom_server::clock::SystemClock;
-use strongroom_server::generations::{BUMP_GENERATION, Generations, LEASE, Watch};
+use strongroom_server::generations::{
+    BUMP_GENERATION, Generations, LEASE, Watch, revoked_everywhere,
+};
 use strongroom_server::keystore::{KeyStore, KeyStoreError, ROOT, Roots, store_kek};
 use strongroom_server::postgres::{Access, Job, Role, self_check};
 use strongroom_tenancy::TenantId;
+use tokio::sync::oneshot;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 
 use crate::database::{Database, begin, database, folder, random};
 use crate::platform::on_platform;
+use crate::webhook_operations::until;
 
 /// A KMS that counts.
 struct Counted {
@@ -84,6 +88,7 @@ fn context() -> EncryptionContext {
 /// A node with a key store of its own.
 struct Node {
     keys: KeyStore,
+    generations: Generations,
     watch: Watch,
 }
 
@@ -92,8 +97,13 @@ impl Node {
         let (generations, watch) = Generations::start(Job::new(database.pool(Role::Watcher, 2)));
         generations.confirm().await.map(drop).unwrap();
         let job = Job::new(database.pool(Role::Keymaster, 2));
-        let keys = KeyStore::new(job, roots, generations, Arc::new(SystemClock)).unwrap();
-        Self { keys, watch }
+        let known = generations.clone();
+        let keys = KeyStore::new(job, roots, known, Arc::new(SystemClock)).unwrap();
+        Self {
+            keys,
+            generations,
+            watch,
+        }
     }
 
     async fn of(database: &Database, kms: &Arc<Counted>) -> Self {
@@ -168,7 +178,8 @@ fn a_data_key_that_something_is_sealed_under_cannot_go() {
 
 #[tokio::test]
 async fn a_key_version_moves_forward_only_and_its_tombstone_stays() {
-    let database = database();
+    // A cluster of its own: TRUNCATE locks the tables that others work with.
+    let database = &Database::start(folder()).await;
     let kms = kms();
     let node = Node::of(database, &kms).await;
     let tenant = tenant(database, &kms.kms, &node.keys).await;
@@ -395,11 +406,10 @@ async fn keys_are_loaded_once_for_all_and_again_after_a_revocation() {
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    let started = std::time::Instant::now();
-    while node.keys.held() > 0 {
-        assert!(started.elapsed() < LEASE, "what is kept was not dropped");
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    // Who holds a lease so late has dropped what is kept.
+    revoked_everywhere().await;
+    node.generations.confirm().await.map(drop).unwrap();
+    assert_eq!(node.keys.held(), 0, "what is kept was not dropped");
     let second: Vec<_> = all(&node).await.into_iter().map(Result::unwrap).collect();
     assert_eq!(kms.unwraps.load(Ordering::SeqCst), 2);
     // Whatever was revoked, nothing more is sealed under what was in memory then.
@@ -506,7 +516,22 @@ async fn nothing_is_stored_under_a_key_version_that_is_destroyed_meanwhile() {
         .query(INSERT, &[tenant.as_uuid(), &"first"])
         .await
         .unwrap();
-    let destroyer = database.sql("postgres").await;
+    let (destroyer, observer) = (
+        database.sql("postgres").await,
+        database.sql("postgres").await,
+    );
+    let pid = destroyer.query_one("select pg_backend_pid()", &[]).await;
+    let pid: i32 = pid.unwrap().get(0);
+    let until_waiting = async |what: &str, who: &str| {
+        let sql = format!("select from pg_stat_activity where {who}");
+        let waiting = || async {
+            let waiting = observer.query(&sql, &[&pid]).await.unwrap();
+            (!waiting.is_empty()).then_some(())
+        };
+        until(what, waiting).await;
+    };
+    let (tell, is_destroyed) = oneshot::channel();
+    let (let_go, is_let_go) = oneshot::channel();
     let destroyed = tokio::spawn(async move {
         let lock = format!("select from app.tenant_keks where tenant_id = '{tenant}' for update");
         let count =
@@ -519,16 +544,22 @@ async fn nothing_is_stored_under_a_key_version_that_is_destroyed_meanwhile() {
         destroyer.batch_execute(&lock).await.unwrap();
         let seen: i64 = destroyer.query_one(&count, &[]).await.unwrap().get(0);
         destroyer.batch_execute(&destroy).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tell.send(()).unwrap();
+        is_let_go.await.unwrap();
         destroyer.batch_execute("commit").await.unwrap();
         seen
     });
-    tokio::time::sleep(Duration::from_millis(300)).await;
-    assert!(!destroyed.is_finished(), "the destruction waits");
+    let held = "pid = $1 and cardinality(pg_blocking_pids(pid)) > 0";
+    until_waiting("the destruction waits", held).await;
     first.commit().await.unwrap();
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    is_destroyed.await.unwrap();
     let mut second = begin(&gateway, tenant, Access::Write).await;
-    let late = second.query(INSERT, &[tenant.as_uuid(), &"second"]).await;
+    let storing = async { second.query(INSERT, &[tenant.as_uuid(), &"second"]).await };
+    let letting = async {
+        until_waiting("a late one waits", "$1 = any (pg_blocking_pids(pid))").await;
+        let_go.send(()).unwrap();
+    };
+    let (late, ()) = tokio::join!(storing, letting);
     assert!(late.is_err(), "it would be lost");
     assert_eq!(destroyed.await.unwrap(), 1, "what came first is seen");
     node.watch.stop().await;

@@ -12,7 +12,7 @@ use strongroom_server::clock::SystemClock;
 use strongroom_server::init::init;
 
 use crate::database::{Database, folder};
-use crate::platform::{Answer, Provider, config, on_runtime, start_provider};
+use crate::platform::{Answer, Provider, client, config, on_runtime, start_provider};
 
 const ROUNDS: usize = 25;
 
@@ -89,8 +89,7 @@ pub(crate) async fn send(
     key: &str,
     body: Value,
 ) -> Option<Answer> {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
-    let call = client
+    let call = client()
         .request(method.parse().unwrap(), format!("{base}{path}"))
         .header("authorization", format!("Bearer {key}"))
         .header("content-type", "application/json")

@@ -475,7 +475,9 @@ fn who_logs_in_too_often_is_told_when_to_come_back() {
         let now = running.app.clock.unix_seconds();
         let token = issuer.sign("ec", &issuer.claims(now));
         let id = tenant.id.to_string();
-        let asks = (0..10).map(|_| log_in(&running, &id, "staff", &token));
+        // Who they are and what the issuer's keys are is known by then, and the rest is quick.
+        assert_eq!(log_in(&running, &id, "staff", &token).await.status, 200);
+        let asks = (0..40).map(|_| log_in(&running, &id, "staff", &token));
         let answers = futures_util::future::join_all(asks).await;
         assert!(answers.iter().any(|answer| answer.status == 200));
         let limited: Vec<_> = answers.iter().filter(|one| one.status == 429).collect();

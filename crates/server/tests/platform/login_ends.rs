@@ -1,14 +1,19 @@
 //! What a login leaves, and how long: beside revocations, and while its connection is changed.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use serde_json::json;
 use strongroom_server::postgres::Access;
 use strongroom_server::tokens::{Ended, end};
+use tokio::sync::Semaphore;
 
 use crate::database::request_id;
 use crate::fake_issuer::{Answer as IssuerAnswer, FakeIssuer};
 use crate::key_rotation::on_own_platform;
 use crate::login::{connected, connection, log_in, person, renew, revoke, sessions, store};
 use crate::platform::on_platform;
+use crate::webhook_operations::until_waiting;
 
 #[test]
 fn a_login_under_way_does_not_outlive_its_connection() {
@@ -21,13 +26,17 @@ fn a_login_under_way_does_not_outlive_its_connection() {
         let mut replaced = connection(&issuer);
         replaced["jwks_url"] = json!(format!("{}/keys?2", issuer.base));
         for (method, body) in [("PUT", Some(replaced)), ("DELETE", None)] {
-            issuer.answer(IssuerAnswer::Slowly(issuer.jwks()));
+            // The issuer answers when the connection was changed.
+            let word = Arc::new(Semaphore::new(0));
+            issuer.answer(IssuerAnswer::Held(issuer.jwks(), Arc::clone(&word)));
             let asked = issuer.asked();
             let changing = async {
                 while issuer.asked() == asked {
-                    tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                    tokio::time::sleep(Duration::from_millis(5)).await;
                 }
-                running.send(method, path, Some(&tenant.token), body).await
+                let changed = running.send(method, path, Some(&tenant.token), body).await;
+                word.close();
+                changed
             };
             let slow = log_in(running, &id, "staff", &token);
             let (refused, changed) = futures_util::future::join(slow, changing).await;
@@ -59,7 +68,7 @@ fn a_login_waits_for_a_revocation_under_way() {
             let seconds = i64::try_from(now).unwrap();
             end(&mut tx, &ended, seconds).await.unwrap();
             let ending = async {
-                tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+                tokio::time::sleep(Duration::from_millis(400)).await;
                 tx.commit().await.unwrap();
             };
             let login = log_in(running, &id, "staff", &token);
@@ -84,16 +93,18 @@ fn a_revocation_waits_for_a_login_under_way() {
         superuser.batch_execute(hold).await.unwrap();
         let login = log_in(&running, &id, "staff", &token);
         let ending = async {
-            tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+            until_waiting(&superuser, "relation").await;
             let asked = Some(json!({ "actor": actor }));
             let path = "/v1/revocations";
-            running.send("POST", path, Some(&tenant.key), asked).await
+            let ended = running.send("POST", path, Some(&tenant.key), asked);
+            let letting = async {
+                // The revocation waits for the login's transaction.
+                until_waiting(&superuser, "transactionid").await;
+                superuser.batch_execute("commit").await.unwrap();
+            };
+            tokio::join!(ended, letting).0
         };
-        let letting = async {
-            tokio::time::sleep(std::time::Duration::from_millis(1200)).await;
-            superuser.batch_execute("commit").await.unwrap();
-        };
-        let (begun, ended, ()) = tokio::join!(login, ending, letting);
+        let (begun, ended) = tokio::join!(login, ending);
         assert_eq!((begun.status, ended.status), (200, 204), "{}", begun.text);
         let renewed = renew(&running, &begun.json()).await;
         assert_eq!(renewed.json()["error"], "invalid_grant");
@@ -119,7 +130,7 @@ fn an_id_token_from_before_a_revocation_begins_nothing() {
         assert_eq!(sessions(running, &tenant).await, 2);
         // A token of afterwards, by an issuer whose clock is as far ahead as it may be.
         let later = async || {
-            tokio::time::sleep(std::time::Duration::from_millis(1_100)).await;
+            tokio::time::sleep(Duration::from_millis(1_100)).await;
             let now = running.app.clock.unix_seconds();
             let mut claims = issuer.claims(now);
             claims["iat"] = json!(now + 30);

@@ -111,7 +111,7 @@ fn old_keys_last_a_day_while_the_issuer_cannot_be_reached() {
             assert_eq!(has(&sets, &issuer, "rsa").await, Ok(true));
             assert_eq!(issuer.asked(), asked + 1);
             assert!(
-                begun.elapsed() < Duration::from_secs(8),
+                begun.elapsed() < Duration::from_millis(9_500),
                 "given up at 1 MiB"
             );
         }
@@ -134,18 +134,17 @@ fn an_issuer_that_does_not_answer_is_given_up_and_holds_up_only_who_has_nothing(
         issuer.answer(Answer::Never);
         clock.advance(300);
         let begun = Instant::now();
-        let first = has(&sets, &issuer, "rsa");
+        let answered = async || (has(&sets, &issuer, "rsa").await, Instant::now());
         let other = async {
             tokio::time::sleep(Duration::from_millis(500)).await;
-            let asked = Instant::now();
-            let found = has(&sets, &issuer, "rsa").await;
-            (found, asked.elapsed())
+            answered().await
         };
-        let (first, (other, took)) = futures_util::future::join(first, other).await;
-        assert_eq!((first, other), (Ok(true), Ok(true)));
-        assert!(took < Duration::from_secs(2), "{took:?}");
+        let (first, other) = futures_util::future::join(answered(), other).await;
+        assert_eq!((first.0, other.0), (Ok(true), Ok(true)));
+        assert!(other.1 < first.1, "it waited for the first");
         let waited = begun.elapsed();
-        let limits = Duration::from_secs(9)..Duration::from_secs(14);
+        // Ten seconds, and not twice.
+        let limits = Duration::from_secs(9)..Duration::from_secs(19);
         assert!(limits.contains(&waited), "{waited:?}");
     });
 }
@@ -160,7 +159,7 @@ fn who_waits_for_an_issuer_waits_once() {
         for found in futures_util::future::join_all(asks).await {
             assert_eq!(found, Err(KeysUnavailable));
         }
-        assert!(begun.elapsed() < Duration::from_secs(14));
+        assert!(begun.elapsed() < Duration::from_secs(19));
         assert_eq!(issuer.asked(), 1);
     });
 }

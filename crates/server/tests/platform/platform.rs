@@ -16,6 +16,7 @@ use strongroom_server::postgres::Endpoint;
 use strongroom_server::serve::serve;
 use strongroom_tenancy::TenantId;
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 
 use crate::database::{Database, database, folder};
 
@@ -24,6 +25,8 @@ pub(crate) struct Running {
     pub(crate) base: String,
     pub(crate) admin_key: String,
     pub(crate) provider: Arc<Provider>,
+    /// Dropped with the test that runs it, so that no platform goes on looking for a database that is gone.
+    pub(crate) _until: oneshot::Sender<()>,
 }
 
 /// The provider that the tests run: it speaks as OpenAI's does and remembers what it was sent.
@@ -91,6 +94,16 @@ pub(crate) fn running() -> &'static Running {
     })
 }
 
+/// A client that every call takes, and a connection for each: to make one is to read all certificates
+/// that the system trusts.
+pub(crate) fn client() -> &'static reqwest::Client {
+    static CLIENT: OnceLock<reqwest::Client> = OnceLock::new();
+    CLIENT.get_or_init(|| {
+        let client = reqwest::Client::builder().no_proxy();
+        client.pool_max_idle_per_host(0).build().unwrap()
+    })
+}
+
 /// Limits that a busy test does not meet, and loopback everywhere.
 pub(crate) fn config(provider: SocketAddr, environment: &[(&str, &str)]) -> Config {
     let state = folder();
@@ -113,7 +126,7 @@ pub(crate) fn config(provider: SocketAddr, environment: &[(&str, &str)]) -> Conf
 
 /// Checkpoints come by the wall clock, every five minutes, and sign what a test is about to sign: none
 /// begins shortly before.
-async fn past_a_checkpoint() {
+pub(crate) async fn past_a_checkpoint() {
     const SHORTLY: u64 = 30;
     let left = 300 - SystemClock.unix_seconds() % 300;
     if left <= SHORTLY {
@@ -135,15 +148,22 @@ pub(crate) async fn start(endpoint: Endpoint, environment: &[(&str, &str)]) -> R
         .map(|key| key.expose().to_owned())
         .unwrap_or_default();
     let platform = Platform::start(config, endpoint, clock).await.unwrap();
+    serve_it(platform, admin_key, provider).await
+}
+
+async fn serve_it(platform: Platform, admin_key: String, provider: Arc<Provider>) -> Running {
     let app = Arc::clone(&platform.app);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(serve(platform, listener, std::future::pending()));
+    let (until, is_over) = oneshot::channel();
+    let is_over = async { is_over.await.unwrap_or_default() };
+    tokio::spawn(serve(platform, listener, is_over));
     Running {
         app,
         base,
         admin_key,
         provider,
+        _until: until,
     }
 }
 
@@ -163,16 +183,8 @@ pub(crate) async fn node(
     let platform = Platform::start(config, database.endpoint(), clock)
         .await
         .unwrap();
-    let app = Arc::clone(&platform.app);
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
-    tokio::spawn(serve(platform, listener, std::future::pending()));
-    Arc::new(Running {
-        app,
-        base,
-        admin_key: first.admin_key.clone(),
-        provider: Arc::clone(&first.provider),
-    })
+    let provider = Arc::clone(&first.provider);
+    Arc::new(serve_it(platform, first.admin_key.clone(), provider).await)
 }
 
 pub(crate) async fn start_provider(provider: Arc<Provider>) -> SocketAddr {
@@ -252,8 +264,7 @@ impl Running {
         credential: Option<&str>,
         body: Option<Value>,
     ) -> Answer {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let mut call = client.request(method.parse().unwrap(), self.url(path));
+        let mut call = client().request(method.parse().unwrap(), self.url(path));
         if let Some(credential) = credential {
             call = call.header("authorization", format!("Bearer {credential}"));
         }

@@ -21,7 +21,7 @@ use strongroom_tenancy::TenantId;
 use crate::audit_export::{export, grow, untar};
 use crate::database::{Database, folder};
 use crate::key_rotation::post;
-use crate::platform::{Running, Tenant, on_runtime, start};
+use crate::platform::{Running, Tenant, client, on_runtime, start};
 
 /// A checkpointer with a clock of its own, over the platform's store and log.
 fn checkpointer(running: &Running, database: &Database, clock: &Arc<ManualClock>) -> Checkpointer {
@@ -239,8 +239,7 @@ fn the_platforms_checkpoint_has_a_time_every_five_minutes() {
             (refused.status, refused.slug().as_str()),
             (404, "not-found")
         );
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let answer = client
+        let answer = client()
             .get(running.url(path))
             .bearer_auth(&operator.token)
             .send();

@@ -16,6 +16,9 @@ use crate::metrics::value_of;
 use crate::platform::{Running, Tenant, on_platform};
 use crate::token_renewal::{Session, login, renew, user};
 
+/// Less than the ten seconds that a statement waits for a lock, by what passes before the count.
+const SOON: Duration = Duration::from_secs(8);
+
 /// How many `token.refresh` events a session has.
 async fn renewals(running: &Running, tenant: &Tenant, session: &Session) -> usize {
     let resource = format!("session/{}", session.id);
@@ -110,7 +113,7 @@ fn a_family_that_somebody_holds_holds_up_itself_alone() {
         let (waiting, token) = (base.clone(), held.refresh.clone());
         let waiting = tokio::spawn(async move { renew(&waiting, &token).await });
         tokio::time::sleep(Duration::from_millis(300)).await;
-        let answer = tokio::time::timeout(Duration::from_secs(5), renew(&base, &free.refresh));
+        let answer = tokio::time::timeout(SOON, renew(&base, &free.refresh));
         assert_eq!(answer.await.unwrap().status, 200);
         assert_eq!(renewals(&running, &other, &free).await, 1);
         assert!(!waiting.is_finished());
@@ -215,7 +218,7 @@ fn events_do_not_wait_for_families() {
             waiting.push(tokio::spawn(async move { renew(&base, &token).await }));
             tokio::time::sleep(Duration::from_millis(200)).await;
             let event = running.send("GET", "/v1/policy", Some(&tenant.token), None);
-            let answer = tokio::time::timeout(Duration::from_secs(4), event).await;
+            let answer = tokio::time::timeout(SOON, event).await;
             assert_eq!(answer.unwrap().status, 200);
         }
         holder.batch_execute("rollback").await.unwrap();

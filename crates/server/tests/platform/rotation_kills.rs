@@ -20,6 +20,7 @@ use crate::key_rotation::count;
 use crate::kills::{Server, send};
 use crate::platform::{Answer, config, on_runtime, start_provider};
 use crate::stored_keys::StoredKeys;
+use crate::webhook_operations::until_waiting;
 
 /// Data keys to be wrapped again.
 const ROWS: i64 = 20_000;
@@ -30,7 +31,7 @@ const BATCH: i64 = 2_000;
 const KILLS: i64 = 3;
 
 /// Counts each write of a wrapped data key, also those that are rolled back, and holds a batch that
-/// has written for a while, or for as long as the test has the lock.
+/// has written for as long as the test has the lock.
 const WATCH_WRITES: &str = "create schema probe; \
      grant usage on schema probe to strongroom_keymaster; \
      create sequence probe.writes; \
@@ -38,7 +39,7 @@ const WATCH_WRITES: &str = "create schema probe; \
      create function probe.note_write() returns trigger language plpgsql as \
        $$ begin perform nextval('probe.writes'); return null; end $$; \
      create function probe.linger() returns trigger language plpgsql as \
-       $$ begin perform pg_sleep(0.1), pg_advisory_xact_lock(7); return null; end $$; \
+       $$ begin perform pg_advisory_xact_lock(7); return null; end $$; \
      create trigger note_write after update of wrapped on app.tenant_deks \
        for each row execute function probe.note_write(); \
      create trigger linger after update of wrapped on app.tenant_deks \
@@ -180,6 +181,10 @@ fn a_rotation_goes_on_after_sigkills_and_repeats_no_more_than_their_batches() {
         }
         site.add_data_keys(ROWS).await;
         site.superuser.batch_execute(WATCH_WRITES).await.unwrap();
+        let (hold, free) = ("select pg_advisory_lock(7)", "select pg_advisory_unlock(7)");
+        // Locks are given in turn: who waits has it now, and the test again when they have ended.
+        let let_one_on = format!("{free}; {hold}");
+        site.superuser.batch_execute(hold).await.unwrap();
         let all = "select count(*) from app.tenant_deks where tenant_id = $1";
         let all = count(&site.superuser, all, site.tenant).await;
         assert!(all > ROWS);
@@ -187,29 +192,21 @@ fn a_rotation_goes_on_after_sigkills_and_repeats_no_more_than_their_batches() {
         let id = site.rotate(&server, json!({ "reason": "kills" })).await;
         let mut before = 0;
         for _ in 0..KILLS {
-            let started = Instant::now();
-            let progress = loop {
-                let progress = site.progress(id).await;
-                if progress.done > before {
-                    break progress;
-                }
-                assert!(started.elapsed() < Duration::from_secs(30), "{progress:?}");
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            };
+            // One batch is committed; the next has written, and has not.
+            until_waiting(&site.superuser, "advisory").await;
+            site.superuser.batch_execute(&let_one_on).await.unwrap();
+            until_waiting(&site.superuser, "advisory").await;
+            let progress = site.progress(id).await;
+            assert!(progress.done > before, "{progress:?}");
             assert_eq!(progress.phase, "rewrapping", "it ended unkilled");
-            // A batch that has written and not committed.
-            let (hold, free) = ("select pg_advisory_lock(7)", "select pg_advisory_unlock(7)");
-            site.superuser.batch_execute(hold).await.unwrap();
-            let held = "select count(*) from pg_locks where locktype = 'advisory' and not granted";
-            while number(&site.superuser, held).await == 0 {
-                assert!(started.elapsed() < Duration::from_secs(30), "{progress:?}");
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
             server.kill();
-            site.superuser.batch_execute(free).await.unwrap();
+            // What was cut off is over before the next server begins.
+            site.superuser.batch_execute(&let_one_on).await.unwrap();
             before = site.progress(id).await.done;
+            assert_eq!(before, progress.done, "it was cut off");
             server = site.serve();
         }
+        site.superuser.batch_execute(free).await.unwrap();
         let done = site.finished(id).await;
         // The tenant's credential is wrapped again too; its row has no data key of a table's.
         assert_eq!((done.done, done.total), (all + 1, Some(all + 1)));

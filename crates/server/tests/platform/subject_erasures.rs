@@ -1,7 +1,6 @@
 //! Whom a pseudonym stands for: an auditor's to know, and after an erasure nobody's.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use strongroom_server::login::derived_person;
@@ -13,7 +12,7 @@ use crate::key_rotation::{on_own_platform, post};
 use crate::login::{connected, connection, renew, store};
 use crate::platform::{events_of, last_event, on_platform};
 use crate::subjects::{erase, get, logged_in};
-use crate::webhook_operations::until;
+use crate::webhook_operations::{until, until_waiting};
 
 /// A row as the database has it: whether anything of a person is left, and when it was erased.
 async fn is_emptied(superuser: &Client, tenant: TenantId, actor: &ActorId) -> bool {
@@ -245,11 +244,12 @@ fn an_erasure_waits_for_a_login_under_way_and_ends_it() {
         superuser.batch_execute(hold).await.unwrap();
         let login = logged_in(&running, &tenant, &issuer, "alice");
         let erasing = async {
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            until_waiting(&superuser, "relation").await;
             erase(&running, &tenant, json!({ "user": alice })).await
         };
         let letting = async {
-            tokio::time::sleep(Duration::from_millis(1200)).await;
+            // The erasure waits for the login's transaction, and that for the table.
+            until_waiting(&superuser, "transactionid").await;
             superuser.batch_execute("commit").await.unwrap();
         };
         let ((session, who), erased, ()) = tokio::join!(login, erasing, letting);

@@ -148,6 +148,12 @@ fn no_leaf_says_of_anybody_what_can_be_computed() {
         let (tenant, issuer) = connected(running, "computing").await;
         let (session, alice) = logged_in(running, &tenant, &issuer, ALICE).await;
         assert_eq!(alice.id().get_version_num(), 4, "of random bits");
+        // It was staged, and comes by itself: not between the two looks that are compared.
+        until("the log has that she was made", || async {
+            let entries = running.entries(&tenant.key).await;
+            (events_of(&entries, "subject.made") == 1).then_some(())
+        })
+        .await;
         // Calls by a session, an API key and a token; what is refused; what is ended.
         let access = session["access_token"].as_str().unwrap();
         assert_eq!(

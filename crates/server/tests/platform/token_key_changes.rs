@@ -44,7 +44,7 @@ fn of_many_nodes_at_once_one_makes_the_next_key() {
             assert_eq!(version().await, before + 1 + round as i64);
             assert_eq!(states(&running).await.len(), 2);
         }
-        swept().await;
+        swept(&superuser).await;
         let (old, new) = (only(&running, "gone").await, only(&running, "active").await);
         for (kind, key) in [("published", &new), ("retired", &old), ("gone", &old)] {
             let kind = format!("token_key.{kind}");

@@ -11,7 +11,7 @@ use strongroom_tenant_token::Authentication;
 use crate::acceptance::accepts;
 use crate::database::{database, request_id};
 use crate::key_rotation::on_own_platform;
-use crate::platform::{Answer, Running, Tenant, on_platform, second_node};
+use crate::platform::{Answer, Running, Tenant, client, on_platform, second_node};
 
 pub(crate) const CLIENT: &str = "tests:console";
 
@@ -64,11 +64,10 @@ pub(crate) async fn login(running: &Running, tenant: &Tenant, actor: ActorId) ->
 }
 
 pub(crate) async fn form(base: &str, path: &str, fields: &[(&str, &str)]) -> Answer {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
     let body = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(fields)
         .finish();
-    let call = client
+    let call = client()
         .post(format!("{base}{path}"))
         .header("content-type", "application/x-www-form-urlencoded")
         .body(body);
@@ -236,7 +235,8 @@ fn what_is_no_token_of_this_client_is_refused_alike() {
 fn two_at_once_have_one_successor_and_more_end_the_session() {
     on_own_platform(|database, running| async move {
         let tenant = running.tenant("racing").await;
-        let other = second_node(&database, &running).await.base.clone();
+        let second = second_node(&database, &running).await;
+        let other = second.base.clone();
         for round in 0..5 {
             let session = login(&running, &tenant, user(2)).await;
             let (one, two) = tokio::join!(
@@ -322,7 +322,7 @@ fn a_sealed_successor_is_gone_after_its_grace_and_what_is_over_is_deleted() {
              select tenant_id, 'token', 'held' from app.refresh_families limit 1";
         holder.batch_execute(hold).await.unwrap();
         // A node that starts looks at once; this one looks once a minute.
-        second_node(&database, &running).await;
+        let _second = second_node(&database, &running).await;
         let left = "select count(*) from app.refresh_families";
         let revocations = "select count(*) from app.token_revocations";
         let started = std::time::Instant::now();

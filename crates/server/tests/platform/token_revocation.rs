@@ -9,6 +9,7 @@ use crate::acceptance::{Asking, accepts};
 use crate::key_rotation::on_own_platform;
 use crate::platform::{Answer, Running, Tenant, on_platform, second_node};
 use crate::token_renewal::{CLIENT, Session, form, login, renew, user};
+use crate::webhook_operations::until_waiting;
 
 pub(crate) async fn revoke(running: &Running, tenant: &Tenant, what: Value) -> Answer {
     // By the key: what it is exchanged for may end with the rest.
@@ -33,7 +34,8 @@ pub(crate) fn claim(token: &str, name: &str) -> String {
 fn what_is_revoked_is_accepted_nowhere_once_the_call_returns() {
     on_own_platform(|database, running| async move {
         let tenant = running.tenant("ending").await;
-        let other = second_node(&database, &running).await.base.clone();
+        let second = second_node(&database, &running).await;
+        let other = second.base.clone();
         let bases = [running.base.clone(), other];
         let bystander = login(&running, &tenant, user(9)).await;
         for (n, what) in (1..).zip(["token", "session", "actor", "everything"]) {
@@ -234,14 +236,16 @@ fn an_answer_from_before_the_revocation_accepts_nothing_after_it() {
         let tenant = running.tenant("pausing").await;
         let session = login(&running, &tenant, user(1)).await;
         let superuser = database.sql("postgres").await;
+        // The look-up has its answer, and then waits for a lock that the test lets go of.
         superuser
             .batch_execute(
-                "alter function app.token_is_revoked rename to ask_now; \
+                "select pg_advisory_lock(8); \
+                 alter function app.token_is_revoked rename to ask_now; \
                  create function app.token_is_revoked(t uuid, j text, s text, a text[], i bigint, \
                    e bigint) returns boolean language plpgsql security definer \
                    set search_path = pg_catalog, pg_temp as $$ \
                  declare answer constant boolean := app.ask_now(t, j, s, a, i, e); \
-                 begin perform pg_sleep(3); return answer; end $$; \
+                 begin perform pg_advisory_xact_lock(8); return answer; end $$; \
                  grant execute on function app.token_is_revoked to strongroom_auth",
             )
             .await
@@ -250,10 +254,12 @@ fn an_answer_from_before_the_revocation_accepts_nothing_after_it() {
             let (base, token) = (running.base.clone(), session.access.clone());
             tokio::spawn(async move { accepts(&base, &token).await })
         };
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        until_waiting(&superuser, "advisory").await;
         let ended = revoke(&running, &tenant, json!({ "session": session.id })).await;
         assert_eq!(ended.status, 204, "{}", ended.text);
         assert!(!asked.is_finished(), "it is still looked up");
+        let let_go = "select pg_advisory_unlock(8)";
+        superuser.batch_execute(let_go).await.unwrap();
         assert!(!asked.await.unwrap());
     });
 }
@@ -263,7 +269,8 @@ fn an_answer_from_before_the_revocation_accepts_nothing_after_it() {
 fn who_ends_what_is_being_ended_is_not_answered_sooner() {
     on_own_platform(|database, running| async move {
         let tenant = running.tenant("ending-twice").await;
-        let other = second_node(&database, &running).await.base.clone();
+        let second = second_node(&database, &running).await;
+        let other = second.base.clone();
         let session = login(&running, &tenant, user(1)).await;
         for token in [&session.access, &session.refresh] {
             assert!(accepts(&other, &session.access).await || token == &session.refresh);

@@ -14,6 +14,7 @@ use strongroom_webhook_sig::{HeaderSet, SigningSecret, Verifier, WebhookError};
 
 use crate::database::{Database, database, folder};
 use crate::platform::{Answer, Running, Tenant, config, on_platform, on_runtime, start_provider};
+use crate::webhook_operations::until;
 
 #[derive(Default)]
 struct Subscriber {
@@ -73,17 +74,11 @@ async fn trigger(running: &Running, tenant: &Tenant) {
 }
 
 async fn arrived(subscriber: &Subscriber, count: usize) -> Vec<(HeaderMap, Bytes)> {
-    for _ in 0..200 {
+    until("deliveries arrived", || async {
         let received = subscriber.received.lock().unwrap().clone();
-        if received.len() >= count {
-            return received;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    panic!(
-        "{} of {count} deliveries arrived",
-        subscriber.received.lock().unwrap().len()
-    );
+        (received.len() >= count).then_some(received)
+    })
+    .await
 }
 
 fn header_set(headers: &HeaderMap) -> HeaderSet {
@@ -146,20 +141,15 @@ fn a_refused_delivery_is_tried_again_under_the_same_id() {
                 .verify(&second, &received[1].1, second.timestamp())
                 .is_ok()
         );
-        for _ in 0..100 {
-            let path = format!("/v1/webhooks/{endpoint}/deliveries");
-            let listed = running
-                .send("GET", &path, Some(&tenant.token), None)
-                .await
-                .json();
-            if listed["data"][0]["delivered_at"].is_i64() {
-                assert_eq!(listed["data"][0]["attempts"], 2);
-                assert_eq!(listed["data"][0]["last_status"], 204);
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-        }
-        panic!("the delivery was never settled");
+        let path = format!("/v1/webhooks/{endpoint}/deliveries");
+        let settled = until("the delivery is settled", || async {
+            let listed = running.send("GET", &path, Some(&tenant.token), None).await;
+            let newest = listed.json()["data"][0].clone();
+            newest["delivered_at"].is_i64().then_some(newest)
+        })
+        .await;
+        assert_eq!(settled["attempts"], 2);
+        assert_eq!(settled["last_status"], 204);
     });
 }
 
@@ -243,13 +233,15 @@ fn a_subscriber_who_never_answers_holds_up_its_own_tenant_only() {
         let (subscriber, _, _) = subscribe(running, &brisk, 0).await;
         trigger(running, &brisk).await;
         trigger(running, &brisk).await;
-        let received = arrived(&subscriber, 2).await;
-        assert_eq!(received.len(), 2);
+        // The first of the others are given up fifteen seconds after they set out.
+        let soon = std::time::Duration::from_secs(10);
+        let received = tokio::time::timeout(soon, arrived(&subscriber, 2)).await;
+        assert_eq!(received.unwrap().len(), 2);
     });
 }
 
 async fn outcomes(running: &Running, tenant: &Tenant, count: usize) -> Vec<(String, String)> {
-    for _ in 0..200 {
+    until("the outcome is recorded", || async {
         let entries = running.entries(&tenant.token).await;
         let found: Vec<_> = entries
             .iter()
@@ -259,12 +251,9 @@ async fn outcomes(running: &Running, tenant: &Tenant, count: usize) -> Vec<(Stri
                 (text("outcome"), text("reason"))
             })
             .collect();
-        if found.len() >= count {
-            return found;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    panic!("the outcome was never recorded");
+        (found.len() >= count).then_some(found)
+    })
+    .await
 }
 
 #[test]
@@ -310,13 +299,14 @@ fn a_platform_that_stops_waits_for_what_is_under_way() {
         let platform = Platform::start(config, endpoint, clock);
         let platform = platform.await.unwrap();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (stop, stopped) = tokio::sync::oneshot::channel();
         let running = Running {
             app: Arc::clone(&platform.app),
             base: format!("http://{}", listener.local_addr().unwrap()),
             admin_key: admin_key.expose().to_owned(),
             provider: Arc::default(),
+            _until: stop,
         };
-        let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let served = tokio::spawn(serve(platform, listener, async {
             let _ = stopped.await;
         }));
@@ -326,7 +316,6 @@ fn a_platform_that_stops_waits_for_what_is_under_way() {
         trigger(&running, &tenant).await;
         arrived(&subscriber, 1).await;
         // The subscriber has it and has not answered.
-        stop.send(()).unwrap();
         drop(running);
         served.await.unwrap();
         let superuser = database.sql("postgres").await;

@@ -11,8 +11,8 @@ use crate::platform::{Running, Tenant};
 use crate::webhook_operations::{Hook, received, subscribe, trigger, until};
 use crate::webhook_outbox::{backlog, call, now, waiting};
 
-/// Half of what a statement waits for a lock.
-const SOON: u64 = 5;
+/// Less than the ten seconds that a statement waits for a lock, by what passes before the count.
+const SOON: u64 = 8;
 
 async fn lock(database: &Database, tenant: &Tenant, sql: &'static str, id: &str) -> TenantTx {
     let mut tx = begin(&database.gateway(1), tenant.id, Access::Write).await;
@@ -101,7 +101,8 @@ fn a_due_message_that_its_tenant_holds_is_taken_when_it_is_let_go() {
         let hook = subscribe(&running, &tenant, vec![]).await;
         let (brisk, brisk_hook) = neighbour(&running).await;
         let superuser = database.sql("postgres").await;
-        let due = now() + 3;
+        // It is held by then.
+        let due = now() + 8;
         backlog(&superuser, &tenant, &hook.id, 1, due).await;
         let sql = "select from app.webhook_outbox where endpoint_id = $1 for update";
         let held = lock(&database, &tenant, sql, &hook.id).await;

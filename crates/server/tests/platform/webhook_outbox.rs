@@ -15,7 +15,7 @@ use crate::key_rotation::on_own_platform;
 use crate::platform::{Running, Tenant, on_platform};
 use crate::webhook_delivery::{create, tarpit};
 use crate::webhook_operations::{
-    Hook, endpoint, message, post, received, subscribe, trigger, until,
+    Hook, endpoint, message, post, received, subscribe, trigger, until, until_waiting,
 };
 
 pub(crate) fn now() -> i64 {
@@ -357,11 +357,11 @@ fn a_late_attempt_does_not_overwrite_another_takers() {
         const STATE: &str = "select attempts, next_attempt_at, last_status, settled_at \
              from app.webhook_outbox where endpoint_id = $1";
         let superuser = database.sql("postgres").await;
-        // An attempt takes two seconds to be stored.
+        // An attempt is stored once the test lets go of a lock.
         superuser
             .batch_execute(
                 "create function app.test_slow() returns trigger language plpgsql as \
-                 $$ begin perform pg_sleep(2); return new; end $$; \
+                 $$ begin perform pg_advisory_xact_lock(9); return new; end $$; \
                  create trigger test_slow before insert on app.webhook_attempts \
                  for each row execute function app.test_slow()",
             )
@@ -378,12 +378,15 @@ fn a_late_attempt_does_not_overwrite_another_takers() {
             let tenant = running.tenant("fenced").await;
             let hook = subscribe(&running, &tenant, vec![(status, None)]).await;
             let id: Uuid = hook.id.parse().unwrap();
+            let (hold, free) = ("select pg_advisory_lock(9)", "select pg_advisory_unlock(9)");
+            superuser.batch_execute(hold).await.unwrap();
             trigger(&running, &tenant).await;
             received(&hook, 1).await;
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            until_waiting(&superuser, "advisory").await;
             let steal = format!("update app.webhook_outbox set {others} where endpoint_id = $1");
             assert_eq!(superuser.execute(&steal, &[&id]).await.unwrap(), 1);
             let before = superuser.query_one(STATE, &[&id]).await.unwrap();
+            superuser.batch_execute(free).await.unwrap();
             let log = |it: &Value| it["log"].as_array().is_some_and(|log| log.len() == 1);
             let late = message(&running, &tenant, &hook, log).await;
             assert_eq!(late["log"][0]["status"], status);

@@ -13,7 +13,9 @@ use uuid::Uuid;
 use crate::database::{actor, request_id};
 use crate::platform::on_runtime;
 use crate::sequencing::leaf;
-use crate::three_zones::{append, append_to, lost, moved, news, superuser, three, until};
+use crate::three_zones::{
+    append, append_to, lost, moved, news, superuser, three, until, until_each_is_held,
+};
 
 /// Three nodes notice it; the log says it once.
 #[test]
@@ -24,9 +26,19 @@ fn a_loss_that_several_nodes_notice_is_one_event() {
             moved(&zones, &running, ZoneMode::Any1).await,
             moved(&zones, &running, ZoneMode::Any1).await,
         ];
-        for round in 1..=2 {
+        for app in &others {
+            until_each_is_held(app).await;
+        }
+        let count = async |kind: &str| {
+            let said = news(&running, 0).await;
+            said.iter().filter(|(what, _)| what == kind).count()
+        };
+        // A zone that was late for the first look was lost and came back.
+        let late = count("zone.lost").await;
+        until("told", async || count("zone.back").await == late).await;
+        for round in late + 1..=late + 2 {
             zones.kill(2).unwrap();
-            let late = moved(&zones, &running, ZoneMode::Any1).await;
+            let latest = moved(&zones, &running, ZoneMode::Any1).await;
             let z3 = ["z3".parse().unwrap()];
             until("noticed by each", async || {
                 let noticed = |app: &strongroom_server::app::App| {
@@ -34,15 +46,11 @@ fn a_loss_that_several_nodes_notice_is_one_event() {
                     zones.lost() == z3
                 };
                 others.iter().all(|app| noticed(app))
-                    && noticed(&late)
+                    && noticed(&latest)
                     && !lost(&running).is_empty()
             })
             .await;
             zones.restart(2).await.unwrap();
-            let count = async |kind: &str| {
-                let said = news(&running, 0).await;
-                said.iter().filter(|(what, _)| what == kind).count()
-            };
             until("told", async || count("zone.back").await >= round).await;
             // Whoever would say it again has had the time.
             tokio::time::sleep(Duration::from_secs(1)).await;
@@ -111,7 +119,7 @@ fn a_node_that_starts_meanwhile_knows_what_every_zone_held() {
         let started = Instant::now();
         let next = moved(&zones, &running, ZoneMode::Any2).await;
         assert!(
-            started.elapsed() < Duration::from_secs(10),
+            started.elapsed() < Duration::from_secs(30),
             "its start waits"
         );
         let degraded = "select max(size) from app.audit_degraded_checkpoints where tenant_id = $1";
@@ -168,8 +176,9 @@ fn while_a_zone_is_missing_nothing_is_begun_and_reads_are_answered() {
             );
             assert!(!answer.header("retry-after").is_empty());
         }
+        // Whoever waits for the zone waits ten seconds.
         assert!(
-            began.elapsed() < Duration::from_secs(5),
+            began.elapsed() < Duration::from_secs(9),
             "{:?}",
             began.elapsed()
         );
@@ -210,8 +219,9 @@ fn while_a_zone_is_missing_nothing_is_begun_and_reads_are_answered() {
                 begun.await.unwrap().rollback().await;
             };
             futures_util::future::join_all((0..20).map(|_| read(tenant.id))).await;
+            // Whoever waits for a connection waits five.
             assert!(
-                asked.elapsed() < Duration::from_secs(2),
+                asked.elapsed() < Duration::from_millis(4500),
                 "{:?}",
                 asked.elapsed()
             );

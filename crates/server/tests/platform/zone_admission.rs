@@ -12,7 +12,9 @@ use strongroom_tenancy::TenantId;
 use crate::database::{folder, spec};
 use crate::platform::on_runtime;
 use crate::sequencing::leaf;
-use crate::three_zones::{append, append_to, held, lost, moved, superuser, three, three_of, until};
+use crate::three_zones::{
+    append, append_to, held, lost, moved, superuser, three, three_of, until, until_all_is_sequenced,
+};
 
 /// `pg_cancel_backend` ends the wait for the zones, and COMMIT succeeds with a warning.
 #[test]
@@ -27,11 +29,13 @@ fn a_wait_that_is_cancelled_is_no_acknowledgement() {
         let receiver = Pid::from_raw(receiver).unwrap();
         let primary = superuser(&zones, 0, "strongroom").await;
         let cancel = "select count(pg_cancel_backend(pid)) from pg_stat_activity \
-             where wait_event = 'SyncRep' and usename = 'strongroom_sequencer'";
-        let cancelled = async || {
-            let row = primary.query_one(cancel, &[]).await.unwrap();
+             where wait_event = 'SyncRep' and usename = 'strongroom_sequencer' \
+             and (pid = $1) = $2";
+        let cancelled = async |ours: i32, is_ours: bool| {
+            let row = primary.query_one(cancel, &[&ours, &is_ours]).await.unwrap();
             row.get::<_, i64>(0) > 0
         };
+        until_all_is_sequenced(&primary).await;
 
         kill_process(receiver, Signal::STOP).unwrap();
         // A transaction of our own, where nothing but the warning says it.
@@ -41,9 +45,11 @@ fn a_wait_that_is_cancelled_is_no_acknowledgement() {
         let touch = "update app.audit_logs set size = size where tenant_id = $1";
         let platform = TenantId::PLATFORM;
         tx.query(touch, &[platform.as_uuid()]).await.unwrap();
+        let ours = tx.query("select pg_backend_pid()", &[]).await.unwrap();
+        let ours = ours[0].get(0);
         let ended = tokio::spawn(tx.commit());
-        until("waiting", cancelled).await;
-        let ended = tokio::time::timeout(Duration::from_secs(2), ended).await;
+        until("waiting", async || cancelled(ours, true).await).await;
+        let ended = tokio::time::timeout(Duration::from_secs(60), ended).await;
         assert!(matches!(ended.unwrap().unwrap(), Err(CommitError::Unknown)));
 
         // The sequencer's, which is told so and repeats it until the zone has it.
@@ -52,7 +58,7 @@ fn a_wait_that_is_cancelled_is_no_acknowledgement() {
         let tenant_id = tenant.id;
         let appended =
             tokio::spawn(async move { sequencer.append(tenant_id, id, leaf, None).await });
-        until("waiting", cancelled).await;
+        until("waiting", async || cancelled(ours, false).await).await;
         tokio::time::sleep(Duration::from_millis(500)).await;
         assert!(!appended.is_finished(), "{:?}", appended.await);
         kill_process(receiver, Signal::CONT).unwrap();
@@ -92,9 +98,10 @@ fn a_former_primary_is_not_believed_until_it_is_rewound() {
         let other = 3 - leader;
         zones.until_streaming(other).await.unwrap();
         let app = moved(&zones, &before, ZoneMode::Any1).await;
-        append_to(&app, tenant.id).await.unwrap();
+        let z1 = ["z1".parse().unwrap()];
         let zone_set = app.zones.as_ref().unwrap();
-        assert_eq!(zone_set.lost(), ["z1".parse().unwrap()]);
+        until("looked at", async || zone_set.lost() == z1).await;
+        append_to(&app, tenant.id).await.unwrap();
 
         zones.kill(other).unwrap();
         until("short", async || {
@@ -175,7 +182,8 @@ fn a_zone_that_does_not_show_what_was_just_written_is_not_admitted() {
         let appended = other.append(platform, id, leaf.clone(), None);
         let waited = tokio::time::timeout(Duration::from_secs(2), appended).await;
         assert!(waited.is_err(), "{waited:?}");
-        assert!(held(&zones, 0).await.contains(&id), "it was committed");
+        // It was committed.
+        until("there", async || held(&zones, 0).await.contains(&id)).await;
         let again = running.app.sequencer.append(platform, id, leaf, None);
         again.await.unwrap();
     });

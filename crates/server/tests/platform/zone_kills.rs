@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use crate::database::{folder, random, spec};
 use crate::kills::{Server, send};
 use crate::platform::{Provider, config, on_runtime, start_provider};
-use crate::three_zones::{environment, superuser};
+use crate::three_zones::{environment, superuser, until};
 use crate::zone_ledger::Ledger;
 
 const WRITERS: usize = 8;
@@ -119,6 +119,7 @@ impl Scene {
         let state = config.state_dir.clone();
         let upstream = format!("http://{address}/v1");
         let server = start(&zones, &state, &upstream);
+        until_each_is_held(&server).await;
         let call = async |method: &str, path: &str, key: &str, body: Value| {
             let answer = send(&server.base, method, path, key, body).await.unwrap();
             assert!(answer.status < 300, "{path}: {}", answer.text);
@@ -303,6 +304,7 @@ impl Scene {
     async fn conclude(mut self) -> Random {
         self.end().await;
         let server = start(&self.zones, &self.state, &self.upstream);
+        until_each_is_held(&server).await;
         let sql = superuser(&self.zones, self.zones.leader(), "strongroom").await;
         let staged = "select count(*) from app.audit_staged";
         let began = Instant::now();
@@ -326,6 +328,15 @@ fn start(zones: &ThreeZones, state: &std::path::Path, upstream: &str) -> Server 
     let database = zones.url(zones.leader(), "strongroom").unwrap();
     let environment = environment(zones, ZoneMode::Any2);
     Server::start_with(state, &database, upstream, &environment)
+}
+
+/// The first look of a start may find a zone late that has everything: it counts as lost until the next.
+async fn until_each_is_held(server: &Server) {
+    until("each is held", async || {
+        let ready = send(&server.base, "GET", "/readyz", "", json!({})).await;
+        ready.is_some_and(|it| it.text.matches(" held").count() == 2)
+    })
+    .await;
 }
 
 async fn kill_again_and_again(rounds: usize, each: &[(Kill, usize)]) {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -16,7 +17,10 @@ use crate::database::{folder, spec};
 use crate::metrics::value_of;
 use crate::platform::{Running, Tenant, on_runtime};
 use crate::sequencing::leaf;
-use crate::three_zones::{append, held, lost, news, superuser, three, three_of, until};
+use crate::three_zones::{
+    append, held, lost, news, superuser, three, three_of, until, until_all_is_sequenced,
+    until_each_is_held,
+};
 
 /// In how many zones the receipt of an event says that it is.
 async fn zones_of(running: &Running, tenant: &Tenant) -> u8 {
@@ -49,25 +53,28 @@ fn a_failover_loses_nothing_that_was_acknowledged() {
         let (mut zones, running) = three(ZoneMode::Any2).await;
         let running = Arc::new(running);
         let tenant = Arc::new(running.tenant("failed-over").await);
+        let count = Arc::new(AtomicUsize::new(0));
         let writers: Vec<_> = (0..8)
             .map(|_| {
                 let (running, tenant) = (Arc::clone(&running), Arc::clone(&tenant));
+                let count = Arc::clone(&count);
                 tokio::spawn(async move {
                     let mut acknowledged = Vec::new();
                     while let Ok(id) = append(&running, &tenant).await {
                         acknowledged.push(id);
+                        count.fetch_add(1, Ordering::Relaxed);
                     }
                     acknowledged
                 })
             })
             .collect();
-        tokio::time::sleep(Duration::from_secs(2)).await;
+        until("under load", async || count.load(Ordering::Relaxed) > 200).await;
         zones.kill(0).unwrap();
         let mut acknowledged = BTreeSet::new();
         for writer in writers {
             acknowledged.extend(writer.await.unwrap());
         }
-        assert!(acknowledged.len() > 100, "{}", acknowledged.len());
+        assert!(acknowledged.len() > 200, "{}", acknowledged.len());
         let leader = zones.promote().await.unwrap();
         let other = 3 - leader;
         assert!(held(&zones, leader).await.is_superset(&acknowledged));
@@ -113,7 +120,8 @@ fn while_a_zone_is_missing_nothing_is_acknowledged_and_what_all_held_is_signed_a
             (503, "audit-unavailable")
         );
         assert!(!call.header("retry-after").is_empty());
-        assert!(began.elapsed() < Duration::from_secs(1));
+        // Whoever waits for the zone waits ten seconds.
+        assert!(began.elapsed() < Duration::from_secs(9));
         let refused = append(&running, &tenant).await;
         assert_eq!(refused.unwrap_err(), AuditError::ZoneMissing);
         assert_eq!(counted(&running, ACKNOWLEDGING), Some(0.0));
@@ -159,12 +167,10 @@ fn while_a_zone_is_missing_nothing_is_acknowledged_and_what_all_held_is_signed_a
         })
         .await;
         let said = news(&running, entries).await;
-        assert_eq!(
-            said[0],
-            ("zone.lost".to_owned(), "z3".to_owned()),
-            "{said:?}"
-        );
-        assert_eq!(said[1], back, "{said:?}");
+        let loss = ("zone.lost".to_owned(), "z3".to_owned());
+        assert_eq!(said[0], loss, "{said:?}");
+        let of_zones: Vec<_> = said.iter().filter(|it| it.0.starts_with("zone.")).collect();
+        assert_eq!(of_zones, [&loss, &back], "{said:?}");
         assert_eq!(sign().await.unwrap(), 1);
         assert_eq!(counted(&running, ACKNOWLEDGING), Some(1.0));
         assert_eq!(counted(&running, &held_line("z3")), Some(1.0));
@@ -228,6 +234,8 @@ fn the_loss_of_a_zone_comes_before_all_that_waits() {
         let receiver = "select pid from pg_stat_wal_receiver";
         let receiver: i32 = standby.query_one(receiver, &[]).await.unwrap().get(0);
         let receiver = Pid::from_raw(receiver).unwrap();
+        let primary = superuser(&zones, 0, "strongroom").await;
+        until_all_is_sequenced(&primary).await;
         kill_process(receiver, Signal::STOP).unwrap();
         let app = Arc::clone(&running.app);
         let platform = TenantId::PLATFORM;
@@ -238,7 +246,13 @@ fn the_loss_of_a_zone_comes_before_all_that_waits() {
             id
         };
         let on_its_way = send();
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        let waits = "select count(*) from pg_stat_activity \
+             where wait_event = 'SyncRep' and usename = 'strongroom_sequencer'";
+        until("on its way", async || {
+            let row = primary.query_one(waits, &[]).await.unwrap();
+            row.get::<_, i64>(0) > 0
+        })
+        .await;
         let waiting: Vec<Uuid> = (0..5).map(|_| send()).collect();
         zones.kill(2).unwrap();
         kill_process(receiver, Signal::KILL).unwrap();
@@ -282,6 +296,7 @@ fn a_log_is_signed_only_when_each_zones_own_rows_have_its_root() {
         template.settings.push(ignored);
         let root = template.root.clone();
         let (mut zones, running) = three_of(&template, ZoneMode::Any2).await;
+        until_each_is_held(&running.app).await;
         let tenant = running.tenant("damaged").await;
         let id = append(&running, &tenant).await.unwrap();
         let primary = superuser(&zones, 0, "strongroom").await;

@@ -89,10 +89,12 @@ impl Platform {
              state_dir = '{}'\n\
              upstream.base_url = 'http://{}/v1'\n\
              webhooks.allow_loopback = true\n\
-             # The demo is one address: its limits by address stand back behind those by caller.\n\
+             # The demo is one address: its limits by address stand back behind those by caller,\n\
+             # which no step reaches unless it means to, and that one on a slow machine too.\n\
              limits.edge_per_10_seconds = 1000\n\
              limits.proxy_per_second = 100\n\
-             limits.proxy_burst = 100\n",
+             limits.proxy_burst = 100\n\
+             limits.caller_per_second = 2\n",
             folder.join("state").display(),
             provider.word(0)?,
         );
