@@ -11,6 +11,7 @@
 
 mod flaw;
 mod memory;
+mod mix_up;
 
 use std::collections::BTreeSet;
 

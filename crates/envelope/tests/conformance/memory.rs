@@ -1,12 +1,9 @@
 //! A KMS in memory, right or with one flaw. Its cipher is made of HMAC, so that it runs on either
 //! backend.
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::future::poll_fn;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex};
-use std::task::Poll;
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
@@ -20,6 +17,7 @@ use strongroom_envelope::{
 use strongroom_tenancy::TenantId;
 
 use crate::flaw::Flaw;
+use crate::mix_up::{Meeting, mixed_up, yield_once};
 
 const SALT: usize = 16;
 const LENGTH: usize = SALT + 32 + 32;
@@ -29,11 +27,6 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is waited for a call that does not end.
 const SHORT: Duration = Duration::from_secs(2);
-
-thread_local! {
-    /// What the calls of one thread mix up.
-    static SCRATCH: Cell<[u8; 32]> = const { Cell::new([0; 32]) };
-}
 
 /// The KMS.
 pub(crate) struct Memory {
@@ -45,13 +38,6 @@ pub(crate) struct Memory {
     home: ThreadId,
     meeting: Meeting,
     in_flight: AtomicUsize,
-}
-
-/// Where the calls of several threads mix up their keys.
-#[derive(Default)]
-struct Meeting {
-    scratch: Mutex<([u8; 32], bool)>,
-    came: Condvar,
 }
 
 #[derive(Default)]
@@ -328,27 +314,6 @@ impl Memory {
     }
 }
 
-impl Meeting {
-    /// The key of the thread that comes next, once. It is waited for, so that on a machine that has much
-    /// else to do two threads meet as well.
-    fn mixed_up(&self, dek: [u8; 32]) -> [u8; 32] {
-        let mut scratch = self.scratch.lock().unwrap();
-        scratch.0 = dek;
-        self.came.notify_all();
-        let is_alone = |(last, is_over): &mut ([u8; 32], bool)| *last == dek && !*is_over;
-        let waited = self
-            .came
-            .wait_timeout_while(scratch, 2 * PATIENCE, is_alone);
-        let (mut scratch, _) = waited.unwrap();
-        if scratch.1 {
-            return dek;
-        }
-        scratch.1 = true;
-        self.came.notify_all();
-        scratch.0
-    }
-}
-
 impl Kms for Memory {
     fn provider(&self) -> Provider {
         Provider::from_number(200).unwrap()
@@ -365,12 +330,10 @@ impl Kms for Memory {
             self.arrive().await?;
             let mut dek = *dek.expose_bytes();
             if self.has(Flaw::MixesUpCalls) {
-                SCRATCH.set(dek);
-                yield_once().await;
-                dek = SCRATCH.get();
+                dek = mixed_up(dek).await;
             }
             if self.has(Flaw::MixesUpThreads) && thread::current().id() != self.home {
-                dek = self.meeting.mixed_up(dek);
+                dek = self.meeting.mixed_up(dek, 2 * PATIENCE);
             }
             self.wrap_now(tenant, key, purpose, &dek)
         })
@@ -613,17 +576,4 @@ fn hmac(key: &[u8; 32], parts: &[&[u8]]) -> [u8; 32] {
         mac.update(part);
     }
     mac.finalize().into_bytes().into()
-}
-
-/// Lets the other calls of the task go first.
-async fn yield_once() {
-    let mut has_yielded = false;
-    poll_fn(|context| {
-        if std::mem::replace(&mut has_yielded, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
