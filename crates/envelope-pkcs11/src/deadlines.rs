@@ -149,4 +149,20 @@ mod tests {
             thread::yield_now();
         }
     }
+    #[test]
+    fn its_time_is_over_soon_after_its_end() {
+        let timeout = Duration::from_millis(50);
+        let deadlines = Deadlines::start(timeout, || {}).unwrap();
+        // A busy machine is late now and then, and not each time.
+        let times = (0..20).map(|_| {
+            let begun = Instant::now();
+            let (slot, answer) = channel();
+            let weak: Weak<Slot<u8>> = Arc::downgrade(&slot);
+            deadlines.set(weak);
+            assert_eq!(pollster::block_on(answer), Err(KmsError::Unavailable));
+            begun.elapsed()
+        });
+        let least = times.min().unwrap();
+        assert!(least < 3 * timeout, "{least:?}");
+    }
 }

@@ -93,6 +93,7 @@ fn kill_again_and_again(kills: usize) {
             awaited -= u64::from(line.contains("acknowledged "));
             lines.push(line);
         }
+        assert_eq!(awaited, 0, "the writer ended by itself");
         let pause = random.below(if opening { 40 } else { 60 });
         std::thread::sleep(Duration::from_millis(pause));
         writer.kill().unwrap();

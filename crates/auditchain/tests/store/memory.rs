@@ -85,6 +85,7 @@ fn however_many_append_a_batch_is_kept_about_once_a_second() {
     let until = began + Duration::from_secs(60);
     let store = open(&platters, &signed);
     let (next, is_over) = (AtomicU64::new(0), AtomicBool::new(false));
+    let mut least = Duration::MAX;
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
@@ -95,7 +96,17 @@ fn however_many_append_a_batch_is_kept_about_once_a_second() {
                 }
             });
         }
-        while batches(&signed).len() < 2 && Instant::now() < until {
+        // A busy machine draws out a gap now and then, and not each one.
+        let (mut count, mut last) = (0, began);
+        while Instant::now() < until {
+            if batches(&signed).len() > count {
+                let gap = last.elapsed();
+                (count, last) = (count + 1, Instant::now());
+                least = least.min(gap);
+                if count > 1 && least < Duration::from_millis(1500) {
+                    break;
+                }
+            }
             std::thread::sleep(Duration::from_millis(10));
         }
         is_over.store(true, Ordering::Relaxed);
@@ -103,6 +114,7 @@ fn however_many_append_a_batch_is_kept_about_once_a_second() {
     // In this order, so that none is counted that came after the time was taken.
     let kept = batches(&signed).len();
     let elapsed = began.elapsed();
+    assert!(least < Duration::from_millis(1500), "{least:?}");
     assert!(
         kept >= 2 && kept as u128 <= elapsed.as_millis() / 900,
         "{kept} batches in {elapsed:?}"

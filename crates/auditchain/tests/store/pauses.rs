@@ -99,6 +99,22 @@ fn slow_in_memory(count: usize) -> Vec<Arc<Slow>> {
     (0..count).map(zone).collect()
 }
 
+/// Holds up a zone's flushes, to the end of a test that fails too.
+struct Held(Arc<AtomicBool>);
+
+impl Held {
+    fn new(zone: &Slow) -> Self {
+        zone.settle_blocks.store(true, Ordering::SeqCst);
+        Self(Arc::clone(&zone.settle_blocks))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
+
 /// Long enough that no other zone is lost on a busy machine; it is waited out where one hangs.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -189,7 +205,7 @@ fn what_integration_is_behind_with_is_bounded_and_in_files_that_can_be_read() {
     // The flush hangs for as long as all this takes to be written, and is not to be given up.
     config.limits.patience = Duration::from_secs(600);
     let (store, _) = Store::open(config).unwrap();
-    zones[0].settle_blocks.store(true, Ordering::SeqCst);
+    let _held = Held::new(&zones[0]);
     let payload = vec![5; 1024 * 1024];
     let mut acknowledged = 0;
     loop {
@@ -223,7 +239,6 @@ fn what_integration_is_behind_with_is_bounded_and_in_files_that_can_be_read() {
         .verify(verified.verifier_key())
         .map(|it| it.index());
     assert_eq!(verified.unwrap(), acknowledged);
-    zones[0].settle_blocks.store(false, Ordering::SeqCst);
 }
 
 type Change = fn(&mut StoreConfig);

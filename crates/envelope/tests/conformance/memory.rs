@@ -529,13 +529,10 @@ impl Candidate for Memory {
     }
 
     fn patience(&self) -> Duration {
+        let is_stalled = *self.fault.lock().unwrap() == Some(Fault::Stalled);
         match self.flaw {
-            Some(
-                Flaw::HangsWhenStalled
-                | Flaw::HangsItsThread
-                | Flaw::ForgetsHowToRecover
-                | Flaw::LosesAbandonedCalls,
-            ) => SHORT,
+            Some(Flaw::HangsWhenStalled | Flaw::HangsItsThread) if is_stalled => SHORT,
+            Some(Flaw::ForgetsHowToRecover | Flaw::LosesAbandonedCalls) => SHORT,
             _ => PATIENCE,
         }
     }

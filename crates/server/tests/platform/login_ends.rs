@@ -13,7 +13,7 @@ use crate::fake_issuer::{Answer as IssuerAnswer, FakeIssuer};
 use crate::key_rotation::on_own_platform;
 use crate::login::{connected, connection, log_in, person, renew, revoke, sessions, store};
 use crate::platform::on_platform;
-use crate::webhook_operations::until_waiting;
+use crate::webhook_operations::{until, until_waiting};
 
 #[test]
 fn a_login_under_way_does_not_outlive_its_connection() {
@@ -31,9 +31,10 @@ fn a_login_under_way_does_not_outlive_its_connection() {
             issuer.answer(IssuerAnswer::Held(issuer.jwks(), Arc::clone(&word)));
             let asked = issuer.asked();
             let changing = async {
-                while issuer.asked() == asked {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
+                until("the issuer is asked", || async {
+                    (issuer.asked() != asked).then_some(())
+                })
+                .await;
                 let changed = running.send(method, path, Some(&tenant.token), body).await;
                 word.close();
                 changed

@@ -36,8 +36,8 @@ pub(crate) async fn refused(
         if found.0 + found.1 >= expected {
             break;
         }
-        // Another test ended the minute, and is still writing.
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        // Another test ended the minute, and is still writing. Nobody may look more often.
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
     }
     assert_eq!(found.0 + found.1, expected, "{reason}");
     found

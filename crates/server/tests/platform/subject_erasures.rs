@@ -245,14 +245,15 @@ fn an_erasure_waits_for_a_login_under_way_and_ends_it() {
         let login = logged_in(&running, &tenant, &issuer, "alice");
         let erasing = async {
             until_waiting(&superuser, "relation").await;
-            erase(&running, &tenant, json!({ "user": alice })).await
+            let erased = erase(&running, &tenant, json!({ "user": alice }));
+            let letting = async {
+                // The erasure waits for the login's transaction, and that for the table.
+                until_waiting(&superuser, "transactionid").await;
+                superuser.batch_execute("commit").await.unwrap();
+            };
+            tokio::join!(erased, letting).0
         };
-        let letting = async {
-            // The erasure waits for the login's transaction, and that for the table.
-            until_waiting(&superuser, "transactionid").await;
-            superuser.batch_execute("commit").await.unwrap();
-        };
-        let ((session, who), erased, ()) = tokio::join!(login, erasing, letting);
+        let ((session, who), erased) = tokio::join!(login, erasing);
         assert_eq!((who, erased.status), (alice, 200), "{}", erased.text);
         let renewed = renew(&running, &session).await;
         assert_eq!(renewed.json()["error"], "invalid_grant");

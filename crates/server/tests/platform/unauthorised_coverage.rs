@@ -199,7 +199,7 @@ fn too_fast_is_told_when_to_come_back_and_recorded() {
     // A platform of its own, with the burst that users get. Its rate is lower: a slow machine asks
     // faster all the same.
     let limits = [
-        ("STRONGROOM_LIMITS_CALLER_PER_SECOND", "1"),
+        ("STRONGROOM_LIMITS_CALLER_PER_SECOND", "2"),
         ("STRONGROOM_LIMITS_CALLER_BURST", "20"),
     ];
     on_runtime(async move {
@@ -237,7 +237,7 @@ fn too_fast_is_told_when_to_come_back_and_recorded() {
 #[test]
 fn a_caller_without_the_capability_is_counted_before_it_is_refused() {
     let limits = [
-        ("STRONGROOM_LIMITS_CALLER_PER_SECOND", "1"),
+        ("STRONGROOM_LIMITS_CALLER_PER_SECOND", "2"),
         ("STRONGROOM_LIMITS_CALLER_BURST", "2"),
     ];
     on_runtime(async move {

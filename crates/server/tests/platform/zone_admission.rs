@@ -49,7 +49,7 @@ fn a_wait_that_is_cancelled_is_no_acknowledgement() {
         let ours = ours[0].get(0);
         let ended = tokio::spawn(tx.commit());
         until("waiting", async || cancelled(ours, true).await).await;
-        let ended = tokio::time::timeout(Duration::from_secs(60), ended).await;
+        let ended = tokio::time::timeout(Duration::from_secs(20), ended).await;
         assert!(matches!(ended.unwrap().unwrap(), Err(CommitError::Unknown)));
 
         // The sequencer's, which is told so and repeats it until the zone has it.
