@@ -20,6 +20,7 @@ mod dropped_requests;
 mod erasures;
 mod fake_issuer;
 mod first_call;
+mod generation_rights;
 mod generations;
 mod hang_ups;
 mod idle;

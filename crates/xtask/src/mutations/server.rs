@@ -520,7 +520,7 @@ pub(super) const MUTATIONS: &[Mutation] = &[
         file: "crates/server/migrations/0001_platform.sql",
         find: "new.stamp := gen_random_uuid();",
         replace: "null;",
-        test: "-p strongroom-server --test platform generations::a_tenant_bumps_itself_and_nobody_else",
+        test: "-p strongroom-server --test platform generation_rights::a_tenant_bumps_itself_and_nobody_else",
     },
     Mutation {
         name: "lease-never-lapses",
